@@ -1,0 +1,1 @@
+//! Keeps a MariaDB database an exact, live copy of a HubSpot CRM.
