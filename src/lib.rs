@@ -1,1 +1,18 @@
-//! Keeps a MariaDB database an exact, live copy of a HubSpot CRM.
+//! `hubspot-connector`: keeps a MariaDB database an exact, live copy of a HubSpot CRM.
+//!
+//! The layers, bottom to top; a module uses lower ones only (ARCHITECTURE.md tells the whole story):
+//!
+//! | Layer | Modules |
+//! | --- | --- |
+//! | facts | [`model`], [`clock`] |
+//! | surroundings | [`config`], [`lifecycle`], [`telemetry`] |
+//! | the two ends | [`hubspot`] (with [`retry`]), [`storage`] |
+//! | the product | [`sync`] |
+//! | time | [`schedule`] |
+//! | composition | [`app`], [`cli`] |
+
+pub mod clock;
+pub mod config;
+pub mod hubspot;
+pub mod model;
+pub mod retry;

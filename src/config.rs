@@ -1,0 +1,3 @@
+//! Configuration, read once from the environment.
+mod hubspot;
+pub use hubspot::HubSpotConfig;

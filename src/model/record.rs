@@ -1,0 +1,141 @@
+//! CRM records as the daemon holds them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// HubSpot's id of a record: decimal, positive, unique within its object type only.
+///
+/// Kept as a number because pages, windows and audits walk records in id order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ObjectId(pub i64);
+
+impl ObjectId {
+    /// Sorts before every real id; where a walk in id order starts.
+    pub const START: Self = Self(0);
+}
+
+impl fmt::Display for ObjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The text is not a positive decimal number that fits 63 bits.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a HubSpot record id (a positive whole number)")]
+pub struct InvalidObjectId(String);
+
+impl FromStr for ObjectId {
+    type Err = InvalidObjectId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.parse::<i64>() {
+            Ok(id) if id > 0 && text.bytes().all(|byte| byte.is_ascii_digit()) => Ok(Self(id)),
+            _ => Err(InvalidObjectId(text.to_owned())),
+        }
+    }
+}
+
+/// Where a listing continues. HubSpot's own text, handed back as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor(pub String);
+
+/// Every set property of a record, by name, in name order.
+///
+/// HubSpot has three kinds of nothing: `null`, `""` and a missing key. All three are "not set" and none is
+/// kept, so a record's content does not change when a property is merely added to the account.
+/// Source: HubSpot, "Properties", and captures of live pages.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Properties(BTreeMap<String, String>);
+
+impl Properties {
+    /// The value of `name`, `None` when it is not set.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// Sets `name`; an empty value means "not set" and is dropped.
+    pub fn insert(&mut self, name: String, value: String) {
+        if value.is_empty() {
+            self.0.remove(&name);
+        } else {
+            self.0.insert(name, value);
+        }
+    }
+
+    /// The set properties in name order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// How many properties are set.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether nothing is set.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl FromIterator<(String, String)> for Properties {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(pairs: I) -> Self {
+        Self(pairs.into_iter().filter(|(_, value)| !value.is_empty()).collect())
+    }
+}
+
+/// One CRM record as HubSpot returned it, with every property that was asked for and is set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// HubSpot's id.
+    pub id: ObjectId,
+    /// Set properties.
+    pub properties: Properties,
+    /// `createdAt`; the epoch when the record's create date is empty.
+    pub created_at: DateTime<Utc>,
+    /// `updatedAt`, to the millisecond: the version of this copy.
+    pub updated_at: DateTime<Utc>,
+    /// Whether the record lies in the recycle bin.
+    pub archived: bool,
+    /// When it was put there.
+    pub archived_at: Option<DateTime<Utc>>,
+}
+
+/// A record HubSpot sent that cannot be understood. It is quarantined and the rest of its page goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RejectedRecord {
+    /// The id as far as it can be read; empty when there is none.
+    pub id: String,
+    /// What is wrong, without any property value.
+    pub reason: String,
+    /// The record as it came, JSON or whatever it was.
+    pub raw: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_positive_decimal_numbers() {
+        assert_eq!("512".parse(), Ok(ObjectId(512)));
+        for text in ["", "0", "-1", "+1", "1.5", "abc", " 1", "9223372036854775808"] {
+            assert!(text.parse::<ObjectId>().is_err(), "{text:?} must be refused");
+        }
+    }
+
+    #[test]
+    fn an_empty_value_is_the_same_as_no_value() {
+        let mut properties = Properties::from_iter([("a".into(), String::new()), ("b".into(), "1".into())]);
+        assert_eq!(properties.len(), 1);
+        properties.insert("b".into(), String::new());
+        assert!(properties.is_empty());
+    }
+}

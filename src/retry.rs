@@ -1,0 +1,1 @@
+//! Which error is retried, and by whom.
