@@ -14,5 +14,7 @@
 pub mod clock;
 pub mod config;
 pub mod hubspot;
+pub mod lifecycle;
 pub mod model;
 pub mod retry;
+pub mod telemetry;

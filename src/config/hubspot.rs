@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::Environment;
+
 /// Settings of the HubSpot client.
 #[derive(Debug, Clone)]
 pub struct HubSpotConfig {
@@ -23,4 +25,57 @@ pub struct HubSpotConfig {
     pub timeout: Duration,
     /// The account the database belongs to; another account's token is refused. `None` takes any.
     pub portal_id: Option<i64>,
+}
+
+/// Versions whose paths the client knows. Source: HubSpot changelog, "Introducing date-based API versioning".
+const API_VERSIONS: &[&str] = &["2026-09", "2026-03", "v3"];
+
+impl HubSpotConfig {
+    /// Reads the `HUBSPOT_` and `RATE_LIMIT_` variables.
+    pub(super) fn read(env: &mut Environment) -> Self {
+        let token = env.given("HUBSPOT_ACCESS_TOKEN").or_else(|| env.given("HUBSPOT_API_KEY"));
+        let access_token = token.unwrap_or_else(|| env.reject("HUBSPOT_ACCESS_TOKEN", String::new()));
+        let base_url = env.text("HUBSPOT_BASE_URL").trim_end_matches('/').to_owned();
+        if !is_safe_url(&base_url) {
+            env.reject("HUBSPOT_BASE_URL", ());
+        }
+        let api_version = env.text("HUBSPOT_API_VERSION");
+        if !API_VERSIONS.contains(&api_version.as_str()) {
+            env.reject("HUBSPOT_API_VERSION", ());
+        }
+        let portal_id =
+            env.given("HUBSPOT_PORTAL_ID").map(|_| env.parsed("HUBSPOT_PORTAL_ID", |id: &i64| *id > 0));
+        Self {
+            access_token: access_token.into(),
+            base_url,
+            api_version,
+            requests_per_10_seconds: env.parsed("RATE_LIMIT_PER_10_SECONDS", |n| (1..=10_000).contains(n)),
+            search_requests_per_second: env.parsed("RATE_LIMIT_SEARCH_PER_SECOND", |n| (1..=100).contains(n)),
+            limit_threshold: env.parsed("RATE_LIMIT_THRESHOLD", |share| *share > 0.0 && *share <= 1.0),
+            timeout: Duration::from_secs(env.parsed("HUBSPOT_TIMEOUT_SECONDS", |n| (1..=600).contains(n))),
+            portal_id,
+        }
+    }
+}
+
+/// Whether a token may be sent there: encrypted, or never leaving this machine.
+fn is_safe_url(url: &str) -> bool {
+    let loopback = ["http://127.0.0.1", "http://localhost", "http://[::1]"];
+    let ends_host = |rest: &str| rest.is_empty() || rest.starts_with([':', '/']);
+    url.starts_with("https://") || loopback.iter().any(|host| url.strip_prefix(host).is_some_and(ends_host))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_safe_url;
+
+    #[test]
+    fn plain_http_is_for_loopback_only() {
+        for url in ["https://api.hubapi.com", "http://127.0.0.1:8080", "http://localhost", "http://[::1]:1"] {
+            assert!(is_safe_url(url), "{url}");
+        }
+        for url in ["http://api.hubapi.com", "http://localhost.evil.example", "ftp://127.0.0.1", ""] {
+            assert!(!is_safe_url(url), "{url}");
+        }
+    }
 }

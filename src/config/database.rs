@@ -1,0 +1,111 @@
+//! How to reach MariaDB.
+
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
+
+use super::Environment;
+
+/// Settings of the database connection.
+#[derive(Debug, Clone)]
+pub struct DatabaseConfig {
+    target: Target,
+    tls: Option<MySqlSslMode>,
+    tls_ca: Option<String>,
+    /// Most connections to hold open.
+    pub max_connections: u32,
+    /// Whether tables are created and changed at start.
+    pub migrate_on_start: bool,
+}
+
+/// Where the database is and who we are there.
+#[derive(Debug, Clone)]
+enum Target {
+    Url(SecretString),
+    Parts {
+        host: String,
+        port: u16,
+        socket: Option<String>,
+        user: String,
+        password: Option<SecretString>,
+        name: String,
+    },
+}
+
+impl DatabaseConfig {
+    /// Reads the `DB_` variables, or `DATABASE_URL` instead of them.
+    pub(super) fn read(env: &mut Environment) -> Self {
+        let target = match env.given("DATABASE_URL") {
+            Some(url) => {
+                if MySqlConnectOptions::from_str(&url).is_err() {
+                    env.reject("DATABASE_URL", ());
+                }
+                Target::Url(url.into())
+            }
+            None => Target::Parts {
+                host: env.text("DB_HOST"),
+                port: env.parsed("DB_PORT", |port| *port > 0),
+                socket: env.given("DB_SOCKET"),
+                user: env.text("DB_USER"),
+                password: env.given("DB_PASSWORD").map(Into::into),
+                name: env.text("DB_NAME"),
+            },
+        };
+        let tls = env.given("DB_TLS").and_then(|mode| {
+            // sqlx also takes the words with a hyphen; one spelling is enough to document.
+            match mode.parse() {
+                Ok(mode) => Some(mode),
+                Err(_) => env.reject("DB_TLS", None),
+            }
+        });
+        Self {
+            target,
+            tls,
+            tls_ca: env.given("DB_TLS_CA"),
+            max_connections: env.parsed("DB_MAX_CONNECTIONS", |n| (2..=64).contains(n)),
+            migrate_on_start: env.flag("MIGRATE_ON_START"),
+        }
+    }
+
+    /// What sqlx needs to connect.
+    ///
+    /// # Errors
+    /// When `DATABASE_URL` cannot be parsed, which reading the configuration has already ruled out.
+    pub fn connect_options(&self) -> Result<MySqlConnectOptions, sqlx::Error> {
+        let (options, local, explicit_tls) = match &self.target {
+            Target::Url(url) => {
+                let options = MySqlConnectOptions::from_str(url.expose_secret())?;
+                let local = options.get_socket().is_some() || is_local(options.get_host());
+                (options, local, url.expose_secret().contains("ssl-mode"))
+            }
+            Target::Parts { host, port, socket, user, password, name } => {
+                let mut options =
+                    MySqlConnectOptions::new().host(host).port(*port).username(user).database(name);
+                if let Some(password) = password {
+                    options = options.password(password.expose_secret());
+                }
+                if let Some(socket) = socket {
+                    options = options.socket(socket);
+                }
+                (options, socket.is_some() || is_local(host), false)
+            }
+        };
+        let default = if local { MySqlSslMode::Preferred } else { MySqlSslMode::VerifyIdentity };
+        let mut options = match (self.tls, explicit_tls) {
+            (Some(mode), _) => options.ssl_mode(mode),
+            (None, true) => options,
+            (None, false) => options.ssl_mode(default),
+        };
+        if let Some(ca) = &self.tls_ca {
+            options = options.ssl_ca(ca);
+        }
+        Ok(options)
+    }
+}
+
+/// Whether traffic to `host` stays on this machine.
+fn is_local(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}

@@ -1,0 +1,122 @@
+//! What to mirror and when.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use croner::Cron;
+use croner::parser::{CronParser, Seconds};
+
+use super::Environment;
+use crate::model::{OBJECT_TYPES, ObjectType};
+
+/// Settings of the lanes and their schedule.
+#[derive(Debug, Clone)]
+pub struct SyncConfig {
+    /// The object types to mirror, in configured order.
+    pub objects: Vec<&'static ObjectType>,
+    /// Properties that get a typed column besides the default ones, by type name.
+    pub columns: BTreeMap<&'static str, Vec<String>>,
+    /// When each type runs.
+    pub schedule: Schedule,
+    /// How far a window reaches back behind the watermark.
+    pub overlap: Duration,
+    /// How far a window stays behind now, because the search index trails the store.
+    pub search_lag: Duration,
+    /// Period of the delayed pass, and how far it trails behind now.
+    pub delayed_pass: Duration,
+    /// A watermark older than this is not trusted; a full listing replaces the search.
+    pub max_watermark_age: Duration,
+}
+
+/// When the types run.
+#[derive(Debug, Clone)]
+pub struct Schedule {
+    /// The period of every type without an expression of its own.
+    pub interval: Duration,
+    /// Cron expressions by type name, UTC.
+    pub cron: BTreeMap<&'static str, Cron>,
+}
+
+/// MariaDB allows 64 characters in a column name; HubSpot's property names are lower-case words.
+const MAX_COLUMN_NAME: usize = 64;
+
+impl SyncConfig {
+    /// Reads the `SYNC_` and `COLUMNS_` variables.
+    pub(super) fn read(env: &mut Environment) -> Self {
+        let minutes = |env: &mut Environment, name: &str, least: u64| {
+            Duration::from_secs(60 * env.parsed(name, |n| (least..=1440).contains(n)))
+        };
+        Self {
+            objects: read_objects(env),
+            columns: read_columns(env),
+            schedule: Schedule { interval: minutes(env, "SYNC_INTERVAL_MINUTES", 1), cron: read_cron(env) },
+            overlap: minutes(env, "SYNC_OVERLAP_MINUTES", 0),
+            search_lag: Duration::from_secs(env.parsed("SYNC_SEARCH_LAG_SECONDS", |n| *n <= 3600)),
+            delayed_pass: minutes(env, "SYNC_DELAYED_PASS_MINUTES", 1),
+            max_watermark_age: Duration::from_secs(
+                86_400 * env.parsed::<u64>("SYNC_MAX_WATERMARK_AGE_DAYS", |n| (1..=365).contains(n)),
+            ),
+        }
+    }
+}
+
+/// The parts of a comma-separated list.
+fn list(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|part| !part.is_empty())
+}
+
+/// `SYNC_OBJECTS`, each type once.
+fn read_objects(env: &mut Environment) -> Vec<&'static ObjectType> {
+    let mut objects: Vec<&'static ObjectType> = Vec::new();
+    for name in list(&env.text("SYNC_OBJECTS")) {
+        match ObjectType::named(name) {
+            Some(object_type) if !objects.contains(&object_type) => objects.push(object_type),
+            Some(_) => {}
+            None => {
+                let known: Vec<_> = OBJECT_TYPES.iter().map(|known| known.name).collect();
+                let message = format!("`{name}` is not a known object type; known are {}", known.join(", "));
+                env.problem("SYNC_OBJECTS", message);
+            }
+        }
+    }
+    objects
+}
+
+/// `COLUMNS_<TYPE>` of every type.
+fn read_columns(env: &mut Environment) -> BTreeMap<&'static str, Vec<String>> {
+    let mut columns = BTreeMap::new();
+    for object_type in OBJECT_TYPES {
+        let variable = format!("COLUMNS_{}", object_type.name.to_uppercase());
+        let Some(text) = env.given(&variable) else { continue };
+        let (names, bad): (Vec<_>, Vec<_>) =
+            list(&text).map(str::to_owned).partition(|name| is_column_name(name));
+        for name in bad {
+            let message = format!("`{name}` is not a property name (letters, digits and _, at most 64)");
+            env.problem(&variable, message);
+        }
+        columns.insert(object_type.name, names);
+    }
+    columns
+}
+
+/// Whether a property of this name can have a column of the same name.
+fn is_column_name(name: &str) -> bool {
+    name.len() <= MAX_COLUMN_NAME && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// `SYNC_CRON_<TYPE>` of every type.
+fn read_cron(env: &mut Environment) -> BTreeMap<&'static str, Cron> {
+    let mut expressions = BTreeMap::new();
+    for object_type in OBJECT_TYPES {
+        let variable = format!("SYNC_CRON_{}", object_type.name.to_uppercase());
+        let Some(text) = env.given(&variable) else { continue };
+        // Five fields as crontab writes them, or six with seconds first.
+        match CronParser::builder().seconds(Seconds::Optional).build().parse(&text) {
+            Ok(cron) => {
+                expressions.insert(object_type.name, cron);
+            }
+            Err(reason) => env.problem(&variable, format!("`{text}` is not a cron expression: {reason}")),
+        }
+    }
+    expressions
+}

@@ -1,0 +1,145 @@
+//! Every environment variable, in the order the documents list them.
+
+/// An environment variable the daemon reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Variable {
+    /// Its name; one that ends in `<TYPE>` exists for each object type, in upper case.
+    pub name: &'static str,
+    /// What it is when it is not set; empty when there is no default.
+    pub default: &'static str,
+    /// What a value must look like, as the end of "it must be …".
+    pub rule: &'static str,
+    /// What it is for, as one sentence.
+    pub meaning: &'static str,
+    /// Whether its value must never be shown.
+    pub secret: bool,
+}
+
+/// Names that begin like this belong to us, so an unknown one is a misspelling.
+pub(super) const OWN_PREFIXES: &[&str] = &["HUBSPOT_", "DB_", "SYNC_", "COLUMNS_", "RATE_LIMIT_"];
+
+/// The entry of `name`.
+///
+/// # Panics
+/// When the code reads a variable the table does not list.
+pub(super) fn variable(name: &str) -> &'static Variable {
+    VARIABLES.iter().find(|variable| variable.name == name).expect("every variable read is in VARIABLES")
+}
+
+/// A variable whose value may be shown.
+const fn public(
+    name: &'static str,
+    default: &'static str,
+    rule: &'static str,
+    meaning: &'static str,
+) -> Variable {
+    Variable { name, default, rule, meaning, secret: false }
+}
+
+/// A variable whose value must never be shown.
+const fn secret(name: &'static str, rule: &'static str, meaning: &'static str) -> Variable {
+    Variable { name, default: "", rule, meaning, secret: true }
+}
+
+/// Every variable.
+pub const VARIABLES: &[Variable] = &[
+    secret("HUBSPOT_ACCESS_TOKEN", "a private app token or service key", "Token for the HubSpot account."),
+    secret("HUBSPOT_API_KEY", "a private app token or service key", "Alias of `HUBSPOT_ACCESS_TOKEN`."),
+    public(
+        "HUBSPOT_PORTAL_ID",
+        "",
+        "the number of a HubSpot account",
+        "Refuse to run against any other account; a token swapped by mistake would mix two CRMs.",
+    ),
+    public(
+        "HUBSPOT_BASE_URL",
+        "https://api.hubapi.com",
+        "an https URL (http only on a loopback address)",
+        "Where the HubSpot API is.",
+    ),
+    public("HUBSPOT_API_VERSION", "2026-09", "2026-09, 2026-03 or v3", "Version of the HubSpot API to call."),
+    public("HUBSPOT_TIMEOUT_SECONDS", "60", "1 to 600", "Deadline of one request."),
+    public(
+        "RATE_LIMIT_PER_10_SECONDS",
+        "100",
+        "1 to 10000",
+        "The account's request limit in 10 seconds (100, 190 or 250 by tier); HubSpot's own headers override it.",
+    ),
+    public("RATE_LIMIT_SEARCH_PER_SECOND", "5", "1 to 100", "The account's search limit in a second."),
+    public(
+        "RATE_LIMIT_THRESHOLD",
+        "0.9",
+        "above 0 and at most 1",
+        "Share of each limit to use; the rest stays free for the account's other apps.",
+    ),
+    secret(
+        "DATABASE_URL",
+        "mysql://user:password@host:port/name",
+        "The database in one line; replaces `DB_HOST`, `DB_PORT`, `DB_SOCKET`, `DB_USER`, `DB_PASSWORD`, `DB_NAME`.",
+    ),
+    public("DB_HOST", "127.0.0.1", "a host name or address", "Host of MariaDB."),
+    public("DB_PORT", "3306", "a port", "Port of MariaDB."),
+    public("DB_SOCKET", "", "the path of a socket", "Unix socket of MariaDB; replaces host and port."),
+    public("DB_USER", "hubspot", "a user name", "Database user."),
+    secret("DB_PASSWORD", "a password", "Password of the database user."),
+    public("DB_NAME", "hubspot", "a database name", "Database; it must exist."),
+    public(
+        "DB_TLS",
+        "",
+        "disabled, preferred, required, verify_ca or verify_identity",
+        "Encryption towards MariaDB; by default `preferred` on this machine and `verify_identity` elsewhere.",
+    ),
+    public(
+        "DB_TLS_CA",
+        "",
+        "the path of a PEM file",
+        "Certificate authority MariaDB's certificate is checked against.",
+    ),
+    public("DB_MAX_CONNECTIONS", "6", "2 to 64", "Most connections to hold open."),
+    public("MIGRATE_ON_START", "true", "true or false", "Create and change tables at start."),
+    public(
+        "SYNC_OBJECTS",
+        "contacts,companies,deals",
+        "a comma-separated list of object types",
+        "What to mirror.",
+    ),
+    public("SYNC_INTERVAL_MINUTES", "15", "1 to 1440", "How often each type is brought up to date."),
+    public(
+        "SYNC_CRON_<TYPE>",
+        "",
+        "a cron expression of 5 fields, or 6 with seconds first, in UTC",
+        "Replaces the interval for one type, for example `SYNC_CRON_DEALS=*/5 * * * *`.",
+    ),
+    public(
+        "COLUMNS_<TYPE>",
+        "",
+        "a comma-separated list of property names",
+        "Properties that get a typed column besides the default ones, for example `COLUMNS_CONTACTS=my_score`.",
+    ),
+    public(
+        "SYNC_OVERLAP_MINUTES",
+        "5",
+        "0 to 1440",
+        "How far each run looks back behind the last one, for changes HubSpot's search showed late.",
+    ),
+    public(
+        "SYNC_SEARCH_LAG_SECONDS",
+        "30",
+        "0 to 3600",
+        "How fresh a change may be and still be left to the next run, because HubSpot's search trails behind.",
+    ),
+    public(
+        "SYNC_DELAYED_PASS_MINUTES",
+        "60",
+        "1 to 1440",
+        "How often, and how long after the fact, searches are repeated to catch what was indexed very late.",
+    ),
+    public(
+        "SYNC_MAX_WATERMARK_AGE_DAYS",
+        "30",
+        "1 to 365",
+        "After a longer standstill a full listing replaces the search for changes.",
+    ),
+    public("LOG_FORMAT", "text", "text or json", "Form of the log lines."),
+    public("LOG_LEVEL", "info", "error, warn, info, debug, trace or a filter list", "What is logged."),
+];
