@@ -17,4 +17,5 @@ pub mod hubspot;
 pub mod lifecycle;
 pub mod model;
 pub mod retry;
+pub mod storage;
 pub mod telemetry;

@@ -4,10 +4,12 @@ mod object_type;
 mod property;
 mod record;
 mod reference;
+mod value;
 mod window;
 
 pub use object_type::{ColumnDef, ColumnType, OBJECT_TYPES, ObjectType};
 pub use property::Property;
-pub use record::{Cursor, ObjectId, Properties, Record, RejectedRecord};
+pub use record::{ContentHash, Cursor, ObjectId, Properties, Record, RejectedRecord};
 pub use reference::{Account, Owner, Pipeline, Stage};
+pub use value::Misfit;
 pub use window::Window;

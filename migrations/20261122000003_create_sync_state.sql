@@ -1,0 +1,27 @@
+-- Is it in step? SELECT * FROM sync_state ORDER BY last_sync_date DESC
+CREATE TABLE IF NOT EXISTS sync_state (
+    object_type          VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'contacts, companies, deals, deal_pipelines, owners, ...',
+    status               VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'idle' COMMENT 'idle, running or error',
+    mode                 VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'Of the current or last run: full, incremental or reference',
+    last_sync_date       DATETIME(3) NULL COMMENT 'Start of the last successful run',
+    watermark            DATETIME(3) NULL COMMENT 'Every change up to here is in the mirror; NULL until the first full listing ended',
+    delayed_watermark    DATETIME(3) NULL COMMENT 'The delayed pass has repeated the searches up to here',
+    backfill_cursor      VARCHAR(255) NULL COMMENT 'Where the full listing under way continues; empty at its start, NULL when none is under way',
+    backfill_started_at  DATETIME(3) NULL COMMENT 'Start of the full listing under way, HubSpot clock; its end makes this the watermark',
+    records_synced       BIGINT NOT NULL DEFAULT 0 COMMENT 'Records in the mirror; during a full listing those listed so far',
+    records_total        BIGINT NULL COMMENT 'Records in HubSpot when last counted',
+    last_error           TEXT NULL COMMENT 'What went wrong in the last failed run and what to do; NULL after a success',
+    last_error_at        DATETIME(3) NULL COMMENT 'When it went wrong',
+    consecutive_failures INT NOT NULL DEFAULT 0 COMMENT 'Failed runs since the last success',
+    next_run_at          DATETIME(3) NULL COMMENT 'When the next run is due; NULL: at once',
+    requested_mode       VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'A run asked for by a command: full or incremental',
+    requested_at         DATETIME(3) NULL COMMENT 'When it was asked for',
+    verified_as_of       DATETIME(3) NULL COMMENT 'Up to when an audit has proven the mirror equal',
+    audit_repairs        BIGINT NOT NULL DEFAULT 0 COMMENT 'Records the last audit had to repair',
+    created_at           DATETIME(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3) COMMENT 'Row created',
+    updated_at           DATETIME(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3) ON UPDATE CURRENT_TIMESTAMP(3) COMMENT 'Row changed',
+    PRIMARY KEY (object_type),
+    CONSTRAINT sync_state_status CHECK (status IN ('idle', 'running', 'error')),
+    CONSTRAINT sync_state_mode CHECK (mode IN ('full', 'incremental', 'reference')),
+    CONSTRAINT sync_state_requested_mode CHECK (requested_mode IN ('full', 'incremental'))
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_uca1400_ai_ci COMMENT='How far each type is, one row a type';

@@ -1,0 +1,40 @@
+//! MariaDB: the mirror and everything the daemon decides from.
+//!
+//! All SQL lives here. Functions take a connection where the caller decides the unit of work; no HTTP, no sleeping
+//! and no channel waits happen inside a transaction.
+//!
+//! **No query future may be dropped in mid-flight**: with sqlx 0.9 that breaks the connection and loses its place
+//! in the pool for good. Callers therefore never put a storage call into `select!` or `timeout`; limits on
+//! statements are the server's.
+
+mod account;
+mod catalogue;
+mod column_fill;
+mod database;
+mod error;
+mod lease;
+mod migrate;
+mod mirror;
+mod mirror_schema;
+mod owners;
+mod pipelines;
+mod quarantine;
+mod reference;
+mod sync_run;
+mod sync_state;
+
+pub use account::bind_account;
+pub use catalogue::{load_catalogue, store_catalogue};
+pub use database::Database;
+pub use error::{StorageError, StorageErrorKind};
+pub use lease::{LEASE_TTL, Lease, LeaseKeeper};
+pub use migrate::{migrate, pending_migrations};
+pub use mirror::{MirrorTable, PageOutcome, StoredVersion, store_records, stored_versions};
+pub use mirror_schema::{TypedColumn, ensure_columns, ensure_table, load_mirror_table};
+pub use owners::store_owners;
+pub use pipelines::store_pipelines;
+pub use quarantine::{quarantined_records, release as release_from_quarantine};
+pub use sync_run::{
+    Lane, NewRun, Outcome, RunCounts, Trigger, count_page, finish_run, interrupt_open_runs, start_run,
+};
+pub use sync_state::{RequestedMode, RunMode, StateRow, SyncState, SyncStatus, load_states};

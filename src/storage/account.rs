@@ -1,0 +1,33 @@
+//! The account the database belongs to.
+
+use super::{Database, StorageError};
+use crate::model::Account;
+
+/// Records the account on first contact and refreshes what is known of it later.
+///
+/// # Errors
+/// [`StorageError::WrongAccount`] when the database already mirrors another account.
+pub async fn bind_account(database: &Database, account: &Account) -> Result<(), StorageError> {
+    let bound: Option<i64> = sqlx::query_scalar("SELECT portal_id FROM hubspot_account")
+        .fetch_optional(database.pool())
+        .await
+        .map_err(StorageError::query("read hubspot_account"))?;
+    if let Some(bound) = bound.filter(|bound| *bound != account.portal_id) {
+        return Err(StorageError::WrongAccount { bound, given: account.portal_id });
+    }
+    sqlx::query(
+        "INSERT INTO hubspot_account (portal_id, account_type, time_zone, ui_domain, currency) \
+         VALUES (?, ?, ?, ?, ?) \
+         ON DUPLICATE KEY UPDATE account_type = VALUES(account_type), time_zone = VALUES(time_zone), \
+             ui_domain = VALUES(ui_domain), currency = VALUES(currency)",
+    )
+    .bind(account.portal_id)
+    .bind(&account.account_type)
+    .bind(&account.time_zone)
+    .bind(&account.ui_domain)
+    .bind(&account.currency)
+    .execute(database.pool())
+    .await
+    .map(|_| ())
+    .map_err(StorageError::query("record the HubSpot account"))
+}

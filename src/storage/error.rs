@@ -1,0 +1,145 @@
+//! What can go wrong with the database, and what that means for the caller.
+
+use sqlx::mysql::MySqlDatabaseError;
+
+/// A database operation failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// The server or the driver refused it.
+    #[error("failed to {operation}")]
+    Query {
+        /// What was being done, as the end of "failed to …".
+        operation: String,
+        /// The cause.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The migrations could not be brought up to date.
+    #[error("failed to migrate the database")]
+    Migrate(#[source] sqlx::migrate::MigrateError),
+    /// Another process holds the lease now; whatever this one was writing is void.
+    #[error("lost the lease `{0}` to another process")]
+    LeaseLost(String),
+    /// A stored value is not what this program writes.
+    #[error("{table} of {row} holds an unknown {column}: `{value}`")]
+    Inconsistent {
+        /// Table of the value.
+        table: &'static str,
+        /// Its row.
+        row: String,
+        /// Its column.
+        column: &'static str,
+        /// The value.
+        value: String,
+    },
+    /// The database belongs to another HubSpot account.
+    #[error("this database mirrors HubSpot account {bound}, but the token is for account {given}")]
+    WrongAccount {
+        /// The account the database was first used with.
+        bound: i64,
+        /// The account of the token.
+        given: i64,
+    },
+    /// The schema is not up to date and migrating at start is off.
+    #[error("the database schema is not up to date: {0}")]
+    SchemaOutdated(String),
+}
+
+/// What a caller can do about a [`StorageError`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StorageErrorKind {
+    /// The same transaction may succeed on a second try: deadlock, lock wait, lost connection.
+    Transient,
+    /// A value does not fit; another try changes nothing, but other rows are not affected.
+    Data,
+    /// Another process took over.
+    LeaseLost,
+    /// A person has to act: rights, schema, configuration.
+    Permanent,
+}
+
+/// MariaDB error numbers after which the whole transaction may simply be tried again.
+/// Source: MariaDB, "MariaDB Error Codes".
+const TRANSIENT: &[u16] = &[
+    1020, // record has changed since last read (11.8, REPEATABLE READ)
+    1040, // too many connections
+    1053, // server shutdown in progress
+    1205, // lock wait timeout
+    1213, // deadlock
+    1290, // read only, as during a failover
+    1836, // read only
+    1927, // connection was killed
+    1969, // max_statement_time exceeded
+];
+
+/// MariaDB error numbers that blame a value.
+const DATA: &[u16] = &[
+    1048, // column cannot be null
+    1264, // out of range
+    1292, // truncated wrong value
+    1366, // incorrect value
+    1406, // data too long
+    1153, // packet bigger than max_allowed_packet
+    3140, // invalid JSON text
+    4025, // CHECK constraint failed (json_valid)
+];
+
+impl StorageError {
+    /// Wraps a driver error with what was being done.
+    pub(super) fn query(operation: impl Into<String>) -> impl FnOnce(sqlx::Error) -> Self {
+        move |source| Self::Query { operation: operation.into(), source }
+    }
+
+    /// What the caller can do.
+    pub fn kind(&self) -> StorageErrorKind {
+        match self {
+            Self::Query { source, .. } => classify(source),
+            Self::Migrate(sqlx::migrate::MigrateError::Execute(source)) => classify(source),
+            Self::LeaseLost(_) => StorageErrorKind::LeaseLost,
+            Self::Migrate(_)
+            | Self::Inconsistent { .. }
+            | Self::WrongAccount { .. }
+            | Self::SchemaOutdated(_) => StorageErrorKind::Permanent,
+        }
+    }
+
+    /// What a person should do about it, as a sentence.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::WrongAccount { .. } => "Use the token of that account, or another database for this one.",
+            Self::SchemaOutdated(_) => "Run `hubspot-connector migrate` as a user who may change tables.",
+            Self::Migrate(_) => {
+                "Give the user the rights of deploy/grants.sql; if a migration stopped halfway, delete its row with success = 0 from _sqlx_migrations and start again."
+            }
+            _ => match self.kind() {
+                StorageErrorKind::Transient => {
+                    "Nothing to do if the database is back; it is tried again by itself."
+                }
+                StorageErrorKind::Data => "See the quarantine table for the record.",
+                StorageErrorKind::LeaseLost => "Nothing to do: another hubspot-connector took over.",
+                StorageErrorKind::Permanent => "Check the DB_ settings and the rights of the database user.",
+            },
+        }
+    }
+}
+
+/// Sorts a driver error.
+fn classify(error: &sqlx::Error) -> StorageErrorKind {
+    match error {
+        sqlx::Error::Database(database) => {
+            let number =
+                database.try_downcast_ref::<MySqlDatabaseError>().map_or(0, MySqlDatabaseError::number);
+            if TRANSIENT.contains(&number) {
+                StorageErrorKind::Transient
+            } else if DATA.contains(&number) {
+                StorageErrorKind::Data
+            } else {
+                StorageErrorKind::Permanent
+            }
+        }
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Protocol(_) => {
+            StorageErrorKind::Transient
+        }
+        _ => StorageErrorKind::Permanent,
+    }
+}

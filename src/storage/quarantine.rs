@@ -1,0 +1,166 @@
+//! What could not be stored as it should: whole records, and single values that do not fit their column.
+
+use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
+use sqlx::{MySqlConnection, QueryBuilder};
+
+use super::{Database, StorageError};
+use crate::model::{self, ObjectId, ObjectType, RejectedRecord};
+
+/// A value that stays in the JSON only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Misfit {
+    /// The record.
+    pub(super) id: ObjectId,
+    /// The property.
+    pub(super) property: String,
+    /// The value.
+    pub(super) raw: String,
+    /// The rule it breaks.
+    pub(super) reason: model::Misfit,
+}
+
+/// How many quarantined records a run tries again: one batch read.
+const RETRIES_PER_RUN: u32 = 100;
+
+/// The columns of an entry, in the order they are bound.
+const INSERT: &str =
+    "INSERT INTO quarantine (object_type, record_key, property, reason, raw, first_seen_at, last_seen_at) ";
+/// What happens to an entry seen again.
+const SEEN_AGAIN: &str = " ON DUPLICATE KEY UPDATE reason = VALUES(reason), raw = VALUES(raw), \
+                          attempts = attempts + 1, last_seen_at = VALUES(last_seen_at)";
+
+/// Records whole records that could not be understood or stored.
+pub(super) async fn record_rejected(
+    connection: &mut MySqlConnection,
+    object_type: &ObjectType,
+    rejected: &[RejectedRecord],
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    for record in rejected {
+        let sql = format!("{INSERT} VALUES (?, ?, '', ?, ?, ?, ?) {SEEN_AGAIN}");
+        sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(object_type.name)
+            .bind(record_key(record))
+            .bind(&record.reason)
+            .bind(&record.raw)
+            .bind(now)
+            .bind(now)
+            .execute(&mut *connection)
+            .await
+            .map_err(StorageError::query("quarantine a record"))?;
+    }
+    Ok(())
+}
+
+/// The record's id; where it cannot be read, a digest, so that the same garbage is one entry.
+fn record_key(record: &RejectedRecord) -> String {
+    if (1..=64).contains(&record.id.len()) {
+        return record.id.clone();
+    }
+    let digest = Sha256::digest(record.raw.as_bytes());
+    digest.iter().take(16).fold(String::from("sha256:"), |key, byte| format!("{key}{byte:02x}"))
+}
+
+/// Records values that do not fit their column.
+pub(super) async fn record_misfits(
+    connection: &mut MySqlConnection,
+    object_type: &ObjectType,
+    misfits: &[Misfit],
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    for chunk in misfits.chunks(100) {
+        let mut query = QueryBuilder::new(INSERT);
+        query.push_values(chunk, |mut row, misfit| {
+            row.push_bind(object_type.name)
+                .push_bind(misfit.id.to_string())
+                .push_bind(&misfit.property)
+                .push_bind(misfit.reason.to_string())
+                .push_bind(&misfit.raw)
+                .push_bind(now)
+                .push_bind(now);
+        });
+        query.push(SEEN_AGAIN);
+        let query = query.build().persistent(false);
+        query
+            .execute(&mut *connection)
+            .await
+            .map_err(StorageError::query("record values that do not fit"))?;
+    }
+    Ok(())
+}
+
+/// Drops the entries of records that are about to be stored anew; what is still wrong is recorded again.
+pub(super) async fn clear(
+    connection: &mut MySqlConnection,
+    object_type: &ObjectType,
+    ids: &[ObjectId],
+) -> Result<(), StorageError> {
+    // Nearly always empty, and then this look is all it costs.
+    let any: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM quarantine WHERE object_type = ?)")
+        .bind(object_type.name)
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(StorageError::query("look into the quarantine"))?;
+    if any && !ids.is_empty() {
+        delete(connection, object_type, ids).await?;
+    }
+    Ok(())
+}
+
+/// Deletes every entry of the records.
+async fn delete(
+    connection: &mut MySqlConnection,
+    object_type: &ObjectType,
+    ids: &[ObjectId],
+) -> Result<(), StorageError> {
+    let mut query = QueryBuilder::new("DELETE FROM quarantine WHERE object_type = ");
+    query.push_bind(object_type.name).push(" AND record_key IN (");
+    let mut keys = query.separated(", ");
+    for id in ids {
+        keys.push_bind(id.to_string());
+    }
+    query.push(")");
+    let query = query.build().persistent(false);
+    query
+        .execute(connection)
+        .await
+        .map(|_| ())
+        .map_err(StorageError::query("release records from quarantine"))
+}
+
+/// Records of the type that lie in quarantine as a whole, longest untried first, at most one batch read.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn quarantined_records(
+    database: &Database,
+    object_type: &ObjectType,
+) -> Result<Vec<ObjectId>, StorageError> {
+    let keys: Vec<String> = sqlx::query_scalar(
+        "SELECT record_key FROM quarantine WHERE object_type = ? AND property = '' ORDER BY last_seen_at LIMIT ?",
+    )
+    .bind(object_type.name)
+    .bind(RETRIES_PER_RUN)
+    .fetch_all(database.pool())
+    .await
+    .map_err(StorageError::query("read the quarantine"))?;
+    Ok(keys.iter().filter_map(|key| key.parse().ok()).collect())
+}
+
+/// Lets records go that no longer exist in HubSpot.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn release(
+    database: &Database,
+    object_type: &ObjectType,
+    ids: &[ObjectId],
+) -> Result<(), StorageError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let mut transaction = database.begin().await?;
+    delete(&mut transaction, object_type, ids).await?;
+    transaction.commit().await.map_err(StorageError::query("release records from quarantine"))
+}

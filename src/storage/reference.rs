@@ -1,0 +1,85 @@
+//! What the small reference tables have in common: compare all that is stored with all that HubSpot lists, and
+//! write the difference.
+
+use std::collections::BTreeMap;
+
+use super::PageOutcome;
+
+/// Rows a statement writes.
+pub(super) const BATCH: usize = 100;
+
+/// The difference between a stored table and HubSpot's list.
+pub(super) struct Difference<'a, T> {
+    /// Not stored yet, or stored differently.
+    pub(super) changed: Vec<&'a T>,
+    /// Keys that are stored and no longer listed. Empty when HubSpot listed nothing at all: absence of everything is
+    /// more likely a fault than a fact.
+    pub(super) gone: Vec<String>,
+    /// The same in numbers, for `sync_runs`.
+    pub(super) outcome: PageOutcome,
+}
+
+impl<'a, T: PartialEq> Difference<'a, T> {
+    /// Compares by `key`; `is_archived` tells rows that already count as gone.
+    pub(super) fn between(
+        stored: &BTreeMap<String, T>,
+        listed: &'a [T],
+        key: impl Fn(&T) -> &str,
+        is_archived: impl Fn(&T) -> bool,
+    ) -> Self {
+        let mut outcome = PageOutcome::default();
+        let mut changed = Vec::new();
+        for item in listed {
+            match stored.get(key(item)) {
+                Some(same) if same == item => outcome.unchanged += 1,
+                Some(_) => outcome.updated += 1,
+                None => outcome.inserted += 1,
+            }
+            if stored.get(key(item)) != Some(item) {
+                changed.push(item);
+            }
+        }
+        let missing = |name: &String| !listed.iter().any(|item| key(item) == name);
+        let gone: Vec<_> = stored
+            .iter()
+            .filter(|(name, item)| !listed.is_empty() && !is_archived(item) && missing(name))
+            .map(|(name, _)| name.clone())
+            .collect();
+        outcome.deleted = gone.len() as u64;
+        Self { changed, gone, outcome }
+    }
+
+    /// Whether there is nothing to write.
+    pub(super) fn is_empty(&self) -> bool {
+        self.changed.is_empty() && self.gone.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Key, content, archived.
+    type Item = (&'static str, u8, bool);
+
+    fn difference<'a>(stored: &[Item], listed: &'a [Item]) -> Difference<'a, Item> {
+        let stored = stored.iter().map(|item| (item.0.to_owned(), *item)).collect();
+        Difference::between(&stored, listed, |item| item.0, |item| item.2)
+    }
+
+    #[test]
+    fn only_what_differs_is_written() {
+        let stored = [("same", 1, false), ("changed", 1, false), ("gone", 1, false), ("long gone", 1, true)];
+        let listed = [("same", 1, false), ("changed", 2, false), ("new", 1, false)];
+        let difference = difference(&stored, &listed);
+        assert_eq!(difference.changed, [&("changed", 2, false), &("new", 1, false)]);
+        assert_eq!(difference.gone, ["gone"]);
+        let expected = PageOutcome { inserted: 1, updated: 1, unchanged: 1, deleted: 1, quarantined: 0 };
+        assert_eq!(difference.outcome, expected);
+    }
+
+    #[test]
+    fn an_empty_list_proves_nothing() {
+        assert!(difference(&[("a", 1, false)], &[]).is_empty());
+    }
+}

@@ -1,0 +1,214 @@
+//! `sync_runs`: what every run did.
+
+use std::fmt;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::MySqlConnection;
+
+use super::{Database, PageOutcome, StorageError};
+use crate::model::Window;
+
+/// How long finished runs are kept.
+const KEPT: TimeDelta = TimeDelta::days(90);
+
+/// The way a run finds records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// Listing everything.
+    Backfill,
+    /// Searching a window of modification time.
+    Incremental,
+    /// Searching an older window again, for what the index delivered late.
+    Delayed,
+    /// Reading a small table whole.
+    Reference,
+}
+
+/// Why a run began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trigger {
+    /// Its time had come.
+    Schedule,
+    /// Somebody asked.
+    Request,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It did all it set out to do.
+    Succeeded,
+    /// It gave up; `error` says why.
+    Failed,
+    /// It was told to stop, or its process died.
+    Interrupted,
+}
+
+impl fmt::Display for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Backfill => "backfill",
+            Self::Incremental => "incremental",
+            Self::Delayed => "delayed",
+            Self::Reference => "reference",
+        })
+    }
+}
+
+impl Trigger {
+    /// As stored.
+    fn text(self) -> &'static str {
+        match self {
+            Self::Schedule => "schedule",
+            Self::Request => "request",
+        }
+    }
+}
+
+impl Outcome {
+    /// As stored.
+    fn text(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// A run that is about to begin.
+#[derive(Debug, Clone, Copy)]
+pub struct NewRun<'a> {
+    /// As in `sync_state`.
+    pub object_type: &'a str,
+    /// How it finds records.
+    pub lane: Lane,
+    /// Why it began.
+    pub trigger: Trigger,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// The window it searches; `None` for listings.
+    pub window: Option<Window>,
+}
+
+/// The figures of a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RunCounts {
+    /// Records HubSpot showed.
+    pub fetched: u64,
+    /// What became of them.
+    pub outcome: PageOutcome,
+    /// Requests sent.
+    pub requests: u64,
+}
+
+impl RunCounts {
+    /// Adds a page.
+    pub fn add(&mut self, fetched: u64, page: PageOutcome) {
+        self.fetched += fetched;
+        self.outcome.inserted += page.inserted;
+        self.outcome.updated += page.updated;
+        self.outcome.unchanged += page.unchanged;
+        self.outcome.deleted += page.deleted;
+        self.outcome.quarantined += page.quarantined;
+    }
+}
+
+/// Records the beginning of a run and returns its id. Also lets go of runs older than 90 days.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn start_run(database: &Database, run: &NewRun<'_>) -> Result<u64, StorageError> {
+    let failed = || StorageError::query(format!("record a run of {}", run.object_type));
+    sqlx::query("DELETE FROM sync_runs WHERE object_type = ? AND started_at < ? ORDER BY run_id LIMIT 100")
+        .bind(run.object_type)
+        .bind(run.started_at - KEPT)
+        .execute(database.pool())
+        .await
+        .map_err(failed())?;
+    let inserted = sqlx::query(
+        "INSERT INTO sync_runs (object_type, lane, triggered_by, started_at, window_start, window_end) \
+         VALUES (?, ?, ?, ?, ?, ?)",
+    )
+    .bind(run.object_type)
+    .bind(run.lane.to_string())
+    .bind(run.trigger.text())
+    .bind(run.started_at)
+    .bind(run.window.map(|window| window.start))
+    .bind(run.window.map(|window| window.end))
+    .execute(database.pool())
+    .await
+    .map_err(failed())?;
+    Ok(inserted.last_insert_id())
+}
+
+/// Writes the figures so far, inside the transaction of the page they include, so that a killed run still tells.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn count_page(
+    connection: &mut MySqlConnection,
+    run_id: u64,
+    counts: &RunCounts,
+) -> Result<(), StorageError> {
+    sqlx::query(
+        "UPDATE sync_runs SET fetched = ?, inserted = ?, updated = ?, unchanged = ?, deleted = ?, \
+         quarantined = ?, requests = ? WHERE run_id = ?",
+    )
+    .bind(counts.fetched)
+    .bind(counts.outcome.inserted)
+    .bind(counts.outcome.updated)
+    .bind(counts.outcome.unchanged)
+    .bind(counts.outcome.deleted)
+    .bind(counts.outcome.quarantined)
+    .bind(counts.requests)
+    .bind(run_id)
+    .execute(connection)
+    .await
+    .map(|_| ())
+    .map_err(StorageError::query("count a page"))
+}
+
+/// Records the end of a run with its final figures. Idempotent.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn finish_run(
+    database: &Database,
+    run_id: u64,
+    outcome: Outcome,
+    counts: &RunCounts,
+    error: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    let mut transaction = database.begin().await?;
+    count_page(&mut transaction, run_id, counts).await?;
+    let failed = || StorageError::query("record the end of a run");
+    sqlx::query("UPDATE sync_runs SET outcome = ?, error = ?, finished_at = ? WHERE run_id = ?")
+        .bind(outcome.text())
+        .bind(error)
+        .bind(now)
+        .bind(run_id)
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed())?;
+    transaction.commit().await.map_err(failed())
+}
+
+/// Closes runs that a dead process left open. Call it only with the lease in hand.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn interrupt_open_runs(database: &Database, now: DateTime<Utc>) -> Result<u64, StorageError> {
+    let failed = || StorageError::query("close the runs of a dead process");
+    sqlx::query("UPDATE sync_state SET status = 'idle' WHERE status = 'running'")
+        .execute(database.pool())
+        .await
+        .map_err(failed())?;
+    sqlx::query("UPDATE sync_runs SET outcome = 'interrupted', finished_at = ? WHERE outcome = 'running'")
+        .bind(now)
+        .execute(database.pool())
+        .await
+        .map(|done| done.rows_affected())
+        .map_err(failed())
+}
