@@ -1,0 +1,237 @@
+//! What the limiter knows, and its decisions. Time is passed in.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::daily::Daily;
+use super::gate::{Gate, PauseReason};
+use super::headers::RateHeaders;
+use super::lane::{Lane, Ticket, Turn};
+use super::snapshot::{DailySnapshot, LimiterSnapshot, Pause, QuotaSnapshot};
+use super::{Limits, Permit, Quota, Throttle};
+use crate::hubspot::Priority;
+
+/// The search limit counts per second. Source: HubSpot, "Search the CRM".
+const SEARCH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The general limit counts per ten seconds unless an answer says otherwise. Source: HubSpot, "Usage guidelines".
+const BURST_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long everything waits when HubSpot moves the account and does not say for how long.
+const MOVING_PAUSE: Duration = Duration::from_mins(1);
+
+/// Everything the limiter knows.
+#[derive(Debug)]
+pub(super) struct State {
+    /// [`Quota::Burst`].
+    burst: Lane,
+    /// [`Quota::Search`].
+    search: Lane,
+    /// The day's requests.
+    daily: Daily,
+    /// Closed while HubSpot moves the account.
+    account: Gate,
+    /// Numbers the tickets, which makes the queue first come first served.
+    next_ticket: u64,
+    /// Permits used since the start.
+    requests: u64,
+    /// 429s since the start.
+    throttled: u64,
+    /// The dispatcher has ended: nobody will be served any more.
+    stopped: bool,
+}
+
+impl State {
+    /// Empty queues and windows.
+    pub fn new(limits: Limits, now: Instant) -> Self {
+        let Limits { burst, search, threshold } = limits;
+        Self {
+            burst: Lane::new(burst, BURST_INTERVAL, threshold, now),
+            search: Lane::new(search, SEARCH_INTERVAL, threshold, now),
+            daily: Daily::new(threshold),
+            account: Gate::default(),
+            next_ticket: 0,
+            requests: 0,
+            throttled: 0,
+            stopped: false,
+        }
+    }
+
+    /// The lane of a quota.
+    fn lane(&mut self, quota: Quota) -> &mut Lane {
+        match quota {
+            Quota::Burst => &mut self.burst,
+            Quota::Search => &mut self.search,
+        }
+    }
+
+    /// Queues a request; `reply` is dropped when the limiter has stopped.
+    pub fn enqueue(&mut self, quota: Quota, priority: Priority, reply: oneshot::Sender<Permit>) -> Ticket {
+        let ticket = (priority, self.next_ticket);
+        self.next_ticket += 1;
+        if !self.stopped {
+            self.lane(quota).waiting.insert(ticket, reply);
+        }
+        ticket
+    }
+
+    /// Takes a request out of the queue, if it is still there.
+    pub fn leave(&mut self, quota: Quota, ticket: Ticket) {
+        self.lane(quota).waiting.remove(&ticket);
+    }
+
+    /// Serves nobody any more; those who wait are told so.
+    pub fn stop(&mut self) {
+        self.stopped = true;
+        self.burst.waiting.clear();
+        self.search.waiting.clear();
+    }
+
+    /// Everybody who may go at `now`, in order of service, with their slots taken.
+    pub fn admit(&mut self, now: Instant) -> Admission {
+        let mut admission = Admission { granted: Vec::new(), look_again_at: None };
+        for quota in [Quota::Burst, Quota::Search] {
+            loop {
+                match self.turn(quota, now) {
+                    Turn::Grant => admission.granted.extend(self.grant(quota, now)),
+                    Turn::NotBefore(at) => {
+                        admission.look_again_at =
+                            Some(admission.look_again_at.map_or(at, |known| known.min(at)));
+                        break;
+                    }
+                    Turn::Idle => break,
+                }
+            }
+        }
+        admission
+    }
+
+    /// What a lane can do at `now`, every gate considered.
+    fn turn(&mut self, quota: Quota, now: Instant) -> Turn {
+        let account = self.account.closed(now).map(|(until, _)| until);
+        let Some((&(priority, _), _)) = self.lane(quota).waiting.first_key_value() else {
+            return Turn::Idle;
+        };
+        // The first in the queue has the highest priority; if the day's gate stops it, it stops all behind it.
+        match account.max(self.daily.opens_for(priority, now)) {
+            Some(until) => Turn::NotBefore(until),
+            None => self.lane(quota).turn(now),
+        }
+    }
+
+    /// Takes the first out of a queue and a slot for it.
+    fn grant(&mut self, quota: Quota, now: Instant) -> Option<(Quota, oneshot::Sender<Permit>)> {
+        let lane = self.lane(quota);
+        let ((priority, _), reply) = lane.waiting.pop_first()?;
+        lane.window.grant();
+        self.daily.granted(priority, now);
+        Some((quota, reply))
+    }
+
+    /// A permit's request is about to be sent.
+    pub fn sent(&mut self) {
+        self.requests += 1;
+    }
+
+    /// A permit was given back: unused, or after its request was answered, failed or was abandoned.
+    pub fn give_back(&mut self, quota: Quota, used: bool, now: Instant) {
+        let window = &mut self.lane(quota).window;
+        if used {
+            window.complete(now);
+        } else {
+            window.withdraw();
+        }
+    }
+
+    /// Takes in an answer's headers; `clock` is the time of day at `now`.
+    pub fn observe(&mut self, quota: Quota, headers: &RateHeaders, now: Instant, clock: DateTime<Utc>) {
+        // Searches have a limit of their own and report none.
+        if quota == Quota::Burst {
+            self.burst.observe(headers, now);
+        }
+        if let Some((limit, remaining)) = headers.daily {
+            self.daily.observe(limit, remaining, now, clock);
+        }
+    }
+
+    /// HubSpot refused a request for `throttle`; `hint` is its `Retry-After`.
+    pub fn throttle(
+        &mut self,
+        quota: Quota,
+        throttle: Throttle,
+        hint: Option<Duration>,
+        now: Instant,
+        clock: DateTime<Utc>,
+    ) {
+        if throttle != Throttle::AccountMoving {
+            self.throttled += 1;
+        }
+        let after = |default: Duration| now + hint.unwrap_or(default);
+        match throttle {
+            Throttle::AccountMoving => self.account.close(after(MOVING_PAUSE), PauseReason::AccountMoving),
+            Throttle::Daily => self.daily.exhausted(hint, now, clock),
+            Throttle::TenSecondly => {
+                let until = after(self.burst.window.interval());
+                self.burst.gate.close(until, PauseReason::TenSecondLimit);
+                self.lane(quota).gate.close(until, PauseReason::TenSecondLimit);
+            }
+            Throttle::Secondly => {
+                self.lane(quota).gate.close(after(SEARCH_INTERVAL), PauseReason::SecondLimit);
+            }
+            Throttle::Unnamed => {
+                let until = after(self.lane(quota).window.interval());
+                let reason = match quota {
+                    Quota::Burst => PauseReason::TenSecondLimit,
+                    Quota::Search => PauseReason::SecondLimit,
+                };
+                self.lane(quota).gate.close(until, reason);
+            }
+        }
+    }
+
+    /// Sets the account's time zone.
+    pub fn set_zone(&mut self, zone: Tz) {
+        self.daily.set_zone(zone);
+    }
+
+    /// The state as people see it; `clock` is the time of day at `now`.
+    pub fn snapshot(&mut self, now: Instant, clock: DateTime<Utc>) -> LimiterSnapshot {
+        let pause = |(until, reason): (Instant, PauseReason)| {
+            let wait = TimeDelta::from_std(until.duration_since(now)).unwrap_or(TimeDelta::MAX);
+            Pause { until: clock + wait, reason }
+        };
+        let account = self.account.closed(now);
+        let lane = |lane: &mut Lane| QuotaSnapshot {
+            limit: lane.limit(),
+            interval_ms: lane.window.interval().as_millis() as u64,
+            capacity: lane.capacity(now),
+            used: lane.window.occupied(now),
+            waiting: lane.waiting.len(),
+            paused: account.max(lane.gate.closed(now)).map(pause),
+        };
+        LimiterSnapshot {
+            burst: lane(&mut self.burst),
+            search: lane(&mut self.search),
+            daily: DailySnapshot {
+                limit: self.daily.limit(),
+                remaining: self.daily.remaining(),
+                paused: self.daily.closed(now).map(pause),
+            },
+            requests: self.requests,
+            throttled: self.throttled,
+        }
+    }
+}
+
+/// The outcome of a look at the queues.
+#[derive(Debug)]
+pub(super) struct Admission {
+    /// Who gets a permit.
+    pub granted: Vec<(Quota, oneshot::Sender<Permit>)>,
+    /// When somebody else may; `None` when that takes a new request or an answer.
+    pub look_again_at: Option<Instant>,
+}

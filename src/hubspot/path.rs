@@ -1,0 +1,113 @@
+//! The one table of paths. Links in HubSpot's answers are never followed: they may show another version's form.
+
+use crate::model::ObjectType;
+
+/// A group of endpoints that share a path prefix and a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Family {
+    /// Records of every type.
+    Objects,
+    /// Property definitions.
+    Properties,
+    /// Pipelines with their stages.
+    Pipelines,
+    /// Owners.
+    Owners,
+    /// The account itself.
+    Account,
+}
+
+impl Family {
+    /// Prefix before a date version, and the whole prefix of v3. Source: HubSpot's public API specifications.
+    const fn prefixes(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Objects => ("/crm/objects", "/crm/v3/objects"),
+            Self::Properties => ("/crm/properties", "/crm/v3/properties"),
+            Self::Pipelines => ("/crm/pipelines", "/crm/v3/pipelines"),
+            Self::Owners => ("/crm/owners", "/crm/v3/owners"),
+            Self::Account => ("/account-info", "/account-info/v3"),
+        }
+    }
+}
+
+/// Says what a token is; the same in every version. Works for private app tokens and service keys.
+pub(super) const TOKEN_INFO: &str = "/oauth/v2/private-apps/get/access-token-info";
+
+/// Builds paths for one API version.
+#[derive(Debug, Clone)]
+pub(super) struct Paths {
+    /// `v3`, or a date such as `2026-09`.
+    version: String,
+}
+
+impl Paths {
+    /// Paths of `version`: `v3`, or a date such as `2026-09`.
+    pub fn new(version: &str) -> Self {
+        Self { version: version.to_owned() }
+    }
+
+    /// The root of a family, without a trailing slash.
+    fn root(&self, family: Family) -> String {
+        let (dated, v3) = family.prefixes();
+        if self.version == "v3" { v3.to_owned() } else { format!("{dated}/{}", self.version) }
+    }
+
+    /// The records of a type.
+    pub fn records(&self, object_type: &ObjectType) -> String {
+        format!("{}/{object_type}", self.root(Family::Objects))
+    }
+
+    /// Reads many records of a type at once.
+    pub fn batch_read(&self, object_type: &ObjectType) -> String {
+        format!("{}/batch/read", self.records(object_type))
+    }
+
+    /// Searches the records of a type.
+    pub fn search(&self, object_type: &ObjectType) -> String {
+        format!("{}/search", self.records(object_type))
+    }
+
+    /// The property definitions of a type.
+    pub fn properties(&self, object_type: &ObjectType) -> String {
+        format!("{}/{object_type}", self.root(Family::Properties))
+    }
+
+    /// The pipelines of a type.
+    pub fn pipelines(&self, object_type: &ObjectType) -> String {
+        format!("{}/{object_type}", self.root(Family::Pipelines))
+    }
+
+    /// The account's owners.
+    pub fn owners(&self) -> String {
+        self.root(Family::Owners)
+    }
+
+    /// The account's particulars.
+    pub fn account(&self) -> String {
+        format!("{}/details", self.root(Family::Account))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_version_forms_are_spelt_as_hubspot_spells_them() {
+        let deals = ObjectType::named("deals").unwrap();
+        let dated = Paths::new("2026-09");
+        assert_eq!(dated.batch_read(deals), "/crm/objects/2026-09/deals/batch/read");
+        assert_eq!(dated.search(deals), "/crm/objects/2026-09/deals/search");
+        assert_eq!(dated.properties(deals), "/crm/properties/2026-09/deals");
+        assert_eq!(dated.pipelines(deals), "/crm/pipelines/2026-09/deals");
+        assert_eq!(dated.owners(), "/crm/owners/2026-09");
+        assert_eq!(dated.account(), "/account-info/2026-09/details");
+
+        let v3 = Paths::new("v3");
+        assert_eq!(v3.records(deals), "/crm/v3/objects/deals");
+        assert_eq!(v3.properties(deals), "/crm/v3/properties/deals");
+        assert_eq!(v3.pipelines(deals), "/crm/v3/pipelines/deals");
+        assert_eq!(v3.owners(), "/crm/v3/owners");
+        assert_eq!(v3.account(), "/account-info/v3/details");
+    }
+}

@@ -1,0 +1,220 @@
+//! Questions about records: listing, reading, searching, counting.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+use std::sync::atomic::Ordering;
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::limiter::Quota;
+use super::transport::Call;
+use super::wire::Malformed;
+use super::wire::page::{parse_batch, parse_list, parse_search, parse_total};
+use super::{BatchRead, HubSpotClient, HubSpotError, Priority, RecordPage, SearchPage};
+use crate::model::{Cursor, ObjectId, ObjectType, Window};
+
+/// Records per page of a listing and per batch read, the most HubSpot allows.
+const PAGE_SIZE: usize = 100;
+
+/// Hits per page of a search, the most HubSpot allows.
+const SEARCH_PAGE_SIZE: usize = 200;
+
+/// HTTP status of a URL that is too long.
+const URI_TOO_LONG: u16 = 414;
+
+impl HubSpotClient {
+    /// A page of at most 100 records in ascending id order with the named properties, from the first record or from
+    /// where `after` says. Archived records are not listed.
+    ///
+    /// When the properties do not fit into a URL the page takes two requests: one lists the ids, one reads them.
+    /// Reading the page several times with a part of the properties each would take more requests and could join
+    /// parts of two versions of a record.
+    pub async fn list_records(
+        &self,
+        object_type: &ObjectType,
+        properties: &[String],
+        after: Option<&Cursor>,
+        priority: Priority,
+    ) -> Result<RecordPage, HubSpotError> {
+        let call = self.list_call(object_type, properties, after, priority);
+        let length = self.shared.transport.url(&call.path, &call.query).len();
+        if length <= self.shared.url_budget.load(Ordering::Relaxed) {
+            match self.list_page(&call, after).await {
+                Err(error) if error.status() == Some(URI_TOO_LONG) => {
+                    self.shared.url_budget.fetch_min(length - 1, Ordering::Relaxed);
+                }
+                result => return result,
+            }
+        }
+        self.list_then_read(object_type, properties, after, priority).await
+    }
+
+    /// A page in two requests. Records that vanish in between are left out.
+    async fn list_then_read(
+        &self,
+        object_type: &ObjectType,
+        properties: &[String],
+        after: Option<&Cursor>,
+        priority: Priority,
+    ) -> Result<RecordPage, HubSpotError> {
+        // Naming one property keeps the answer small; naming none would bring the default set.
+        let call = self.list_call(object_type, &["hs_object_id".to_owned()], after, priority);
+        let mut page = self.list_page(&call, after).await?;
+        let ids: Vec<ObjectId> = page.records.iter().map(|record| record.id).collect();
+        let mut batch = self.read_records(object_type, properties, &ids, priority).await?;
+        // A record merged away in between comes back as its survivor, which has its own place in the listing.
+        batch.records.retain(|record| ids.contains(&record.id));
+        batch.records.sort_unstable_by_key(|record| record.id);
+        page.records = batch.records;
+        page.rejected.append(&mut batch.rejected);
+        Ok(page)
+    }
+
+    /// The call for a page of a listing.
+    fn list_call(
+        &self,
+        object_type: &ObjectType,
+        properties: &[String],
+        after: Option<&Cursor>,
+        priority: Priority,
+    ) -> Call {
+        let mut query = format!("limit={PAGE_SIZE}");
+        if let Some(Cursor(after)) = after {
+            query += "&after=";
+            percent_encode(after, &mut query);
+        }
+        for (index, name) in properties.iter().enumerate() {
+            query += if index == 0 { "&properties=" } else { "," };
+            percent_encode(name, &mut query);
+        }
+        Call::get(format!("list {object_type}"), self.shared.paths.records(object_type), query, priority)
+    }
+
+    /// Sends the call for a page. A cursor that stays where it is would never end, so it is an error.
+    async fn list_page(&self, call: &Call, after: Option<&Cursor>) -> Result<RecordPage, HubSpotError> {
+        let decode = |body: &[u8]| {
+            let page = parse_list(body)?;
+            advances(after, page.next.as_ref())?;
+            Ok(page)
+        };
+        self.send(call, decode).await
+    }
+
+    /// The records behind at most 100 ids, with the named properties. Ids given twice count once.
+    pub async fn read_records(
+        &self,
+        object_type: &ObjectType,
+        properties: &[String],
+        ids: &[ObjectId],
+        priority: Priority,
+    ) -> Result<BatchRead, HubSpotError> {
+        /// The body of a batch read.
+        #[derive(Serialize)]
+        struct Question<'a> {
+            /// Names.
+            properties: &'a [String],
+            /// Who.
+            inputs: Vec<Input>,
+        }
+        /// One record asked for.
+        #[derive(Serialize)]
+        struct Input {
+            /// Its id, as text.
+            id: String,
+        }
+        // HubSpot refuses a batch that names an id twice.
+        let mut seen = HashSet::with_capacity(ids.len());
+        let asked: Vec<ObjectId> = ids.iter().copied().filter(|id| seen.insert(*id)).collect();
+        if asked.is_empty() {
+            return Ok(BatchRead { records: Vec::new(), rejected: Vec::new(), missing: Vec::new() });
+        }
+        let inputs = asked.iter().map(|id| Input { id: id.to_string() }).collect();
+        let body = to_body(&Question { properties, inputs });
+        let path = self.shared.paths.batch_read(object_type);
+        let call = Call::read_by_post(format!("read {object_type}"), path, body, priority);
+        self.send(&call, |body| parse_batch(body, &asked)).await
+    }
+
+    /// The next records after `after` in ascending id order whose last modification lies in `window`.
+    ///
+    /// Walking by id instead of by time or offset has no upper limit, no ties, and does not stumble over records that
+    /// are modified meanwhile.
+    pub async fn search_modified(
+        &self,
+        object_type: &ObjectType,
+        window: Window,
+        after: ObjectId,
+        priority: Priority,
+    ) -> Result<SearchPage, HubSpotError> {
+        // A lower bound of 0 is answered with 500.
+        let since = window.start.timestamp_millis().max(1);
+        let until = window.end.timestamp_millis().max(since);
+        let property = object_type.last_modified_property;
+        let question = json!({
+            "filterGroups": [{"filters": [
+                {"propertyName": property, "operator": "BETWEEN",
+                 "value": since.to_string(), "highValue": until.to_string()},
+                {"propertyName": "hs_object_id", "operator": "GT", "value": after.to_string()},
+            ]}],
+            "sorts": [{"propertyName": "hs_object_id", "direction": "ASCENDING"}],
+            "properties": [property],
+            "limit": SEARCH_PAGE_SIZE,
+        });
+        let call =
+            self.search_call(format!("search changed {object_type}"), object_type, &question, priority);
+        self.send(&call, |body| parse_search(body, window)).await
+    }
+
+    /// How many records there are, archived ones aside, as the search index sees it.
+    pub async fn count_records(
+        &self,
+        object_type: &ObjectType,
+        priority: Priority,
+    ) -> Result<u64, HubSpotError> {
+        let question = json!({
+            "filterGroups": [{"filters": [{"propertyName": "hs_object_id", "operator": "GT", "value": "0"}]}],
+            "properties": ["hs_object_id"],
+            "limit": 1,
+        });
+        let call = self.search_call(format!("count {object_type}"), object_type, &question, priority);
+        self.send(&call, parse_total).await
+    }
+
+    /// The call for a search.
+    fn search_call(
+        &self,
+        operation: String,
+        object_type: &ObjectType,
+        question: &impl Serialize,
+        priority: Priority,
+    ) -> Call {
+        let path = self.shared.paths.search(object_type);
+        let call = Call::read_by_post(operation, path, to_body(question), priority);
+        Call { quota: Quota::Search, ..call }
+    }
+}
+
+/// JSON of a request body.
+fn to_body(question: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(question).expect("strings and numbers are always JSON")
+}
+
+/// Refuses a `next` cursor that is the one just used.
+pub(super) fn advances(after: Option<&Cursor>, next: Option<&Cursor>) -> Result<(), Malformed> {
+    if after.is_some() && after == next {
+        return Err(Malformed("the next page is this page again".to_owned()));
+    }
+    Ok(())
+}
+
+/// Appends `text` to `query` with everything but unreserved characters encoded.
+pub(super) fn percent_encode(text: &str, query: &mut String) {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            query.push(char::from(byte));
+        } else {
+            write!(query, "%{byte:02X}").expect("writing to a string does not fail");
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! Envelopes around records: listings, batch reads and searches.
+
+use std::collections::HashSet;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::record::parse_records;
+use super::{Malformed, Scalar, parse};
+use crate::hubspot::{BatchRead, Hit, RecordPage, SearchPage};
+use crate::model::{Cursor, ObjectId, Window};
+
+/// Where the next page starts.
+#[derive(Deserialize)]
+pub(in crate::hubspot) struct Paging<'a> {
+    /// Missing on the last page.
+    #[serde(borrow)]
+    next: Option<Next<'a>>,
+}
+
+/// The next page. Its `link` is left unread: it may show another version's path.
+#[derive(Deserialize)]
+struct Next<'a> {
+    /// What to pass as `after`.
+    #[serde(borrow)]
+    after: Scalar<'a>,
+}
+
+impl Paging<'_> {
+    /// The cursor of the next page, `None` after the last one.
+    pub fn cursor(paging: Option<Self>) -> Option<Cursor> {
+        paging?.next?.after.into_set().map(Cursor)
+    }
+}
+
+/// A page of a listing; `results` left unparsed.
+#[derive(Deserialize)]
+struct ListPage<'a> {
+    /// Records, in ascending id order.
+    #[serde(borrow)]
+    results: Vec<&'a RawValue>,
+    /// Missing on the last page.
+    #[serde(borrow)]
+    paging: Option<Paging<'a>>,
+}
+
+/// Parses a page of a listing.
+pub(in crate::hubspot) fn parse_list(body: &[u8]) -> Result<RecordPage, Malformed> {
+    let page: ListPage<'_> = parse(body)?;
+    let (records, rejected) = parse_records(&page.results);
+    Ok(RecordPage { records, rejected, next: Paging::cursor(page.paging) })
+}
+
+/// The answer to a batch read, status 200 or 207.
+#[derive(Deserialize)]
+struct BatchAnswer<'a> {
+    /// `COMPLETE`, or a state in which results are still missing.
+    #[serde(borrow, default)]
+    status: Scalar<'a>,
+    /// The records found, in any order.
+    #[serde(borrow)]
+    results: Vec<&'a RawValue>,
+    /// Why others are missing; HubSpot puts all unknown ids into one error.
+    #[serde(borrow)]
+    errors: Option<Vec<&'a RawValue>>,
+}
+
+/// One reason why records are missing from a batch.
+#[derive(Deserialize, Default)]
+struct BatchError<'a> {
+    /// `OBJECT_NOT_FOUND` for unknown and deleted ids.
+    #[serde(borrow, default)]
+    category: Scalar<'a>,
+    /// The same in prose, for answers without a category.
+    #[serde(borrow, default)]
+    message: Scalar<'a>,
+}
+
+impl BatchError<'_> {
+    /// Whether it says that records do not exist, rather than that they could not be read.
+    fn is_not_found(&self) -> bool {
+        match self.category.text() {
+            Some(category) => category == "OBJECT_NOT_FOUND",
+            None => self.message.text().is_some_and(|text| text.contains("may be deleted or not exist")),
+        }
+    }
+}
+
+/// Parses a batch read of the distinct ids `asked`. An answer that leaves records out for any reason but their
+/// absence is refused, because the caller takes a missing id as a sign of a deletion.
+pub(in crate::hubspot) fn parse_batch(body: &[u8], asked: &[ObjectId]) -> Result<BatchRead, Malformed> {
+    let answer: BatchAnswer<'_> = parse(body)?;
+    if let Some(status) = answer.status.text().filter(|status| *status != "COMPLETE") {
+        return Err(Malformed(format!("the batch is {status}, not COMPLETE")));
+    }
+    for raw in answer.errors.iter().flatten() {
+        let error: BatchError<'_> = serde_json::from_str(raw.get()).unwrap_or_default();
+        if !error.is_not_found() {
+            let category = error.category.text().unwrap_or("without a category").to_owned();
+            return Err(Malformed(format!("part of the batch failed with an error {category}")));
+        }
+    }
+    let (mut records, rejected) = parse_records(&answer.results);
+    // Asking for a merged-away id and for its survivor yields the survivor twice.
+    let mut seen = HashSet::with_capacity(records.len());
+    records.retain(|record| seen.insert(record.id));
+    seen.extend(rejected.iter().filter_map(|record| record.id.parse::<ObjectId>().ok()));
+    let missing = asked.iter().copied().filter(|id| !seen.contains(id)).collect();
+    Ok(BatchRead { records, rejected, missing })
+}
+
+/// The answer to a search.
+#[derive(Deserialize)]
+struct SearchAnswer<'a> {
+    /// Matches altogether; may disagree with `results`, which come from another store.
+    total: u64,
+    /// Matches of this page.
+    #[serde(borrow)]
+    results: Vec<WireHit<'a>>,
+}
+
+/// A match, as far as it is of interest.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireHit<'a> {
+    /// Decimal id.
+    #[serde(borrow, default)]
+    id: Scalar<'a>,
+    /// ISO 8601.
+    #[serde(borrow, default)]
+    updated_at: Scalar<'a>,
+}
+
+/// Parses a page of a search for modifications inside `window`.
+pub(in crate::hubspot) fn parse_search(body: &[u8], window: Window) -> Result<SearchPage, Malformed> {
+    let answer: SearchAnswer<'_> = parse(body)?;
+    let hit = |wire: WireHit<'_>| {
+        let id = wire.id.text().and_then(|id| id.parse().ok());
+        let id = id.ok_or_else(|| Malformed("a search result has no usable id".to_owned()))?;
+        // Without its own time a hit is taken for the newest the window allows, so that its record is read.
+        Ok(Hit { id, updated_at: wire.updated_at.instant().unwrap_or(window.end) })
+    };
+    let hits = answer.results.into_iter().map(hit).collect::<Result<_, Malformed>>()?;
+    Ok(SearchPage { total: answer.total, hits })
+}
+
+/// Parses how many records a search matches.
+pub(in crate::hubspot) fn parse_total(body: &[u8]) -> Result<u64, Malformed> {
+    /// Only the count.
+    #[derive(Deserialize)]
+    struct Total {
+        /// Matches altogether.
+        total: u64,
+    }
+    Ok(parse::<Total>(body)?.total)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, Utc};
+
+    use super::*;
+
+    /// A record's JSON.
+    fn record(id: &str) -> String {
+        format!(r#"{{"id": "{id}", "properties": {{}}, "updatedAt": "2026-01-02T03:04:05Z"}}"#)
+    }
+
+    #[test]
+    fn a_bad_record_does_not_cost_its_page() {
+        let body = format!(
+            r#"{{"results": [{}, {{"id": "8"}}, {}], "paging": {{"next": {{"after": 10, "link": "x"}}}}}}"#,
+            record("7"),
+            record("9")
+        );
+        let page = parse_list(body.as_bytes()).unwrap();
+        assert_eq!(page.records.iter().map(|record| record.id.0).collect::<Vec<_>>(), [7, 9]);
+        assert_eq!(page.rejected[0].id, "8");
+        assert_eq!(page.next, Some(Cursor("10".to_owned())));
+    }
+
+    #[test]
+    fn the_last_page_has_no_cursor_whatever_form_that_takes() {
+        for paging in ["", r#", "paging": null"#, r#", "paging": {}"#, r#", "paging": {"next": null}"#] {
+            let page = parse_list(format!(r#"{{"results": []{paging}}}"#).as_bytes()).unwrap();
+            assert_eq!(page.next, None, "{paging}");
+        }
+    }
+
+    #[test]
+    fn a_page_without_results_is_malformed() {
+        for body in ["{}", r#"{"results": null}"#, "[]", "", "<html>", r#"{"results": [{"id": "1"#] {
+            assert!(parse_list(body.as_bytes()).is_err(), "{body}");
+        }
+        assert!(parse_list(b"{\"results\": [\"\xff\"]}").is_err());
+    }
+
+    #[test]
+    fn a_batch_tells_found_from_missing_ids_also_across_a_merge() {
+        // 5 was merged into 9, 6 does not exist, 7 is unreadable.
+        let body = format!(
+            r#"{{"status": "COMPLETE", "numErrors": 1, "results": [{}, {}, {}, {{"id": "7"}}],
+                "errors": [{{"status": "error", "category": "OBJECT_NOT_FOUND", "context": {{"ids": ["6"]}}}}]}}"#,
+            record("9"),
+            record("4"),
+            record("9")
+        );
+        let batch = parse_batch(body.as_bytes(), &[4, 5, 6, 7, 9].map(ObjectId)).unwrap();
+        assert_eq!(batch.records.iter().map(|record| record.id.0).collect::<Vec<_>>(), [9, 4]);
+        assert_eq!(batch.missing, [5, 6].map(ObjectId));
+        assert_eq!(batch.rejected.len(), 1);
+    }
+
+    #[test]
+    fn an_empty_complete_batch_means_that_nothing_was_found() {
+        let batch = parse_batch(br#"{"status": "COMPLETE", "results": []}"#, &[ObjectId(1)]).unwrap();
+        assert_eq!(batch.missing, [ObjectId(1)]);
+    }
+
+    #[test]
+    fn a_batch_that_failed_in_part_proves_no_absence() {
+        for body in [
+            r#"{"status": "PENDING", "results": []}"#,
+            r#"{"status": "COMPLETE", "results": [], "errors": [{"category": "INTERNAL_ERROR"}]}"#,
+            r#"{"status": "COMPLETE", "results": [], "errors": ["something"]}"#,
+        ] {
+            assert!(parse_batch(body.as_bytes(), &[ObjectId(1)]).is_err(), "{body}");
+        }
+        let prose = r#"{"results": [], "errors": [{"message": "Could not get some CONTACT objects, they may be deleted or not exist. Check that ids are valid."}]}"#;
+        assert!(parse_batch(prose.as_bytes(), &[ObjectId(1)]).is_ok());
+    }
+
+    #[test]
+    fn search_hits_carry_id_and_time() {
+        let end: DateTime<Utc> = "2026-02-01T00:00:00Z".parse().unwrap();
+        let window = Window { start: DateTime::UNIX_EPOCH, end };
+        let body = br#"{"total": 3, "results": [
+            {"id": "1", "properties": {"x": "\ud800"}, "updatedAt": "2026-01-02T03:04:05.1Z"}, {"id": "2"}]}"#;
+        let page = parse_search(body, window).unwrap();
+        assert_eq!(page.total, 3);
+        assert_eq!(page.hits[0].updated_at.timestamp_subsec_millis(), 100);
+        assert_eq!(page.hits[1], Hit { id: ObjectId(2), updated_at: end });
+        assert!(parse_search(br#"{"total": 1, "results": [{"id": "?"}]}"#, window).is_err());
+        assert!(parse_search(br#"{"results": []}"#, window).is_err());
+        assert_eq!(parse_total(br#"{"total": 12, "results": []}"#), Ok(12));
+    }
+}
