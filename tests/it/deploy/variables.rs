@@ -1,0 +1,46 @@
+//! No deployment file or script names a variable the daemon does not read.
+
+use hubspot_mariadb_connector::config::VARIABLES;
+
+use super::{compose, files_under, pm2, root};
+
+/// How names begin that can only mean a variable of ours.
+const PREFIXES: [&str; 8] =
+    ["HUBSPOT_", "DB_", "DATABASE_URL", "SYNC_", "COLUMNS_", "RATE_LIMIT_", "LOG_FORMAT", "MIGRATE_ON_"];
+
+/// Whether the daemon reads a variable of this name.
+fn is_known(name: &str) -> bool {
+    VARIABLES.iter().any(|variable| match variable.name.strip_suffix("<TYPE>") {
+        Some(prefix) => name.starts_with(prefix),
+        None => variable.name == name,
+    })
+}
+
+/// The words of `text` that look like names of our variables.
+fn mentioned(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+        .filter(|word| PREFIXES.iter().any(|prefix| word.starts_with(prefix)))
+        .filter(|word| !word.ends_with('_')) // "the DB_ variables"
+}
+
+#[test]
+fn every_variable_named_in_deployment_files_and_scripts_exists() {
+    let mut found = 0;
+    for file in files_under("deploy").into_iter().chain(files_under("scripts")) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        for name in mentioned(&text) {
+            found += 1;
+            assert!(is_known(name), "{}: {name}", file.strip_prefix(root()).unwrap().display());
+        }
+    }
+    assert!(found > 10, "only {found} names were found, so the search is broken");
+}
+
+#[test]
+fn every_variable_set_for_the_daemon_exists() {
+    let (compose, pm2) = (compose::document(), pm2::application());
+    let sets = [&compose["services"]["connector"]["environment"], &pm2["env"]];
+    for name in sets.into_iter().flat_map(|set| set.as_object().unwrap().keys()) {
+        assert!(is_known(name), "{name}");
+    }
+}

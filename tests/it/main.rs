@@ -1,0 +1,6 @@
+//! Integration tests: one binary, so that everything links once.
+
+#![expect(clippy::unwrap_used, reason = "a step that fails ends its test, in helpers too")]
+
+mod deploy;
+mod scripts;

@@ -1,0 +1,132 @@
+//! The scripts: well-formed, and `scripts/mariadb` keeps what it promises.
+
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::deploy::{files_under, root, run, succeed};
+
+/// Every shell script of the repository.
+fn scripts() -> Vec<std::path::PathBuf> {
+    [files_under("scripts"), files_under(".ci")].concat()
+}
+
+/// A server of `scripts/mariadb` that ends with this value.
+pub(crate) struct PrivateServer {
+    directory: TempDir,
+    /// Path of its socket.
+    pub socket: String,
+    /// Its port on 127.0.0.1.
+    pub port: String,
+}
+
+impl PrivateServer {
+    /// Starts one in a directory of its own.
+    pub(crate) fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let said = succeed(&mut command("start", &directory));
+        Self { directory, socket: value(&said, "DB_SOCKET"), port: value(&said, "DB_PORT") }
+    }
+
+    /// The command `name` of the script on this server.
+    fn command(&self, name: &str) -> Command {
+        command(name, &self.directory)
+    }
+
+    /// The client as root, for an administrator's statements.
+    pub(crate) fn client(&self) -> Command {
+        self.command("sql")
+    }
+
+    /// The answer to a query, as root.
+    fn ask(&self, sql: &str) -> String {
+        succeed(self.client().args(["--skip-column-names", "--batch", "--execute", sql])).trim().to_owned()
+    }
+}
+
+impl Drop for PrivateServer {
+    fn drop(&mut self) {
+        let finished = run(&mut self.command("kill"));
+        assert!(finished.success || std::thread::panicking(), "{finished:?}");
+    }
+}
+
+/// `scripts/mariadb name DIRECTORY`.
+fn command(name: &str, directory: &TempDir) -> Command {
+    let mut command = Command::new(root().join("scripts/mariadb"));
+    // Small, because several run at once beside the other tests.
+    command.env("MARIADB_BUFFER_POOL_SIZE", "32M").env("MARIADB_LOG_FILE_SIZE", "16M");
+    command.arg(name).arg(directory.path());
+    command
+}
+
+/// The value of a line `name=value`.
+fn value(lines: &str, name: &str) -> String {
+    let line = lines.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+    line.unwrap_or_else(|| panic!("no {name} in: {lines}")).to_owned()
+}
+
+#[test]
+fn bash_and_shellcheck_accept_every_script() {
+    assert!(scripts().len() >= 5, "{:?}", scripts());
+    for script in scripts() {
+        succeed(Command::new("bash").arg("-n").arg(&script));
+        succeed(Command::new("shellcheck").arg(&script));
+    }
+}
+
+#[test]
+fn a_server_started_twice_is_the_same_server() {
+    let server = PrivateServer::start();
+    let process = || std::fs::read_to_string(server.directory.path().join("mariadb.pid")).unwrap();
+    let before = process();
+    let said = succeed(&mut server.command("start"));
+    assert_eq!(
+        (value(&said, "DB_SOCKET"), value(&said, "DB_PORT")),
+        (server.socket.clone(), server.port.clone())
+    );
+    assert_eq!(process(), before);
+}
+
+#[test]
+fn committed_rows_and_the_port_survive_a_kill() {
+    let server = PrivateServer::start();
+    server.ask(
+        "CREATE DATABASE test_kept; CREATE TABLE test_kept.t (n INT); INSERT INTO test_kept.t VALUES (7)",
+    );
+    let said = succeed(server.command("restart").arg("--kill"));
+    assert_eq!(value(&said, "DB_PORT"), server.port);
+    assert_eq!(server.ask("SELECT n FROM test_kept.t"), "7");
+}
+
+#[test]
+fn the_user_reaches_our_databases_and_nobody_is_root_over_the_network() {
+    let server = PrivateServer::start();
+    let url = succeed(&mut server.command("url"));
+    let (user, password) =
+        url.trim().strip_prefix("mysql://").unwrap().split_once('@').unwrap().0.split_once(':').unwrap();
+    let ask = |user: &str, password: &str, sql: &str| {
+        run(Command::new("mariadb")
+            .args(["--no-defaults", "--protocol=tcp", "--host=127.0.0.1", "--execute", sql])
+            .arg(format!("--port={}", server.port))
+            .arg(format!("--user={user}"))
+            .env("MYSQL_PWD", password))
+    };
+    for name in ["hubspot", "hubspot_demo", "test_1"] {
+        let finished = ask(user, password, &format!("CREATE DATABASE {name}; DROP DATABASE {name}"));
+        assert!(finished.success, "{name}: {finished:?}");
+    }
+    assert!(!ask(user, password, "CREATE DATABASE testing").success, "only names that begin with test_");
+    assert!(!ask("root", "", "SELECT 1").success, "root without a password must stay local");
+}
+
+#[test]
+fn a_directory_too_deep_for_a_socket_still_works() {
+    let directory = tempfile::Builder::new().prefix(&"deep".repeat(40)).tempdir().unwrap();
+    let said = succeed(&mut command("start", &directory));
+    assert!(value(&said, "DB_SOCKET").len() <= 107, "{said}");
+    let answer =
+        succeed(command("sql", &directory).args(["--skip-column-names", "--execute", "SELECT 41 + 1"]));
+    assert_eq!(answer.trim(), "42");
+    succeed(&mut command("stop", &directory));
+}
