@@ -11,11 +11,15 @@
 //! | time | [`schedule`] |
 //! | composition | [`app`], [`cli`] |
 
+pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod hubspot;
 pub mod lifecycle;
 pub mod model;
 pub mod retry;
+pub mod schedule;
 pub mod storage;
+pub mod sync;
 pub mod telemetry;

@@ -18,6 +18,7 @@ mod mirror;
 mod mirror_schema;
 mod owners;
 mod pipelines;
+mod preflight;
 mod quarantine;
 mod reference;
 mod sync_run;
@@ -27,12 +28,13 @@ pub use account::bind_account;
 pub use catalogue::{load_catalogue, store_catalogue};
 pub use database::Database;
 pub use error::{StorageError, StorageErrorKind};
-pub use lease::{LEASE_TTL, Lease, LeaseKeeper};
+pub use lease::{LEASE_TTL, Lease, LeaseKeeper, LeasedTransaction};
 pub use migrate::{migrate, pending_migrations};
 pub use mirror::{MirrorTable, PageOutcome, StoredVersion, store_records, stored_versions};
 pub use mirror_schema::{TypedColumn, ensure_columns, ensure_table, load_mirror_table};
 pub use owners::store_owners;
 pub use pipelines::store_pipelines;
+pub use preflight::{ServerFacts, probe_rights, server_facts};
 pub use quarantine::{quarantined_records, release as release_from_quarantine};
 pub use sync_run::{
     Lane, NewRun, Outcome, RunCounts, Trigger, count_page, finish_run, interrupt_open_runs, start_run,

@@ -23,8 +23,6 @@ pub struct HubSpotConfig {
     pub limit_threshold: f64,
     /// Deadline of one request including its body.
     pub timeout: Duration,
-    /// The account the database belongs to; another account's token is refused. `None` takes any.
-    pub portal_id: Option<i64>,
 }
 
 /// Versions whose paths the client knows. Source: HubSpot changelog, "Introducing date-based API versioning".
@@ -43,8 +41,6 @@ impl HubSpotConfig {
         if !API_VERSIONS.contains(&api_version.as_str()) {
             env.reject("HUBSPOT_API_VERSION", ());
         }
-        let portal_id =
-            env.given("HUBSPOT_PORTAL_ID").map(|_| env.parsed("HUBSPOT_PORTAL_ID", |id: &i64| *id > 0));
         Self {
             access_token: access_token.into(),
             base_url,
@@ -53,7 +49,6 @@ impl HubSpotConfig {
             search_requests_per_second: env.parsed("RATE_LIMIT_SEARCH_PER_SECOND", |n| (1..=100).contains(n)),
             limit_threshold: env.parsed("RATE_LIMIT_THRESHOLD", |share| *share > 0.0 && *share <= 1.0),
             timeout: Duration::from_secs(env.parsed("HUBSPOT_TIMEOUT_SECONDS", |n| (1..=600).contains(n))),
-            portal_id,
         }
     }
 }

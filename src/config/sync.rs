@@ -12,6 +12,8 @@ use crate::model::{OBJECT_TYPES, ObjectType};
 /// Settings of the lanes and their schedule.
 #[derive(Debug, Clone)]
 pub struct SyncConfig {
+    /// The account to mirror; another account's token is refused. `None`: the one the database was first used with.
+    pub portal_id: Option<i64>,
     /// The object types to mirror, in configured order.
     pub objects: Vec<&'static ObjectType>,
     /// Properties that get a typed column besides the default ones, by type name.
@@ -46,7 +48,10 @@ impl SyncConfig {
         let minutes = |env: &mut Environment, name: &str, least: u64| {
             Duration::from_secs(60 * env.parsed(name, |n| (least..=1440).contains(n)))
         };
+        let portal_id =
+            env.given("HUBSPOT_PORTAL_ID").map(|_| env.parsed("HUBSPOT_PORTAL_ID", |id: &i64| *id > 0));
         Self {
+            portal_id,
             objects: read_objects(env),
             columns: read_columns(env),
             schedule: Schedule { interval: minutes(env, "SYNC_INTERVAL_MINUTES", 1), cron: read_cron(env) },

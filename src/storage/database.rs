@@ -11,9 +11,9 @@ use crate::config::DatabaseConfig;
 /// How long to wait for a free connection, or for the server to answer at all.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections are replaced at this age, so that none meets the server's `wait_timeout`.
-const MAX_LIFETIME: Duration = Duration::from_secs(30 * 60);
+const MAX_LIFETIME: Duration = Duration::from_mins(30);
 /// Connections nobody used for this long are closed: an idle daemon should be small.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// What every session starts with. Statements end on the server, never by dropping their future.
 const SESSION: &str = "SET SESSION \

@@ -93,8 +93,9 @@ impl StorageError {
     /// What the caller can do.
     pub fn kind(&self) -> StorageErrorKind {
         match self {
-            Self::Query { source, .. } => classify(source),
-            Self::Migrate(sqlx::migrate::MigrateError::Execute(source)) => classify(source),
+            Self::Query { source, .. } | Self::Migrate(sqlx::migrate::MigrateError::Execute(source)) => {
+                classify(source)
+            }
             Self::LeaseLost(_) => StorageErrorKind::LeaseLost,
             Self::Migrate(_)
             | Self::Inconsistent { .. }

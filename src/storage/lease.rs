@@ -6,8 +6,9 @@
 //! the same on one server, but not on a Galera cluster.
 //!
 //! A holder that merely lost its connection may be taken for dead. That is safe, because every page transaction
-//! checks the lease ([`Lease::assert_held`]) before it commits.
+//! checks the lease ([`Lease::begin`]) and holds it until it commits.
 
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,19 +32,47 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Fails unless the lease is still ours, and keeps it from changing hands until the transaction ends.
+    /// Starts a transaction that can only commit while the lease is ours: until it ends, nobody else can take over.
     ///
     /// # Errors
     /// [`StorageError::LeaseLost`] when another process took over.
-    pub(super) async fn assert_held(&self, transaction: &mut MySqlConnection) -> Result<(), StorageError> {
+    pub async fn begin(&self, database: &Database) -> Result<LeasedTransaction, StorageError> {
+        let mut transaction = database.begin().await?;
         let held: Option<i32> =
             sqlx::query_scalar("SELECT 1 FROM leases WHERE name = ? AND holder = ? LOCK IN SHARE MODE")
                 .bind(self.name)
                 .bind(&*self.holder)
-                .fetch_optional(transaction)
+                .fetch_optional(&mut *transaction)
                 .await
                 .map_err(StorageError::query("check the lease"))?;
-        held.map(|_| ()).ok_or_else(|| StorageError::LeaseLost(self.name.to_owned()))
+        held.map(|_| LeasedTransaction(transaction))
+            .ok_or_else(|| StorageError::LeaseLost(self.name.to_owned()))
+    }
+}
+
+/// A transaction under a lease; rolled back when dropped.
+pub struct LeasedTransaction(Transaction<'static, MySql>);
+
+impl LeasedTransaction {
+    /// Makes it permanent.
+    ///
+    /// # Errors
+    /// When the database fails; whether it committed is then unknown, and repeating the page settles it.
+    pub async fn commit(self) -> Result<(), StorageError> {
+        self.0.commit().await.map_err(StorageError::query("commit a page"))
+    }
+}
+
+impl Deref for LeasedTransaction {
+    type Target = MySqlConnection;
+    fn deref(&self) -> &MySqlConnection {
+        &self.0
+    }
+}
+
+impl DerefMut for LeasedTransaction {
+    fn deref_mut(&mut self) -> &mut MySqlConnection {
+        &mut self.0
     }
 }
 

@@ -266,7 +266,7 @@ async fn write_all(
                     match write_chunk(connection, table, std::slice::from_ref(write), now).await {
                         Ok(()) => written += 1,
                         Err(error) if error.kind() == StorageErrorKind::Data => {
-                            refused.push(refuse(write, &error))
+                            refused.push(refuse(write, &error));
                         }
                         Err(error) => return Err(error),
                     }

@@ -243,18 +243,24 @@ impl StateRow {
         self.execute(sqlx::query(sql).bind(mode.text())).await
     }
 
-    /// A full listing begins. `started_at` is HubSpot's time; `total` the records to expect.
+    /// A full listing begins. `started_at` is HubSpot's time; `total` the records to expect, where
+    /// they could be counted.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn begin_backfill(&self, started_at: DateTime<Utc>, total: u64) -> Result<(), StorageError> {
+    pub async fn begin_backfill(
+        &self,
+        started_at: DateTime<Utc>,
+        total: Option<u64>,
+    ) -> Result<(), StorageError> {
         let sql = "UPDATE sync_state SET mode = 'full', backfill_cursor = '', backfill_started_at = ?, \
-                   records_synced = 0, records_total = ? WHERE object_type = ?";
+                   records_synced = 0, records_total = COALESCE(?, records_total) WHERE object_type = ?";
         self.execute(sqlx::query(sql).bind(started_at).bind(total)).await
     }
 
     /// A page of the listing is stored. `next` is where the listing continues; without it the listing is complete
-    /// and its start becomes the watermark.
+    /// and its start becomes the watermark. `listed` counts from the start of the listing, so that a page whose
+    /// commit was lost can be stored again.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -267,14 +273,17 @@ impl StateRow {
         let failed = StorageError::query(format!("record the progress of {}", self.object_type));
         let query = match next {
             Some(cursor) => sqlx::query(
-                "UPDATE sync_state SET records_synced = records_synced + ?, backfill_cursor = ? WHERE object_type = ?",
+                "UPDATE sync_state SET records_synced = ?, backfill_cursor = ? WHERE object_type = ?",
             )
             .bind(listed)
             .bind(&cursor.0),
+            // Assignments are made from left to right, so the second one sees the first. A repeated last page finds
+            // the listing closed and changes nothing.
             None => sqlx::query(
-                "UPDATE sync_state SET records_synced = records_synced + ?, records_total = records_synced, \
-                 watermark = GREATEST(COALESCE(watermark, backfill_started_at), backfill_started_at), \
-                 delayed_watermark = GREATEST(COALESCE(delayed_watermark, watermark), backfill_started_at), \
+                "UPDATE sync_state SET records_synced = ?, records_total = records_synced, \
+                 watermark = GREATEST(COALESCE(watermark, backfill_started_at), \
+                                      COALESCE(backfill_started_at, watermark)), \
+                 delayed_watermark = GREATEST(COALESCE(delayed_watermark, watermark), watermark), \
                  backfill_cursor = NULL, backfill_started_at = NULL WHERE object_type = ?",
             )
             .bind(listed),
@@ -349,7 +358,7 @@ impl StateRow {
             .map_err(StorageError::query(format!("move the {column} of {}", self.object_type)))
     }
 
-    /// The run that began at `started_at` went well. `records` replaces the count where it is known.
+    /// The run that began at `started_at` went well. `records` replaces the count where the run learnt it.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -389,6 +398,15 @@ impl StateRow {
             "UPDATE sync_state SET status = 'idle', next_run_at = NULL WHERE object_type = ?",
         ))
         .await
+    }
+
+    /// Puts the next run no later than `latest`.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn bring_forward(&self, latest: DateTime<Utc>) -> Result<(), StorageError> {
+        let sql = "UPDATE sync_state SET next_run_at = LEAST(next_run_at, ?) WHERE object_type = ?";
+        self.execute(sqlx::query(sql).bind(latest)).await
     }
 
     /// Runs an update whose last parameter is the type.

@@ -1,0 +1,206 @@
+//! The loop that runs what is due, in the one process that may.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sd_notify::NotifyState;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use super::start::tell_service_manager;
+use super::{ACCOUNT_LEASE, Parts};
+use crate::clock;
+use crate::hubspot::HubSpotClient;
+use crate::lifecycle::Lifecycle;
+use crate::storage::{
+    LEASE_TTL, Lease, LeaseKeeper, RequestedMode, StorageError, SyncState, Trigger, interrupt_open_runs,
+    load_states,
+};
+use crate::sync::{Chain, Engine, Events, Subject};
+
+/// Pause between two attempts to take over from another process.
+const STANDBY: Duration = Duration::from_secs(2);
+
+/// Leads whenever possible and stands by otherwise, until the process stops.
+pub(super) async fn lead_or_stand_by(parts: &Parts) {
+    let shutdown = parts.lifecycle.shutdown();
+    let mut announced = None;
+    while !shutdown.is_cancelled() {
+        let situation = match parts.keeper.acquire(ACCOUNT_LEASE).await {
+            Ok(Some(lease)) => {
+                announced = None;
+                lead(parts, lease).await;
+                continue;
+            }
+            Ok(None) => "Standing by: another hubspot-connector syncs this database".to_owned(),
+            Err(error) => format!("Waiting for the database: {}", Chain(&error)),
+        };
+        if announced.as_ref() != Some(&situation) {
+            warn!("{situation}");
+            tell_service_manager(NotifyState::Status(&situation));
+            announced = Some(situation);
+        }
+        tell_service_manager(NotifyState::Watchdog);
+        wait(shutdown, STANDBY).await;
+    }
+}
+
+/// Waits, or until the process stops.
+async fn wait(stop: &CancellationToken, time: Duration) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = tokio::time::sleep(time) => {}
+    }
+}
+
+/// Works under the lease until it is lost or the process stops, then gives it up.
+async fn lead(parts: &Parts, lease: Lease) {
+    let stop = parts.lifecycle.shutdown().child_token();
+    parts.lifecycle.spawn(keep_renewed(parts.keeper.clone(), lease.clone(), stop.clone()));
+    tell_service_manager(NotifyState::Status("Syncing"));
+    if let Err(error) = work(parts, &lease, &stop).await {
+        error!(error = %Chain(error.as_ref()), "The sync loop failed; starting it again");
+        wait(&stop, STANDBY).await;
+    }
+    stop.cancel();
+    if let Err(error) = parts.keeper.release(&lease).await {
+        warn!(error = %Chain(&error), "The lease ends by itself within {} s", LEASE_TTL.as_secs());
+    }
+}
+
+/// Renews the lease in time; cancels `stop` when it is lost.
+pub async fn keep_renewed(keeper: LeaseKeeper, lease: Lease, stop: CancellationToken) {
+    loop {
+        wait(&stop, LEASE_TTL / 3).await;
+        if stop.is_cancelled() {
+            return;
+        }
+        match keeper.renew(&lease).await {
+            Ok(()) => {}
+            Err(StorageError::LeaseLost(_)) => {
+                warn!("Another hubspot-connector took over; stopping the runs under way");
+                stop.cancel();
+            }
+            // Pages cannot be stored either way, and if somebody takes over meanwhile the next renewal says so.
+            Err(error) => warn!(error = %Chain(&error), "Could not renew the lease"),
+        }
+    }
+}
+
+/// Starts what is due at every tick.
+async fn work(parts: &Parts, lease: &Lease, stop: &CancellationToken) -> anyhow::Result<()> {
+    let interrupted = interrupt_open_runs(&parts.database, clock::now()).await?;
+    if interrupted > 0 {
+        info!("{interrupted} run(s) of an earlier process were interrupted; they go on where they were");
+    }
+    let hubspot = HubSpotClient::new(&parts.config.hubspot, stop.clone())?;
+    let engine = Arc::new(Engine::new(
+        (parts.database.clone(), hubspot),
+        parts.config.sync.clone(),
+        parts.config.database.migrate_on_start,
+        lease.clone(),
+        Events::default(),
+        stop.clone(),
+    ));
+    engine.adopt_schedule().await?;
+    let runs = Runs::new(parts.lifecycle.clone(), engine);
+    let mut troubled = false;
+    while !stop.is_cancelled() {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = parts.ticker.tick() => {}
+            () = runs.ended.notified() => {}
+        }
+        tell_service_manager(NotifyState::Watchdog);
+        match load_states(&parts.database).await {
+            Ok(states) => {
+                troubled = false;
+                runs.start_due(&states).await;
+            }
+            Err(error) if !troubled => {
+                troubled = true;
+                warn!(error = %Chain(&error), "The database does not answer; runs wait for it");
+            }
+            Err(_) => {}
+        }
+    }
+    runs.finished().await;
+    Ok(())
+}
+
+/// The runs under way, at most one a subject.
+struct Runs {
+    lifecycle: Lifecycle,
+    engine: Arc<Engine>,
+    /// Names of the subjects that are running.
+    running: Arc<Mutex<HashSet<String>>>,
+    /// Told whenever a run has ended.
+    ended: Arc<Notify>,
+}
+
+impl Runs {
+    /// No run yet.
+    fn new(lifecycle: Lifecycle, engine: Arc<Engine>) -> Self {
+        Self { lifecycle, engine, running: Arc::default(), ended: Arc::default() }
+    }
+
+    /// Starts every subject that is due and not running.
+    async fn start_due(&self, states: &[SyncState]) {
+        let now = clock::now();
+        for subject in self.engine.subjects() {
+            let name = subject.to_string();
+            let state = states.iter().find(|state| state.object_type == name);
+            let Some((trigger, requested)) = due(state, now) else { continue };
+            if self.names().contains(&name) {
+                continue;
+            }
+            if !self.engine.verify_account().await {
+                return;
+            }
+            self.start(subject, name, trigger, requested);
+        }
+    }
+
+    /// Starts one run.
+    fn start(&self, subject: Subject, name: String, trigger: Trigger, requested: Option<RequestedMode>) {
+        self.names().insert(name.clone());
+        let engine = self.engine.clone();
+        let run = self.lifecycle.spawn(async move {
+            // The engine has logged and recorded whatever went wrong.
+            engine.run(subject, trigger, requested).await.ok();
+        });
+        let (running, ended) = (self.running.clone(), self.ended.clone());
+        self.lifecycle.spawn(async move {
+            if let Err(panic) = run.await {
+                error!(%subject, "The run of {subject} panicked: {panic}");
+            }
+            running.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
+            ended.notify_one();
+        });
+    }
+
+    /// Waits until no run is under way.
+    async fn finished(&self) {
+        while !self.names().is_empty() {
+            self.ended.notified().await;
+        }
+    }
+
+    /// The names of the running subjects.
+    fn names(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a subject is due, and why. One that never ran is.
+fn due(state: Option<&SyncState>, now: DateTime<Utc>) -> Option<(Trigger, Option<RequestedMode>)> {
+    let Some(state) = state else { return Some((Trigger::Schedule, None)) };
+    if state.requested_mode.is_some() {
+        return Some((Trigger::Request, state.requested_mode));
+    }
+    let is_due = state.next_run_at.is_none_or(|next| next <= now);
+    is_due.then_some((Trigger::Schedule, None))
+}

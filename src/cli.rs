@@ -1,0 +1,82 @@
+//! The command line. Commands print to standard output, logs go to standard error, and the exit code tells:
+//! 0 done, 1 failed, 2 wrong usage, 78 wrong configuration (`EX_CONFIG`).
+
+mod check;
+mod migrate;
+mod progress;
+mod status;
+mod sync;
+
+use std::io::stderr;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing::error;
+
+use crate::config::{Config, ConfigError, Environment, LogConfig};
+use crate::lifecycle::Lifecycle;
+use crate::{app, telemetry};
+
+/// Exit code of a configuration that cannot be used: restarting does not help. Source: sysexits.h, `EX_CONFIG`.
+const EXIT_CONFIG: u8 = 78;
+
+/// Keeps a MariaDB database an exact, live copy of a HubSpot CRM.
+///
+/// Everything is configured through the environment or a `.env` file; DEPLOYMENT.md lists every variable.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// What to do; without a command the daemon runs.
+#[derive(Debug, Clone, Subcommand)]
+enum Command {
+    /// Run the daemon: sync on schedule until told to stop (the default).
+    Run,
+    /// Sync once and exit; hands the request to a running daemon where there is one.
+    Sync(sync::Arguments),
+    /// Show how far each type is.
+    Status(status::Arguments),
+    /// Check database, token, scopes, limits and clocks, and say what to do.
+    Check,
+    /// Create and change tables, then exit.
+    Migrate,
+}
+
+/// Parses the arguments, runs the command and turns its result into an exit code.
+pub async fn main() -> ExitCode {
+    let command = Arguments::parse().command.unwrap_or(Command::Run);
+    let mut environment = Environment::from_process();
+    let log = LogConfig::read(&mut environment);
+    let result = match command {
+        Command::Sync(arguments) => sync::main(environment, log, arguments).await,
+        command => {
+            telemetry::start(&log, stderr);
+            run(command, environment).await
+        }
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            error!("{error:#}");
+            if error.is::<ConfigError>() { ExitCode::from(EXIT_CONFIG) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+/// Runs every command but `sync`, which draws on the terminal and sets up its own log.
+async fn run(command: Command, environment: Environment) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Run | Command::Sync(_) => {
+            let config = Config::read(environment)?;
+            let lifecycle = Lifecycle::default();
+            lifecycle.listen_for_signals()?;
+            app::run(config, lifecycle).await.map(|()| ExitCode::SUCCESS)
+        }
+        Command::Status(arguments) => status::main(environment, &arguments).await,
+        Command::Check => check::main(environment).await,
+        Command::Migrate => migrate::main(environment).await,
+    }
+}

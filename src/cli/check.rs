@@ -1,0 +1,217 @@
+//! `check`: a preflight that says in words what is wrong and what to do.
+
+use std::fmt;
+use std::io::{Write, stdout};
+use std::process::ExitCode;
+
+use chrono::TimeDelta;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, Environment, SyncConfig};
+use crate::hubspot::{HubSpotClient, LimiterSnapshot, Priority};
+use crate::storage::{Database, pending_migrations, probe_rights, server_facts};
+use crate::sync::Chain;
+
+/// Oldest MariaDB that has all we need: the collation `uca1400` came with 10.10. Source: MariaDB release notes.
+const OLDEST_MARIADB: (u32, u32) = (10, 10);
+/// A larger difference between two clocks is worth a warning; the sync itself goes by HubSpot's clock.
+const CLOCK_TOLERANCE: TimeDelta = TimeDelta::seconds(5);
+/// Largest record HubSpot can send is far below this, the usual default of MariaDB.
+const PACKET_BYTES: i64 = 16 * 1024 * 1024;
+
+/// How a check ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Ok,
+    Warning,
+    Failed,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Failed => "FAILED",
+        })
+    }
+}
+
+/// The lines printed so far.
+#[derive(Default)]
+struct Report {
+    failed: bool,
+}
+
+impl Report {
+    /// Prints one line.
+    fn line(&mut self, verdict: Verdict, subject: &str, text: impl fmt::Display) {
+        self.failed |= verdict == Verdict::Failed;
+        // A closed pipe is no reason to fail: whoever reads has seen enough.
+        writeln!(stdout(), "{verdict:<8} {subject:<14} {text}").ok();
+    }
+
+    /// Prints the error of a check and what to do about it.
+    fn failure(&mut self, subject: &str, error: &dyn std::error::Error, advice: &str) {
+        self.line(Verdict::Failed, subject, format!("{}. {advice}", Chain(error)));
+    }
+}
+
+/// Runs every check; exits 1 when one failed.
+pub(super) async fn main(environment: Environment) -> anyhow::Result<ExitCode> {
+    let config = Config::read(environment)?;
+    let mut report = Report::default();
+    report.line(Verdict::Ok, "configuration", "every variable is valid");
+    check_database(&config, &mut report).await?;
+    check_hubspot(&config, &mut report).await?;
+    let verdict = if report.failed { "Something has to be mended first, see above." } else { "Ready." };
+    writeln!(stdout(), "{verdict}")?;
+    Ok(if report.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Reachability, version, settings, schema and rights.
+async fn check_database(config: &Config, report: &mut Report) -> anyhow::Result<()> {
+    let database = Database::new(&config.database)?;
+    let facts = match server_facts(&database).await {
+        Ok(facts) => facts,
+        Err(error) => {
+            report.failure("database", &error, error.advice());
+            return Ok(());
+        }
+    };
+    let text = format!("MariaDB {} at {}", facts.version, facts.host);
+    if facts.is_mariadb() && facts.version_number() >= OLDEST_MARIADB {
+        report.line(Verdict::Ok, "database", text);
+    } else {
+        let (major, minor) = OLDEST_MARIADB;
+        report.line(
+            Verdict::Failed,
+            "database",
+            format!("{text}: MariaDB {major}.{minor} or later is needed"),
+        );
+    }
+    if facts.max_allowed_packet < PACKET_BYTES {
+        let bytes = facts.max_allowed_packet;
+        report.line(
+            Verdict::Warning,
+            "database",
+            format!(
+                "max_allowed_packet is {bytes} bytes; set it to 16M or more, or large records are quarantined"
+            ),
+        );
+    }
+    if facts.clock_skew.abs() > CLOCK_TOLERANCE {
+        let seconds = facts.clock_skew.num_seconds();
+        report.line(
+            Verdict::Warning,
+            "clock",
+            format!("the database's clock is off by {seconds} s; run an NTP client on both"),
+        );
+    }
+    match probe_rights(&database, config.database.migrate_on_start).await {
+        Ok(missing) if missing.is_empty() => {
+            report.line(Verdict::Ok, "rights", "the database user may do what is needed");
+        }
+        Ok(missing) => report.line(
+            Verdict::Failed,
+            "rights",
+            format!("the database user lacks {}; see deploy/grants.sql", missing.join(", ")),
+        ),
+        Err(error) => report.failure("rights", &error, error.advice()),
+    }
+    match pending_migrations(&database).await {
+        Ok(0) => report.line(Verdict::Ok, "schema", "up to date"),
+        Ok(pending) if config.database.migrate_on_start => {
+            report.line(Verdict::Ok, "schema", format!("{pending} migration(s) will run at the next start"));
+        }
+        Ok(pending) => report.line(
+            Verdict::Failed,
+            "schema",
+            format!("{pending} migration(s) have not run and MIGRATE_ON_START is off; run `hubspot-connector migrate`"),
+        ),
+        Err(error) => report.failure("schema", &error, error.advice()),
+    }
+    database.close().await;
+    Ok(())
+}
+
+/// Reachability, token, account, scopes, limits and clock.
+async fn check_hubspot(config: &Config, report: &mut Report) -> anyhow::Result<()> {
+    let stop = CancellationToken::new();
+    let hubspot = HubSpotClient::new(&config.hubspot, stop.clone())?;
+    let account = match hubspot.account(Priority::Interactive).await {
+        Ok(account) => account,
+        Err(error) => {
+            report.failure("HubSpot", &error, error.advice());
+            stop.cancel();
+            return Ok(());
+        }
+    };
+    let id = account.portal_id;
+    match config.sync.portal_id.filter(|expected| *expected != id) {
+        Some(expected) => report.line(
+            Verdict::Failed,
+            "HubSpot",
+            format!("the token is for account {id}, HUBSPOT_PORTAL_ID says {expected}; use the token of that account"),
+        ),
+        None => report.line(Verdict::Ok, "HubSpot", format!("account {id} ({})", account.account_type)),
+    }
+    check_types(&hubspot, &config.sync, report).await;
+    if let Some(skew) = hubspot.clock_skew().filter(|skew| skew.abs() > CLOCK_TOLERANCE) {
+        let seconds = skew.num_seconds();
+        report.line(
+            Verdict::Warning,
+            "clock",
+            format!("this machine's clock is off by {seconds} s from HubSpot's; run an NTP client"),
+        );
+    }
+    report.line(Verdict::Ok, "limits", limits_in_words(&hubspot.limits()));
+    stop.cancel();
+    Ok(())
+}
+
+/// The account's limits and what is used of them.
+fn limits_in_words(limits: &LimiterSnapshot) -> String {
+    let per_10_seconds =
+        format!("using {} of {} requests per 10 s", limits.burst.capacity, limits.burst.limit);
+    let search = format!("{} of {} searches per s", limits.search.capacity, limits.search.limit);
+    match (limits.daily.remaining, limits.daily.limit) {
+        (Some(remaining), Some(limit)) => {
+            format!("{per_10_seconds}, {search}; {remaining} of {limit} left today")
+        }
+        _ => format!("{per_10_seconds}, {search}; HubSpot tells no daily limit"),
+    }
+}
+
+/// Whether the token may read what is to be mirrored.
+async fn check_types(hubspot: &HubSpotClient, sync: &SyncConfig, report: &mut Report) {
+    for object_type in &sync.objects {
+        let readable = async {
+            let properties = hubspot.properties(object_type, Priority::Interactive).await?;
+            hubspot.list_records(object_type, &[], None, Priority::Interactive).await?;
+            let total = hubspot.count_records(object_type, Priority::Interactive).await?;
+            if object_type.has_pipelines {
+                hubspot.pipelines(object_type, Priority::Interactive).await?;
+            }
+            Ok::<_, crate::hubspot::HubSpotError>((properties, total))
+        };
+        match readable.await {
+            Ok((properties, total)) => {
+                let text = format!("{total} record(s), {} properties", properties.len());
+                report.line(Verdict::Ok, object_type.name, text);
+                let known = |name: &&String| !properties.iter().any(|property| property.name == **name);
+                let columns = sync.columns.get(object_type.name).into_iter().flatten();
+                for name in columns.filter(known) {
+                    let variable = format!("COLUMNS_{}", object_type.name.to_uppercase());
+                    let text = format!("{variable} names `{name}`, which HubSpot does not know");
+                    report.line(Verdict::Warning, object_type.name, text);
+                }
+            }
+            Err(error) => report.failure(object_type.name, &error, error.advice()),
+        }
+    }
+    match hubspot.owners(Priority::Interactive).await {
+        Ok(owners) => report.line(Verdict::Ok, "owners", format!("{} owner(s)", owners.len())),
+        Err(error) => report.failure("owners", &error, error.advice()),
+    }
+}

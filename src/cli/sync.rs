@@ -1,0 +1,204 @@
+//! `sync`: once, now.
+//!
+//! Where no daemon runs, this process takes its place for the time of the sync. Where one runs, calling HubSpot twice
+//! would break the account's limits, so the request goes into `sync_state` and the daemon carries it out; this
+//! process then only watches. If the daemon ends meanwhile, it takes over.
+
+use std::collections::HashMap;
+use std::io::{IsTerminal, stderr};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use chrono::{DateTime, Utc};
+use tokio::task::JoinSet;
+use tracing::{error, info};
+
+use super::progress::Bars;
+use crate::app::{ACCOUNT_LEASE, advise, keep_renewed, open_database, process_name};
+use crate::config::{Config, Environment, LogConfig};
+use crate::hubspot::HubSpotClient;
+use crate::lifecycle::Lifecycle;
+use crate::storage::{
+    Database, Lease, LeaseKeeper, RequestedMode, StateRow, SyncState, SyncStatus, Trigger,
+    interrupt_open_runs, load_states,
+};
+use crate::sync::{Engine, Events, Subject};
+use crate::{clock, telemetry};
+
+/// How often the daemon's progress is read.
+const WATCH: Duration = Duration::from_millis(250);
+
+/// Arguments of `sync`.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct Arguments {
+    /// What to sync: contacts, companies, deals, owners, deal_pipelines, ... (everything when left out).
+    #[arg(value_name = "TYPE")]
+    types: Vec<String>,
+    /// List everything instead of searching for what changed.
+    #[arg(long)]
+    full: bool,
+}
+
+/// What a sync works with.
+struct Sync {
+    config: Config,
+    database: Database,
+    lifecycle: Lifecycle,
+    keeper: LeaseKeeper,
+    subjects: Vec<Subject>,
+    mode: RequestedMode,
+    /// Drawn on a terminal only.
+    bars: Option<Bars>,
+}
+
+/// Syncs and tells by the exit code whether all went well.
+pub(super) async fn main(
+    environment: Environment,
+    mut log: LogConfig,
+    arguments: Arguments,
+) -> anyhow::Result<ExitCode> {
+    let bars = stderr().is_terminal().then(Bars::default);
+    match &bars {
+        Some(bars) => {
+            // The bars say what info lines would.
+            if log.level == "info" {
+                "warn".clone_into(&mut log.level);
+            }
+            let writer = bars.log_writer();
+            telemetry::start(&log, move || writer.clone());
+        }
+        None => telemetry::start(&log, stderr),
+    }
+    let config = Config::read(environment)?;
+    let subjects = choose(&config, &arguments.types)?;
+    let lifecycle = Lifecycle::default();
+    lifecycle.listen_for_signals()?;
+    let database = open_database(&config.database, &config.sync, lifecycle.shutdown()).await?;
+    let keeper = LeaseKeeper::new(database.clone(), process_name());
+    let mode = if arguments.full { RequestedMode::Full } else { RequestedMode::Incremental };
+    let sync = Sync { config, database, lifecycle, keeper, subjects, mode, bars };
+    let succeeded = match sync.keeper.acquire(ACCOUNT_LEASE).await.map_err(advise)? {
+        Some(lease) => sync.run_here(lease).await?,
+        None => sync.hand_over().await?,
+    };
+    sync.lifecycle.stop().await;
+    sync.database.close().await;
+    Ok(if succeeded { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The subjects named on the command line, all of them when none is.
+fn choose(config: &Config, names: &[String]) -> anyhow::Result<Vec<Subject>> {
+    let enabled = Subject::all(&config.sync.objects);
+    if names.is_empty() {
+        return Ok(enabled);
+    }
+    let known: Vec<_> = enabled.iter().map(ToString::to_string).collect();
+    let find = |name: &String| {
+        let found = Subject::named(name).filter(|subject| enabled.contains(subject));
+        found.with_context(|| format!("`{name}` is not synced here; there is {}", known.join(", ")))
+    };
+    names.iter().map(find).collect()
+}
+
+impl Sync {
+    /// Runs the subjects in this process, all at once, and returns whether all went well.
+    async fn run_here(&self, lease: Lease) -> anyhow::Result<bool> {
+        let stop = self.lifecycle.shutdown().child_token();
+        self.lifecycle.spawn(keep_renewed(self.keeper.clone(), lease.clone(), stop.clone()));
+        interrupt_open_runs(&self.database, clock::now()).await?;
+        let events = Events::default();
+        if let Some(bars) = &self.bars {
+            self.lifecycle.spawn(bars.clone().draw(events.watch()));
+        }
+        let hubspot = HubSpotClient::new(&self.config.hubspot, stop.clone())?;
+        let engine = Arc::new(Engine::new(
+            (self.database.clone(), hubspot),
+            self.config.sync.clone(),
+            self.config.database.migrate_on_start,
+            lease.clone(),
+            events,
+            stop.clone(),
+        ));
+        if let Err(error) = engine.check_account().await {
+            self.keeper.release(&lease).await.ok();
+            bail!("{}", error.report());
+        }
+        let mut runs = JoinSet::new();
+        for subject in self.subjects.clone() {
+            let (engine, mode) = (engine.clone(), self.mode);
+            runs.spawn(async move { engine.run(subject, Trigger::Request, Some(mode)).await.is_ok() });
+        }
+        let succeeded = runs.join_all().await.into_iter().all(|ok| ok);
+        stop.cancel();
+        self.keeper.release(&lease).await.ok();
+        Ok(succeeded)
+    }
+
+    /// Asks the daemon and watches it, until it is done or gone.
+    async fn hand_over(&self) -> anyhow::Result<bool> {
+        info!("A hubspot-connector is running on this database; it carries the sync out");
+        let asked_at = clock::now();
+        for subject in &self.subjects {
+            let row = StateRow::new(self.database.clone(), subject.to_string());
+            row.request(self.mode, asked_at).await.map_err(advise)?;
+        }
+        let mut drawn = HashMap::new();
+        loop {
+            let states = load_states(&self.database).await.map_err(advise)?;
+            let ours: Vec<_> = states.iter().filter(|state| self.concerns(state)).collect();
+            if let Some(bars) = &self.bars {
+                for state in &ours {
+                    draw(bars.bar(&mut drawn, &state.object_type), state, asked_at);
+                }
+            }
+            if ours.iter().all(|state| is_done(state, asked_at)) {
+                return Ok(report(&ours));
+            }
+            if let Some(lease) = self.keeper.acquire(ACCOUNT_LEASE).await.map_err(advise)? {
+                info!("The other hubspot-connector has ended; going on here");
+                return self.run_here(lease).await;
+            }
+            tokio::select! {
+                () = self.lifecycle.shutdown().cancelled() => bail!("stopped watching; the daemon goes on"),
+                () = tokio::time::sleep(WATCH) => {}
+            }
+        }
+    }
+
+    /// Whether the row is about something this command was asked to sync.
+    fn concerns(&self, state: &SyncState) -> bool {
+        self.subjects.iter().any(|subject| subject.to_string() == state.object_type)
+    }
+}
+
+/// Whether a run that began after the request has ended.
+fn is_done(state: &SyncState, asked_at: DateTime<Utc>) -> bool {
+    let after = |at: Option<DateTime<Utc>>| at.is_some_and(|at| at >= asked_at);
+    state.requested_mode.is_none()
+        && state.status != SyncStatus::Running
+        && (after(state.last_sync_date) || after(state.last_error_at))
+}
+
+/// Draws the daemon's progress.
+fn draw(bar: &indicatif::ProgressBar, state: &SyncState, asked_at: DateTime<Utc>) {
+    let count = |records: i64| u64::try_from(records).unwrap_or(0);
+    if is_done(state, asked_at) {
+        let message =
+            state.last_error.as_ref().map_or_else(|| "done".to_owned(), |error| format!("failed: {error}"));
+        Bars::finish(bar, message);
+    } else if state.backfill_cursor.is_some() {
+        Bars::advance(bar, count(state.records_synced), state.records_total.map(count));
+    }
+}
+
+/// Logs what failed; returns whether nothing did.
+fn report(states: &[&SyncState]) -> bool {
+    for state in states {
+        if let Some(error) = &state.last_error {
+            error!("{} failed: {error}", state.object_type);
+        }
+    }
+    states.iter().all(|state| state.status != SyncStatus::Error)
+}

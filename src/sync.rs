@@ -1,0 +1,24 @@
+//! Keeping the mirror equal to HubSpot.
+//!
+//! What to do is decided by pure functions ([`plan`]); thin async code carries it out. A run belongs to one
+//! [`Subject`], does its work page by page, one transaction a page, and can be killed between any two instructions:
+//! what is committed is true, and what is not is done again.
+
+mod account;
+mod backfill;
+mod catalogue;
+mod engine;
+mod error;
+mod event;
+mod page;
+mod plan;
+mod reference;
+mod run;
+mod search;
+mod subject;
+
+pub use engine::Engine;
+pub(crate) use error::Chain;
+pub use error::SyncError;
+pub use event::{Event, Events};
+pub use subject::Subject;

@@ -1,0 +1,108 @@
+//! Whose data this is: before anything is written, the token must prove to belong to the account the database mirrors.
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use chrono::{DateTime, Utc};
+use tracing::{error, info};
+
+use super::engine::Engine;
+use super::error::{NextTry, SyncError, soon};
+use crate::clock;
+use crate::hubspot::Priority;
+use crate::storage::{StateRow, StorageError, bind_account};
+
+/// What is known of the token's account.
+#[derive(Debug, Default)]
+pub(super) struct AccountCheck(Mutex<Standing>);
+
+/// The state of an [`AccountCheck`].
+#[derive(Debug, Clone, Copy, Default)]
+struct Standing {
+    verified: bool,
+    /// Checks failed so far in a row.
+    failures: u32,
+    /// No further check before this.
+    retry_at: Option<DateTime<Utc>>,
+}
+
+impl AccountCheck {
+    /// The present standing.
+    fn get(&self) -> Standing {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Replaces it.
+    fn set(&self, standing: Standing) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = standing;
+    }
+}
+
+impl Engine {
+    /// Whether runs may begin. Asks HubSpot once, and after a failure again only when that makes sense; the failure
+    /// then stands in `sync_state` of every type.
+    pub async fn verify_account(&self) -> bool {
+        let standing = self.account.get();
+        if standing.verified {
+            return true;
+        }
+        if standing.retry_at.is_some_and(|retry_at| clock::now() < retry_at) {
+            return false;
+        }
+        match self.check_account().await {
+            Ok(()) => {
+                self.account.set(Standing { verified: true, ..Standing::default() });
+                true
+            }
+            Err(error) => {
+                self.refuse(&error, standing.failures + 1).await;
+                false
+            }
+        }
+    }
+
+    /// Reads the account and binds the database to it.
+    ///
+    /// # Errors
+    /// When the token is not accepted, or belongs to another account than the database or the configuration says.
+    pub async fn check_account(&self) -> Result<(), SyncError> {
+        let account = self.hubspot.account(Priority::Interactive).await?;
+        if let Some(bound) = self.config.portal_id.filter(|id| *id != account.portal_id) {
+            return Err(StorageError::WrongAccount { bound, given: account.portal_id }.into());
+        }
+        bind_account(&self.database, &account).await?;
+        self.hubspot.set_time_zone(&account.time_zone);
+        info!(
+            portal.id = account.portal_id,
+            "HubSpot account {} ({}, time zone {})",
+            account.portal_id,
+            account.account_type,
+            account.time_zone
+        );
+        Ok(())
+    }
+
+    /// Logs why nothing can run, and says so in every row of `sync_state`.
+    async fn refuse(&self, error: &SyncError, failures: u32) {
+        let (report, now) = (error.report(), clock::now());
+        let wait = match error.next_try() {
+            NextTry::Elsewhere => return,
+            NextTry::Soon => soon(failures, self.config.schedule.interval),
+            NextTry::NextInterval => self.config.schedule.interval,
+        };
+        let retry_at = now + wait;
+        self.account.set(Standing { verified: false, failures, retry_at: Some(retry_at) });
+        error!(error = report, "Nothing can be synced; trying again at {}", retry_at.format("%H:%M:%S UTC"));
+        for subject in self.subjects() {
+            let state = StateRow::new(self.database.clone(), subject.to_string());
+            let recorded = async {
+                state.load().await?;
+                state.fail(&report, now, retry_at).await
+            };
+            if recorded.await.is_err() {
+                // The database is the problem then, and the loop reports it.
+                return;
+            }
+        }
+    }
+}

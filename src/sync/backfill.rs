@@ -1,0 +1,86 @@
+//! The backfill lane: list everything, a page at a time, and store each page with the cursor behind it.
+//!
+//! HubSpot lists in id order, so records created meanwhile appear at the end and an interrupted listing goes on
+//! where it was. While one page is stored the next is fetched.
+
+use tracing::warn;
+
+use super::engine::{Context, Engine};
+use super::error::SyncError;
+use super::page::{Page, Progress};
+use super::run::Run;
+use crate::hubspot::{ErrorKind, HubSpotClient, HubSpotError, Priority, RecordPage};
+use crate::model::Cursor;
+
+/// Where a listing stands.
+pub(super) struct Listing {
+    /// Where it continues; `None`: at its start.
+    pub(super) cursor: Option<Cursor>,
+    /// Records listed so far.
+    pub(super) listed: u64,
+    /// Records to expect.
+    pub(super) total: Option<u64>,
+}
+
+impl Engine {
+    /// Lists from where `listing` stands to the end.
+    ///
+    /// # Errors
+    /// When HubSpot or the database fails for longer than the retries; what is stored stays.
+    pub(super) async fn backfill(
+        &self,
+        run: &mut Run,
+        context: &Context,
+        mut listing: Listing,
+    ) -> Result<(), SyncError> {
+        let hubspot = run.hubspot.clone();
+        let mut page = first_page(&hubspot, context, &mut listing).await?;
+        loop {
+            let next = page.next.take();
+            if next.is_some() && next == listing.cursor {
+                return Err(SyncError::ListingStuck(context.object_type.name));
+            }
+            let rows = Page { table: &context.table, records: &page.records, rejected: &page.rejected };
+            listing.listed += rows.len();
+            let progress = Progress::Listed { next: next.as_ref(), listed: listing.listed };
+            let ahead = async {
+                match &next {
+                    Some(cursor) => Some(fetch(&hubspot, context, Some(cursor)).await),
+                    None => None,
+                }
+            };
+            let (stored, ahead) = tokio::join!(self.store_page(run, &context.state, &rows, &progress), ahead);
+            stored?;
+            run.progress(listing.listed, listing.total);
+            let Some(ahead) = ahead else { return Ok(()) };
+            self.go_on()?;
+            (page, listing.cursor) = (ahead?, next);
+        }
+    }
+}
+
+/// Fetches one page.
+async fn fetch(
+    hubspot: &HubSpotClient,
+    context: &Context,
+    cursor: Option<&Cursor>,
+) -> Result<RecordPage, HubSpotError> {
+    hubspot.list_records(context.object_type, &context.properties, cursor, Priority::Backfill).await
+}
+
+/// Fetches the page a listing continues with. A cursor HubSpot no longer accepts starts the listing over: what is
+/// stored costs nothing the second time.
+async fn first_page(
+    hubspot: &HubSpotClient,
+    context: &Context,
+    listing: &mut Listing,
+) -> Result<RecordPage, HubSpotError> {
+    match fetch(hubspot, context, listing.cursor.as_ref()).await {
+        Err(error) if listing.cursor.is_some() && error.kind() == ErrorKind::BadRequest => {
+            warn!("HubSpot refused to continue the listing of {}; starting it over", context.object_type);
+            (listing.cursor, listing.listed) = (None, 0);
+            fetch(hubspot, context, None).await
+        }
+        page => page,
+    }
+}

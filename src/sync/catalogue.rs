@@ -1,0 +1,30 @@
+//! What a run learns before it reads records: the property catalogue, and the columns that follow from it.
+
+use super::engine::{Context, Engine};
+use super::error::SyncError;
+use crate::hubspot::{HubSpotClient, Priority};
+use crate::model::ObjectType;
+use crate::storage::{StateRow, ensure_columns, store_catalogue};
+
+impl Engine {
+    /// Reads the catalogue of the type, stores it, and adds the typed columns that are wanted and missing.
+    ///
+    /// # Errors
+    /// [`SyncError::EmptyCatalogue`] when there are no properties: asking for none would empty every row.
+    pub(super) async fn prepare(
+        &self,
+        object_type: &'static ObjectType,
+        state: &StateRow,
+        hubspot: &HubSpotClient,
+    ) -> Result<Context, SyncError> {
+        let catalogue = hubspot.properties(object_type, Priority::Incremental).await?;
+        if catalogue.is_empty() {
+            return Err(SyncError::EmptyCatalogue(object_type.name));
+        }
+        store_catalogue(&self.database, object_type, &catalogue).await?;
+        let wanted = self.config.columns.get(object_type.name).map_or(&[][..], Vec::as_slice);
+        let table = ensure_columns(&self.database, object_type, wanted, &catalogue, self.may_alter).await?;
+        let properties = catalogue.into_iter().map(|property| property.name).collect();
+        Ok(Context { object_type, table, properties, state: state.clone() })
+    }
+}

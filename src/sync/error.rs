@@ -1,0 +1,116 @@
+//! Why a run failed, and when the next one makes sense.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::hubspot::{ErrorKind, HubSpotError};
+use crate::storage::{StorageError, StorageErrorKind};
+
+/// Wait before a run is repeated that failed for a passing reason; doubles with every failure in a row.
+const FIRST_RETRY: Duration = Duration::from_secs(5);
+
+/// A run could not do all it set out to do.
+#[derive(Debug, thiserror::Error)]
+pub enum SyncError {
+    /// HubSpot did not give what was asked for.
+    #[error(transparent)]
+    HubSpot(#[from] HubSpotError),
+    /// MariaDB did not take or give what it should.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// HubSpot listed no property at all. Going on would empty every row.
+    #[error("HubSpot lists no properties of {0}")]
+    EmptyCatalogue(&'static str),
+    /// A listing returned the cursor it was given.
+    #[error("the listing of {0} does not advance: HubSpot returned the same cursor again")]
+    ListingStuck(&'static str),
+    /// The daemon is stopping.
+    #[error("stopped before it was done")]
+    Stopped,
+}
+
+/// When it makes sense to try again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NextTry {
+    /// It passes by itself.
+    Soon,
+    /// A person has to act first, so the usual rhythm is enough.
+    NextInterval,
+    /// Nothing failed; this process is just not the one to go on.
+    Elsewhere,
+}
+
+impl SyncError {
+    /// The table of what a failed run means. Calls and pages were retried already.
+    pub(super) fn next_try(&self) -> NextTry {
+        match self {
+            Self::Stopped => NextTry::Elsewhere,
+            Self::EmptyCatalogue(_) | Self::ListingStuck(_) => NextTry::NextInterval,
+            Self::HubSpot(error) => match error.kind() {
+                ErrorKind::RateLimited | ErrorKind::Unavailable | ErrorKind::Protocol => NextTry::Soon,
+                ErrorKind::TokenRejected
+                | ErrorKind::ScopeMissing
+                | ErrorKind::UnknownType
+                | ErrorKind::NotFound
+                | ErrorKind::BadRequest
+                | ErrorKind::DailyLimit
+                | ErrorKind::Configuration => NextTry::NextInterval,
+                ErrorKind::Cancelled => NextTry::Elsewhere,
+            },
+            Self::Storage(error) => match error.kind() {
+                StorageErrorKind::Transient => NextTry::Soon,
+                StorageErrorKind::Data | StorageErrorKind::Permanent => NextTry::NextInterval,
+                StorageErrorKind::LeaseLost => NextTry::Elsewhere,
+            },
+        }
+    }
+
+    /// What a person should do about it.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::HubSpot(error) => error.advice(),
+            Self::Storage(error) => error.advice(),
+            Self::EmptyCatalogue(_) => "Check that the token has the crm.schemas read scope of this type.",
+            Self::ListingStuck(_) => "Nothing to do if it passes; otherwise report it to HubSpot.",
+            Self::Stopped => "Nothing to do: the next start continues.",
+        }
+    }
+
+    /// The whole chain of causes and what to do, for `sync_state.last_error` and the log.
+    pub fn report(&self) -> String {
+        format!("{}. {}", Chain(self), self.advice())
+    }
+}
+
+/// Shows an error with all its causes.
+pub(crate) struct Chain<'a>(pub(crate) &'a dyn std::error::Error);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+/// How long to wait after `failures` failed runs in a row, for an error that passes; at most `interval`.
+pub(super) fn soon(failures: u32, interval: Duration) -> Duration {
+    (FIRST_RETRY * 2_u32.saturating_pow(failures.saturating_sub(1).min(16))).min(interval)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repeated_failures_wait_longer_but_never_longer_than_the_interval() {
+        let interval = Duration::from_mins(15);
+        let waits: Vec<_> = (1..=9).map(|failures| soon(failures, interval).as_secs()).collect();
+        assert_eq!(waits, [5, 10, 20, 40, 80, 160, 320, 640, 900]);
+        assert_eq!(soon(u32::MAX, interval), interval);
+    }
+}

@@ -1,0 +1,44 @@
+//! The reference lane: small tables read whole.
+
+use super::Subject;
+use super::engine::Engine;
+use super::error::SyncError;
+use super::run::Run;
+use crate::hubspot::Priority;
+use crate::storage::{Lane, RunMode, StateRow, Trigger, store_owners, store_pipelines};
+
+impl Engine {
+    /// Reads pipelines or owners and stores what differs; returns how many there are.
+    ///
+    /// # Errors
+    /// When HubSpot or the database fails for longer than the retries.
+    pub(super) async fn run_reference(
+        &self,
+        subject: Subject,
+        state: &StateRow,
+        trigger: Trigger,
+    ) -> Result<u64, SyncError> {
+        state.load().await?;
+        state.begin(RunMode::Reference).await?;
+        let parts = (&self.database, &self.hubspot.counted(), &self.events);
+        let mut run = Run::start(parts, subject, Lane::Reference, trigger, None).await?;
+        let result = self.refresh(&mut run).await;
+        run.finish(result).await.map(|counts| counts.fetched)
+    }
+
+    /// Fetches and stores.
+    async fn refresh(&self, run: &mut Run) -> Result<(), SyncError> {
+        let (fetched, outcome) = match run.subject {
+            Subject::Owners => {
+                let owners = run.hubspot.owners(Priority::Incremental).await?;
+                (owners.len(), store_owners(&self.database, &owners).await?)
+            }
+            Subject::Pipelines(object_type) | Subject::Records(object_type) => {
+                let pipelines = run.hubspot.pipelines(object_type, Priority::Incremental).await?;
+                (pipelines.len(), store_pipelines(&self.database, object_type, &pipelines).await?)
+            }
+        };
+        run.counts.add(fetched as u64, outcome);
+        Ok(())
+    }
+}

@@ -1,0 +1,119 @@
+//! One lane of one run: its row in `sync_runs`, its figures, its events.
+
+use chrono::{DateTime, Utc};
+use tracing::{error, info, warn};
+
+use super::error::{NextTry, SyncError};
+use super::{Event, Events, Subject};
+use crate::clock;
+use crate::hubspot::HubSpotClient;
+use crate::model::Window;
+use crate::storage::{
+    Database, Lane, NewRun, Outcome, RunCounts, StorageError, Trigger, finish_run, start_run,
+};
+
+/// Pages between two progress lines in the log.
+const PAGES_PER_LINE: u64 = 50;
+
+/// A lane under way.
+pub(super) struct Run {
+    pub(super) subject: Subject,
+    pub(super) lane: Lane,
+    pub(super) id: u64,
+    pub(super) counts: RunCounts,
+    /// The client, counting the requests of this run alone.
+    pub(super) hubspot: HubSpotClient,
+    database: Database,
+    events: Events,
+    started_at: DateTime<Utc>,
+    pages: u64,
+}
+
+impl Run {
+    /// Records and announces the beginning of a lane.
+    pub(super) async fn start(
+        (database, hubspot, events): (&Database, &HubSpotClient, &Events),
+        subject: Subject,
+        lane: Lane,
+        trigger: Trigger,
+        window: Option<Window>,
+    ) -> Result<Self, StorageError> {
+        let started_at = clock::now();
+        let name = subject.to_string();
+        let id =
+            start_run(database, &NewRun { object_type: &name, lane, trigger, started_at, window }).await?;
+        events.send(Event::Started { subject, lane });
+        Ok(Self {
+            subject,
+            lane,
+            id,
+            counts: RunCounts::default(),
+            hubspot: hubspot.counted(),
+            database: database.clone(),
+            events: events.clone(),
+            started_at,
+            pages: 0,
+        })
+    }
+
+    /// The figures with the requests up to now.
+    pub(super) fn counts_now(&self) -> RunCounts {
+        RunCounts { requests: self.hubspot.requests_sent(), ..self.counts }
+    }
+
+    /// Tells watchers and, now and then, the log that a page is stored.
+    pub(super) fn progress(&mut self, done: u64, total: Option<u64>) {
+        self.pages += 1;
+        self.events.send(Event::Progress { subject: self.subject, done, total });
+        if self.pages.is_multiple_of(PAGES_PER_LINE) {
+            let elapsed = (clock::now() - self.started_at).as_seconds_f64();
+            let rate = (self.counts.fetched as f64 / elapsed.max(0.001)).round();
+            let subject = self.subject;
+            if let Some(total) = total {
+                info!(%subject, done, total, "Syncing {subject}: {done} of {total}, {rate} a second");
+            } else {
+                info!(%subject, done, "Syncing {subject}: {done}, {rate} a second")
+            }
+        }
+    }
+
+    /// Records and announces the end of the lane, and hands the result on.
+    pub(super) async fn finish(self, result: Result<(), SyncError>) -> Result<RunCounts, SyncError> {
+        let counts = self.counts_now();
+        let report = result.as_ref().err().map(SyncError::report);
+        let outcome = match &result {
+            Ok(()) => Outcome::Succeeded,
+            Err(error) if error.next_try() == NextTry::Elsewhere => Outcome::Interrupted,
+            Err(_) => Outcome::Failed,
+        };
+        self.log(&counts, &result);
+        let finished = clock::now();
+        let recorded =
+            finish_run(&self.database, self.id, outcome, &counts, report.as_deref(), finished).await;
+        self.events.send(Event::Finished { subject: self.subject, lane: self.lane, counts, error: report });
+        // The first failure is the one to report: a database that is gone fails both.
+        result.and(recorded.map(|()| counts).map_err(SyncError::from))
+    }
+
+    /// One line that says how it went.
+    fn log(&self, counts: &RunCounts, result: &Result<(), SyncError>) {
+        let (subject, lane, rows) = (self.subject, self.lane, counts.outcome);
+        let duration_ms = (clock::now() - self.started_at).num_milliseconds();
+        let figures = format!(
+            "{} new, {} changed, {} unchanged, {} quarantined, {} request(s), {duration_ms} ms",
+            rows.inserted, rows.updated, rows.unchanged, rows.quarantined, counts.requests
+        );
+        match result {
+            Ok(()) => info!(%subject, %lane, duration_ms, "Synced {subject} ({lane}): {figures}"),
+            Err(error) => match error.next_try() {
+                NextTry::Elsewhere => info!(%subject, %lane, "Stopped syncing {subject} ({lane}): {figures}"),
+                NextTry::Soon => {
+                    warn!(%subject, %lane, error = error.report(), "Failed to sync {subject} ({lane}), trying again soon");
+                }
+                NextTry::NextInterval => {
+                    error!(%subject, %lane, error = error.report(), "Failed to sync {subject} ({lane})");
+                }
+            },
+        }
+    }
+}
