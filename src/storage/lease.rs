@@ -176,10 +176,11 @@ async fn try_acquire(
 ) -> Result<bool, sqlx::Error> {
     use sqlx::Connection;
     let mut transaction = connection.begin().await?;
-    // Makes the row exist, so that the next statement has something to lock even for the first taker.
+    // Makes the row exist, so that even the first taker has something to lock. The no-op update takes the exclusive
+    // lock at once; `INSERT IGNORE` would take a shared one, and two takers upgrading it would deadlock.
     sqlx::query(
-        "INSERT IGNORE INTO leases (name, holder, server, connection_id, acquired_at, expires_at) \
-         VALUES (?, '', '', 0, NOW(6), NOW(6))",
+        "INSERT INTO leases (name, holder, server, connection_id, acquired_at, expires_at) \
+         VALUES (?, '', '', 0, NOW(6), NOW(6)) ON DUPLICATE KEY UPDATE name = name",
     )
     .bind(name)
     .execute(&mut *transaction)

@@ -72,7 +72,7 @@ impl Run {
             if let Some(total) = total {
                 info!(%subject, done, total, "Syncing {subject}: {done} of {total}, {rate} a second");
             } else {
-                info!(%subject, done, "Syncing {subject}: {done}, {rate} a second")
+                info!(%subject, done, "Syncing {subject}: {done}, {rate} a second");
             }
         }
     }

@@ -4,3 +4,5 @@
 
 mod deploy;
 mod scripts;
+mod storage;
+mod support;

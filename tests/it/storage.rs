@@ -1,0 +1,8 @@
+//! Storage against a real MariaDB.
+
+mod columns;
+mod leases;
+mod mirror;
+mod reference;
+mod schema;
+mod state;

@@ -1,0 +1,97 @@
+//! Owners, pipelines and stages.
+
+use hubspot_mariadb_connector::model::{ObjectType, Owner, Pipeline, Stage};
+use hubspot_mariadb_connector::storage::{PageOutcome, store_owners, store_pipelines};
+use serde_json::json;
+
+use crate::support::database::TestDatabase;
+
+/// An owner without any detail but its name.
+fn owner(id: &str, name: &str, archived: bool) -> Owner {
+    Owner {
+        id: id.into(),
+        email: Some(format!("{id}@example.test")),
+        first_name: Some(name.into()),
+        last_name: None,
+        kind: Some("PERSON".into()),
+        user_id: None,
+        teams: json!([{"id": "1", "name": "Team"}]),
+        archived,
+        created_at: None,
+        updated_at: None,
+    }
+}
+
+/// A pipeline with stages of the given ids.
+fn pipeline(id: &str, label: &str, stages: &[&str]) -> Pipeline {
+    let stage = |(order, id): (usize, &&str)| Stage {
+        id: (*id).into(),
+        label: (*id).to_uppercase(),
+        display_order: order as i32,
+        probability: Some("0.25".into()),
+        is_closed: Some(false),
+        metadata: json!({"probability": "0.25", "isClosed": "false"}),
+        archived: false,
+        created_at: None,
+        updated_at: None,
+    };
+    Pipeline {
+        id: id.into(),
+        label: label.into(),
+        display_order: 0,
+        stages: stages.iter().enumerate().map(stage).collect(),
+        archived: false,
+        created_at: None,
+        updated_at: None,
+    }
+}
+
+#[tokio::test]
+async fn owners_follow_hubspot_and_none_is_dropped() {
+    let test = TestDatabase::migrated().await;
+    let first = [owner("1", "Ada", false), owner("2", "Grace", false), owner("3", "Edsger", true)];
+    let outcome = store_owners(&test.database, &first).await.unwrap();
+    assert_eq!(outcome, PageOutcome { inserted: 3, ..PageOutcome::default() });
+    assert_eq!(store_owners(&test.database, &first).await.unwrap().unchanged, 3);
+
+    let second = [owner("1", "Augusta", false), owner("3", "Edsger", true)];
+    let outcome = store_owners(&test.database, &second).await.unwrap();
+    assert_eq!(outcome, PageOutcome { updated: 1, unchanged: 1, deleted: 1, ..PageOutcome::default() });
+    let stored =
+        test.rows("hubspot_owners", &["owner_id", "first_name", "archived"], "ORDER BY owner_id").await;
+    assert_eq!(stored, ["1|Augusta|0", "2|Grace|1", "3|Edsger|1"]);
+}
+
+#[tokio::test]
+async fn an_empty_answer_archives_nobody() {
+    let test = TestDatabase::migrated().await;
+    store_owners(&test.database, &[owner("1", "Ada", false)]).await.unwrap();
+    store_owners(&test.database, &[]).await.unwrap();
+    assert_eq!(test.rows("hubspot_owners", &["archived"], "").await, ["0"]);
+}
+
+#[tokio::test]
+async fn a_stage_that_disappears_is_archived_and_comes_back() {
+    let test = TestDatabase::migrated().await;
+    let deals = ObjectType::named("deals").unwrap();
+    let stages =
+        || test.rows("hubspot_deal_stages", &["stage_id", "pipeline_id", "archived"], "ORDER BY stage_id");
+    let full = [pipeline("default", "Sales", &["open", "won"]), pipeline("other", "Other", &["first"])];
+    store_pipelines(&test.database, deals, &full).await.unwrap();
+    assert_eq!(stages().await, ["first|other|0", "open|default|0", "won|default|0"]);
+
+    // One stage gone, one moved to another pipeline, one pipeline gone.
+    store_pipelines(&test.database, deals, &[pipeline("default", "Renamed", &["open", "first"])])
+        .await
+        .unwrap();
+    assert_eq!(stages().await, ["first|default|0", "open|default|0", "won|default|1"]);
+    let pipelines =
+        test.rows("hubspot_deal_pipelines", &["pipeline_id", "label", "archived"], "ORDER BY 1").await;
+    assert_eq!(pipelines, ["default|Renamed|0", "other|Other|1"]);
+
+    let again = store_pipelines(&test.database, deals, &full).await.unwrap();
+    assert_eq!(again.updated, 2);
+    assert_eq!(stages().await, ["first|other|0", "open|default|0", "won|default|0"]);
+    let probability = test.rows("hubspot_deal_stages", &["probability", "is_closed"], "LIMIT 1").await;
+    assert_eq!(probability, ["0.25000|0"]);
+}

@@ -1,0 +1,71 @@
+//! A fresh database on the private server that `scripts/test` starts.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use hubspot_mariadb_connector::config::{Config, DatabaseConfig, Environment};
+use hubspot_mariadb_connector::model::OBJECT_TYPES;
+use hubspot_mariadb_connector::storage::{Database, migrate};
+use sqlx::{Executor, MySqlPool};
+
+/// Numbers the databases of this process.
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// A database of one test's own. It goes with the private server.
+pub struct TestDatabase {
+    /// As the daemon sees it.
+    pub database: Database,
+    /// As a person with a SQL client sees it.
+    pub sql: MySqlPool,
+    /// `DATABASE_URL` of it.
+    pub url: String,
+}
+
+impl TestDatabase {
+    /// Creates an empty database.
+    pub async fn empty() -> Self {
+        let server = std::env::vars().find(|(name, _)| name == "TEST_DATABASE_URL").map(|(_, url)| url);
+        Self::on(&server.expect("TEST_DATABASE_URL is not set; run the tests through scripts/test")).await
+    }
+
+    /// Creates an empty database on the server at `url`, which ends in a slash.
+    pub async fn on(url: &str) -> Self {
+        let name = format!("test_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let server = MySqlPool::connect(url).await.unwrap();
+        server.execute(sqlx::AssertSqlSafe(format!("CREATE OR REPLACE DATABASE {name}"))).await.unwrap();
+        let url = format!("{url}{name}");
+        let sql = MySqlPool::connect(&url).await.unwrap();
+        Self { database: Database::new(&config(&url)).unwrap(), sql, url }
+    }
+
+    /// Creates a database with the whole schema.
+    pub async fn migrated() -> Self {
+        let test = Self::empty().await;
+        migrate(&test.database, &OBJECT_TYPES.iter().collect::<Vec<_>>()).await.unwrap();
+        test
+    }
+
+    /// Runs a statement.
+    pub async fn execute(&self, sql: &str) {
+        self.sql.execute(sqlx::AssertSqlSafe(sql.to_owned())).await.unwrap();
+    }
+
+    /// The rows of a query, each as its columns' text joined by `|`; NULL shows as `-`.
+    pub async fn rows(&self, table: &str, columns: &[&str], rest: &str) -> Vec<String> {
+        let fields: Vec<_> =
+            columns.iter().map(|column| format!("COALESCE(CAST({column} AS CHAR), '-')")).collect();
+        let sql = format!("SELECT CONCAT_WS('|', {}) FROM {table} {rest}", fields.join(", "));
+        sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_all(&self.sql).await.unwrap()
+    }
+
+    /// The one value of a query, as text.
+    pub async fn value(&self, expression: &str) -> String {
+        let sql = format!("SELECT COALESCE(CAST(({expression}) AS CHAR), '-')");
+        sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(&self.sql).await.unwrap()
+    }
+}
+
+/// The daemon's settings for the database at `url`.
+fn config(url: &str) -> DatabaseConfig {
+    let pairs = [("DATABASE_URL".to_owned(), url.to_owned())];
+    Config::read_without_hubspot(Environment::from_pairs(pairs)).unwrap().0
+}
