@@ -1,0 +1,215 @@
+//! The account: everything a HubSpot portal holds, and every way to change it.
+//!
+//! Reads go through [`Store`] views; changes go through the methods in `account/edit.rs`, `account/merge.rs` and
+//! `account/mutate.rs`, which all end in [`Account::commit`], the one place that stamps, logs and indexes.
+
+pub mod change;
+mod edit;
+mod merge;
+pub mod mutate;
+pub mod owners;
+pub mod pipelines;
+pub mod state_log;
+pub mod store;
+
+use std::path::Path;
+
+use anyhow::Result;
+
+pub use change::{Change, Found, Value, View};
+pub use edit::{CreateError, EditError};
+pub use mutate::MutateRequest;
+pub use owners::Owner;
+pub use pipelines::Pipeline;
+pub use store::Store;
+
+use crate::catalogue::{Catalogue, Property};
+use crate::clock::Millis;
+use crate::generate::{World, people};
+use crate::object_type::{Kind, ObjectType, TYPES};
+use crate::random::{below, mix};
+use state_log::{Line, StateLog};
+
+/// How changes reach search, and what merges do: the settings that matter to the account.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Habits {
+    /// How long search does not see a change.
+    pub index_lag_ms: u64,
+    /// Up to this much longer, by record, so that changes arrive out of order.
+    pub index_jitter_ms: u64,
+    /// Cleared values show as the empty string instead of null.
+    pub cleared_as_empty: bool,
+    /// The merged record keeps the primary's id instead of getting a new one.
+    pub merge_keeps_primary_id: bool,
+    /// Merging moves last-modified.
+    pub merge_touches: bool,
+}
+
+/// The moment and the circumstances of a change.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// Present time.
+    pub now: Millis,
+    /// How the account behaves.
+    pub habits: Habits,
+}
+
+/// Everything a portal holds.
+#[derive(Debug)]
+pub struct Account {
+    /// What the seed made.
+    pub world: World,
+    /// Property definitions per type.
+    catalogues: Vec<Catalogue>,
+    /// Records per type.
+    stores: Vec<Store>,
+    /// Pipelines per type.
+    pipelines: Vec<Vec<Pipeline>>,
+    /// Everyone who owns or owned records.
+    owners: Vec<Owner>,
+    /// Where changes are kept over restarts.
+    log: Option<StateLog>,
+    /// Version of the latest change.
+    version: u64,
+}
+
+impl Account {
+    /// The account of a seed. Records are padded to about `record_bytes` bytes of JSON each, if given.
+    pub fn new(world: World, record_bytes: Option<usize>) -> Result<Self> {
+        let mut catalogues = TYPES.iter().map(Catalogue::load).collect::<Result<Vec<_>>>()?;
+        if let Some(bytes) = record_bytes {
+            for (object_type, catalogue) in TYPES.iter().zip(&mut catalogues) {
+                let natural = crate::render::mean_bytes(&world, object_type, catalogue);
+                catalogue.pad(bytes.saturating_sub(natural));
+            }
+        }
+        let stores = TYPES
+            .iter()
+            .zip(&catalogues)
+            .map(|(object_type, catalogue)| Store::new(&world, object_type.kind, catalogue.index_of("email")))
+            .collect();
+        let pipelines =
+            TYPES.iter().map(|object_type| pipelines::of_a_fresh_portal(object_type.kind)).collect();
+        let owners = owners::of_a_fresh_portal(&world);
+        Ok(Self { world, catalogues, stores, pipelines, owners, log: None, version: 0 })
+    }
+
+    /// Brings back the changes kept in a file and keeps later ones there.
+    ///
+    /// # Errors
+    /// The file belongs to another seed or size, or cannot be read or written.
+    pub fn keep_state_in(&mut self, path: &Path) -> Result<()> {
+        for line in state_log::read(path, &self.world)? {
+            self.apply(line);
+        }
+        let lines = self.state_lines();
+        self.log = Some(StateLog::rewrite(path, &self.world, lines)?);
+        Ok(())
+    }
+
+    /// Definitions of a type.
+    pub fn catalogue(&self, kind: Kind) -> &Catalogue {
+        &self.catalogues[kind as usize]
+    }
+
+    /// Records of a type.
+    pub fn store(&self, kind: Kind) -> &Store {
+        &self.stores[kind as usize]
+    }
+
+    /// Records of a type, for what is not logged.
+    pub fn store_mut(&mut self, kind: Kind) -> &mut Store {
+        &mut self.stores[kind as usize]
+    }
+
+    /// Pipelines of a type, in no particular order.
+    pub fn pipelines(&self, kind: Kind) -> &[Pipeline] {
+        &self.pipelines[kind as usize]
+    }
+
+    /// Everyone who owns or owned records.
+    pub fn owners(&self) -> &[Owner] {
+        &self.owners
+    }
+
+    /// A record that is neither in the bin nor merged away.
+    pub fn live(&self, kind: Kind, id: u64) -> Option<View<'_>> {
+        let view = self.store(kind).get(&self.world, id)?;
+        view.change.is_none_or(Change::is_live).then_some(view)
+    }
+
+    /// The record that holds an e-mail address now.
+    pub fn by_email(&self, kind: Kind, email: &str) -> Option<u64> {
+        let store = self.store(kind);
+        let email = email.to_lowercase();
+        let generated = people::index_in_email(&email).map(|index| self.world.id_of(kind, index));
+        [store.holder_of(&email), generated].into_iter().flatten().map(|id| store.survivor(id)).find(|&id| {
+            let Some(view) = store.get(&self.world, id) else { return false };
+            let catalogue = self.catalogue(kind);
+            let holds = |name| {
+                view.named(catalogue, name)
+                    .is_some_and(|text| text.split(';').any(|one| one.eq_ignore_ascii_case(&email)))
+            };
+            holds("email") || holds("hs_additional_emails")
+        })
+    }
+
+    /// Stores the new state of a record: gives it a version, logs it, and lets search see it when it is due.
+    fn commit(&mut self, kind: Kind, id: u64, mut change: Change, moment: Moment) {
+        self.version += 1;
+        change.version = self.version;
+        let Habits { index_lag_ms, index_jitter_ms, .. } = moment.habits;
+        let indexed_at = (index_lag_ms + index_jitter_ms > 0).then(|| {
+            let jitter = below(mix(self.version, id), index_jitter_ms + 1);
+            moment.now + (index_lag_ms + jitter) as Millis
+        });
+        if self.log.is_some() {
+            let line = state_log::record_line(ObjectType::of(kind), self.catalogue(kind), id, &change);
+            self.append(&line);
+        }
+        self.stores[kind as usize].put(&self.world, id, change, indexed_at);
+    }
+
+    /// Puts a definition in place.
+    pub fn put_property(&mut self, kind: Kind, property: Property) {
+        self.append(&state_log::property_line(ObjectType::of(kind), &property));
+        self.catalogues[kind as usize].put(property);
+    }
+
+    /// Replaces the pipelines of a type.
+    pub fn put_pipelines(&mut self, kind: Kind, pipelines: Vec<Pipeline>) {
+        self.append(&Line::Pipelines {
+            object_type: ObjectType::of(kind).plural.into(),
+            pipelines: pipelines.clone(),
+        });
+        self.pipelines[kind as usize] = pipelines;
+    }
+
+    /// Adds an owner, or replaces the one with the same id.
+    pub fn put_owner(&mut self, owner: Owner) {
+        self.append(&Line::Owner { owner: owner.clone() });
+        match self.owners.iter_mut().find(|known| known.id == owner.id) {
+            Some(known) => *known = owner,
+            None => self.owners.push(owner),
+        }
+    }
+
+    /// Lets search see what has arrived by now.
+    pub fn settle(&mut self, now: Millis) {
+        for store in &mut self.stores {
+            store.settle(now);
+        }
+    }
+
+    /// Whether search waits for anything.
+    pub fn is_settled(&self) -> bool {
+        self.stores.iter().all(Store::is_settled)
+    }
+
+    /// Writes a line to the state file, if there is one.
+    fn append(&mut self, line: &Line) {
+        if let Some(log) = &mut self.log {
+            log.append(line);
+        }
+    }
+}

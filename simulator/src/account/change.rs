@@ -1,0 +1,112 @@
+//! What is remembered about a record that somebody changed or created.
+
+use std::collections::BTreeMap;
+
+use crate::catalogue::{Catalogue, PropertyIndex};
+use crate::clock::Millis;
+use crate::generate::Record;
+
+/// A value somebody set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Value {
+    /// The text; `None` shows as null, an empty text as the empty string HubSpot shows for cleared values.
+    pub text: Option<Box<str>>,
+    /// When it was set.
+    pub set_at: Millis,
+}
+
+/// The state of one record that is not as the seed made it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Change {
+    /// Where values nobody set are drawn from; `None` for a record made from given properties alone.
+    pub content_index: Option<u64>,
+    /// When the record was created.
+    pub created_at: Millis,
+    /// When it last changed, as the API shows it.
+    pub updated_at: Millis,
+    /// When it went to the bin.
+    pub archived_at: Option<Millis>,
+    /// The record it was merged into.
+    pub merged_into: Option<u64>,
+    /// Grows with every change of the account, so that an older state never replaces a newer one.
+    pub version: u64,
+    /// Values somebody set.
+    pub values: BTreeMap<PropertyIndex, Value>,
+}
+
+impl Change {
+    /// Neither in the bin nor merged away.
+    pub const fn is_live(&self) -> bool {
+        self.archived_at.is_none() && self.merged_into.is_none()
+    }
+}
+
+/// One record as a reader sees it: what the seed made, under what somebody changed.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'account> {
+    /// The generated facts, with the id and times that apply.
+    pub record: Record<'account>,
+    /// Whether values nobody set are generated.
+    pub is_generated: bool,
+    /// What somebody changed.
+    pub change: Option<&'account Change>,
+}
+
+/// A value as it was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found<'account> {
+    /// No value.
+    Nothing,
+    /// The generated text was appended to the buffer; it needs no escaping in JSON.
+    Generated,
+    /// Somebody set this text.
+    Set(&'account str),
+}
+
+impl<'account> View<'account> {
+    /// When the record went to the bin.
+    pub const fn archived_at(&self) -> Option<Millis> {
+        match self.change {
+            Some(change) => change.archived_at,
+            None => None,
+        }
+    }
+
+    /// Looks a value up; a generated one is appended to `out`.
+    pub fn find(&self, catalogue: &Catalogue, index: PropertyIndex, out: &mut Vec<u8>) -> Found<'account> {
+        if let Some(value) = self.change.and_then(|change| change.values.get(&index)) {
+            return value.text.as_deref().map_or(Found::Nothing, Found::Set);
+        }
+        self.find_generated(catalogue, index, out)
+    }
+
+    /// Looks up the value the seed made, as if nobody had set another.
+    pub fn find_generated(
+        &self,
+        catalogue: &Catalogue,
+        index: PropertyIndex,
+        out: &mut Vec<u8>,
+    ) -> Found<'account> {
+        let fill = catalogue.get(index).fill.as_ref();
+        let fill = fill.filter(|fill| self.is_generated || fill.is_system());
+        match fill.is_some_and(|fill| fill.write(&self.record, out)) {
+            true => Found::Generated,
+            false => Found::Nothing,
+        }
+    }
+
+    /// The value as text; `None` for null, and for empty unless it was set so.
+    pub fn text(&self, catalogue: &Catalogue, index: PropertyIndex) -> Option<String> {
+        let mut buffer = Vec::new();
+        match self.find(catalogue, index, &mut buffer) {
+            Found::Nothing => None,
+            Found::Generated => Some(String::from_utf8_lossy(&buffer).into_owned()),
+            Found::Set(text) => Some(text.to_owned()),
+        }
+    }
+
+    /// The value of a named property; `None` also for a name that does not exist.
+    pub fn named(&self, catalogue: &Catalogue, name: &str) -> Option<String> {
+        self.text(catalogue, catalogue.index_of(name)?)
+    }
+}

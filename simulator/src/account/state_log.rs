@@ -1,0 +1,293 @@
+//! Changes kept over restarts: one JSON line each, the new state of whatever changed.
+//!
+//! A state line replaces all earlier lines about the same thing, so replaying is idempotent and a torn last line
+//! (the process was killed while writing it) loses at most the change it was about. At start the file is rewritten
+//! with one line per changed thing.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+
+use crate::account::{Account, Change, Owner, Pipeline, Value};
+use crate::catalogue::{Catalogue, Flags, Property, PropertyOption, ValueType};
+use crate::clock::Millis;
+use crate::generate::World;
+use crate::object_type::{ObjectType, TYPES};
+
+/// One line of the file.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase")]
+pub enum Line {
+    /// First line: which world the changes belong to.
+    #[serde(rename_all = "camelCase")]
+    World {
+        /// The seed.
+        seed: u64,
+        /// Records per type.
+        counts: Vec<u64>,
+    },
+    /// The state of a record.
+    #[serde(rename_all = "camelCase")]
+    Record {
+        /// Plural name of its type.
+        object_type: String,
+        /// Its id.
+        id: u64,
+        /// Its state.
+        state: RecordState,
+    },
+    /// A property definition.
+    #[serde(rename_all = "camelCase")]
+    Property {
+        /// Plural name of the type it belongs to.
+        object_type: String,
+        /// The definition.
+        definition: Definition,
+    },
+    /// All pipelines of a type.
+    #[serde(rename_all = "camelCase")]
+    Pipelines {
+        /// Plural name of the type.
+        object_type: String,
+        /// The pipelines.
+        pipelines: Vec<Pipeline>,
+    },
+    /// An owner.
+    Owner {
+        /// The owner.
+        owner: Owner,
+    },
+}
+
+/// A [`Change`] with property names instead of positions.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordState {
+    /// See [`Change::content_index`].
+    content_index: Option<u64>,
+    /// See [`Change::created_at`].
+    created_at: Millis,
+    /// See [`Change::updated_at`].
+    updated_at: Millis,
+    /// See [`Change::archived_at`].
+    archived_at: Option<Millis>,
+    /// See [`Change::merged_into`].
+    merged_into: Option<u64>,
+    /// Values with the time they were set.
+    values: BTreeMap<String, (Option<String>, Millis)>,
+}
+
+/// A [`Property`] without how it is generated.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Definition {
+    /// See [`Property::name`].
+    name: String,
+    /// See [`Property::label`].
+    label: String,
+    /// See [`Property::description`].
+    description: String,
+    /// See [`Property::value_type`].
+    value_type: ValueType,
+    /// See [`Property::field_type`].
+    field_type: String,
+    /// See [`Property::group`].
+    group: String,
+    /// See [`Property::options`].
+    options: Vec<PropertyOption>,
+    /// See [`Property::flags`].
+    flags: Flags,
+    /// See [`Property::archived`].
+    archived: bool,
+}
+
+/// The line about a record.
+pub fn record_line(object_type: &ObjectType, catalogue: &Catalogue, id: u64, change: &Change) -> Line {
+    let values = change.values.iter().map(|(&index, value)| {
+        (catalogue.get(index).name.clone(), (value.text.as_deref().map(str::to_owned), value.set_at))
+    });
+    let state = RecordState {
+        content_index: change.content_index,
+        created_at: change.created_at,
+        updated_at: change.updated_at,
+        archived_at: change.archived_at,
+        merged_into: change.merged_into,
+        values: values.collect(),
+    };
+    Line::Record { object_type: object_type.plural.into(), id, state }
+}
+
+/// The line about a definition.
+pub fn property_line(object_type: &ObjectType, property: &Property) -> Line {
+    let definition = Definition {
+        name: property.name.clone(),
+        label: property.label.clone(),
+        description: property.description.clone(),
+        value_type: property.value_type,
+        field_type: property.field_type.clone(),
+        group: property.group.clone(),
+        options: property.options.clone(),
+        flags: property.flags,
+        archived: property.archived,
+    };
+    Line::Property { object_type: object_type.plural.into(), definition }
+}
+
+/// The first line of a world's file.
+fn world_line(world: &World) -> Line {
+    let counts = TYPES.iter().map(|object_type| world.count(object_type.kind)).collect();
+    Line::World { seed: world.seed(), counts }
+}
+
+/// Reads the changes kept in a file; none when it does not exist.
+///
+/// # Errors
+/// The file belongs to another world or a line other than the last cannot be read.
+pub fn read(path: &Path, world: &World) -> Result<Vec<Line>> {
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+    let texts = BufReader::new(file)
+        .lines()
+        .collect::<Result<Vec<_>, _>>()
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    let mut lines = Vec::with_capacity(texts.len());
+    for (position, text) in texts.iter().enumerate() {
+        match serde_json::from_str(text) {
+            Ok(line) => lines.push(line),
+            Err(_) if position + 1 == texts.len() => {
+                tracing::warn!(line = position + 1, "State file ends in a torn line, which is left out");
+            }
+            Err(error) => {
+                return Err(error).with_context(|| format!("line {} of {}", position + 1, path.display()));
+            }
+        }
+    }
+    let expected = serde_json::to_value(world_line(world))?;
+    match lines.first() {
+        None => {}
+        Some(first) if serde_json::to_value(first)? == expected => {}
+        Some(_) => bail!("{} was written with another seed or other record counts", path.display()),
+    }
+    Ok(lines)
+}
+
+/// The open file.
+#[derive(Debug)]
+pub struct StateLog {
+    /// Where lines go; each is passed to the operating system before the change is answered.
+    file: File,
+}
+
+impl StateLog {
+    /// Replaces the file by these lines and keeps it open for more.
+    pub fn rewrite(path: &Path, world: &World, lines: Vec<Line>) -> Result<Self> {
+        let draft = path.with_extension("new");
+        let context = || format!("cannot write {}", draft.display());
+        let mut out = BufWriter::new(File::create(&draft).with_context(context)?);
+        for line in std::iter::once(world_line(world)).chain(lines) {
+            serde_json::to_writer(&mut out, &line)?;
+            out.write_all(b"\n")?;
+        }
+        let file = out.into_inner().with_context(context)?;
+        fs::rename(&draft, path).with_context(|| format!("cannot replace {}", path.display()))?;
+        Ok(Self { file })
+    }
+
+    /// Adds a line. A full disk must not change what the simulator answers, so a failure is only logged.
+    pub fn append(&mut self, line: &Line) {
+        let written = serde_json::to_vec(line).map_err(std::io::Error::from).and_then(|mut text| {
+            text.push(b'\n');
+            self.file.write_all(&text)
+        });
+        if let Err(error) = written {
+            tracing::error!(%error, "Cannot write the state file");
+        }
+    }
+}
+
+impl Account {
+    /// Puts the state of a line in place.
+    pub(super) fn apply(&mut self, line: Line) {
+        match line {
+            Line::World { .. } => {}
+            Line::Record { object_type, id, state } => self.apply_record(&object_type, id, state),
+            Line::Property { object_type, definition } => self.apply_definition(&object_type, definition),
+            Line::Pipelines { object_type, pipelines } => {
+                if let Some(object_type) = ObjectType::find(&object_type) {
+                    self.put_pipelines(object_type.kind, pipelines);
+                }
+            }
+            Line::Owner { owner } => self.put_owner(owner),
+        }
+    }
+
+    /// Puts the state of a record in place. Values of unknown properties are left out.
+    fn apply_record(&mut self, object_type: &str, id: u64, state: RecordState) {
+        let Some(object_type) = ObjectType::find(object_type) else { return };
+        self.version += 1;
+        let catalogue = self.catalogue(object_type.kind);
+        let values = state.values.into_iter().filter_map(|(name, (text, set_at))| {
+            let text = text.map(String::into_boxed_str);
+            Some((catalogue.index_of(&name)?, Value { text, set_at }))
+        });
+        let change = Change {
+            content_index: state.content_index,
+            created_at: state.created_at,
+            updated_at: state.updated_at,
+            archived_at: state.archived_at,
+            merged_into: state.merged_into,
+            version: self.version,
+            values: values.collect(),
+        };
+        self.stores[object_type.kind as usize].put(&self.world, id, change, None);
+    }
+
+    /// Puts a definition in place; one that HubSpot made keeps how it is generated.
+    fn apply_definition(&mut self, object_type: &str, definition: Definition) {
+        let Some(object_type) = ObjectType::find(object_type) else { return };
+        let catalogue = &mut self.catalogues[object_type.kind as usize];
+        let known = catalogue.index_of(&definition.name).map(|index| catalogue.get(index).clone());
+        catalogue.put(Property {
+            name: definition.name,
+            label: definition.label,
+            description: definition.description,
+            value_type: definition.value_type,
+            field_type: definition.field_type,
+            group: definition.group,
+            options: definition.options,
+            referenced_type: known.as_ref().and_then(|known| known.referenced_type.clone()),
+            flags: definition.flags,
+            archived: definition.archived,
+            fill: known.and_then(|known| known.fill),
+        });
+    }
+
+    /// One line per thing that is not as the seed made it.
+    pub(super) fn state_lines(&self) -> Vec<Line> {
+        let mut lines = Vec::new();
+        let fresh = Self::new(self.world.clone(), None).ok();
+        for object_type in &TYPES {
+            let kind = object_type.kind;
+            let catalogue = self.catalogue(kind);
+            let original = fresh.as_ref().map(|fresh| fresh.catalogue(kind));
+            let changed = catalogue.iter().filter(|(_, property)| {
+                let before =
+                    original.and_then(|original| Some(original.get(original.index_of(&property.name)?)));
+                before.is_none_or(|before| !before.defines_the_same_as(property))
+            });
+            lines.extend(changed.map(|(_, property)| property_line(object_type, property)));
+            let pipelines = self.pipelines(kind).to_vec();
+            lines.push(Line::Pipelines { object_type: object_type.plural.into(), pipelines });
+            let records = self.store(kind).changes();
+            lines.extend(records.map(|(id, change)| record_line(object_type, catalogue, id, change)));
+        }
+        lines.extend(self.owners.iter().map(|owner| Line::Owner { owner: owner.clone() }));
+        lines
+    }
+}

@@ -1,0 +1,427 @@
+//! Property definitions of one object type.
+//!
+//! Owns the tables in `catalogue/*.tsv` and everything a definition says. A table line has eight columns split by
+//! tabs: name, label, type, field type, group, flags, options, and how values are generated (see
+//! [`crate::generate::rule`]). `-` stands for none.
+//!
+//! Flags: `r` read-only value, `h` hidden, `c` calculated, `x` external options, `u` unique values, `f` form field,
+//! `n` cannot be archived, `d` definition may be edited, `o` read-only options, `m` made by the portal, `$` money,
+//! `@TYPE` refers to records of a type.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+
+use crate::account::EditError;
+use crate::generate::rule::Fill;
+use crate::generate::text::{moment_text, parse_moment, push_date};
+use crate::object_type::ObjectType;
+
+/// Named option lists that tables refer to as `+name`.
+const OPTION_SETS: &str = include_str!("catalogue/options.tsv");
+
+/// What a property's values are. Source: HubSpot, "Properties".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ValueType {
+    /// `true` or `false`.
+    Bool,
+    /// A day, `YYYY-MM-DD`.
+    Date,
+    /// An instant, ISO 8601 in UTC.
+    #[serde(rename = "datetime")]
+    DateTime,
+    /// One or more internal option values.
+    Enumeration,
+    /// A decimal number.
+    Number,
+    /// Free text.
+    String,
+    /// A telephone number.
+    PhoneNumber,
+    /// A reference to another object.
+    ObjectCoordinates,
+    /// A JSON document as text.
+    Json,
+}
+
+impl ValueType {
+    /// The name used on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Bool => "bool",
+            Self::Date => "date",
+            Self::DateTime => "datetime",
+            Self::Enumeration => "enumeration",
+            Self::Number => "number",
+            Self::String => "string",
+            Self::PhoneNumber => "phone_number",
+            Self::ObjectCoordinates => "object_coordinates",
+            Self::Json => "json",
+        }
+    }
+
+    /// The type with a name used on the wire.
+    pub fn parse(name: &str) -> Option<Self> {
+        [
+            Self::Bool,
+            Self::Date,
+            Self::DateTime,
+            Self::Enumeration,
+            Self::Number,
+            Self::String,
+            Self::PhoneNumber,
+            Self::ObjectCoordinates,
+            Self::Json,
+        ]
+        .into_iter()
+        .find(|value_type| value_type.as_str() == name)
+    }
+}
+
+/// One allowed value of an enumeration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PropertyOption {
+    /// What people see.
+    pub label: String,
+    /// What records hold.
+    pub value: String,
+    /// Not offered to people.
+    #[serde(default)]
+    pub hidden: bool,
+}
+
+/// What a definition says besides its names; each is false unless the table sets its letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an independent field of HubSpot's definition")]
+pub struct Flags {
+    /// Values cannot be written through the API.
+    pub read_only_value: bool,
+    /// Not shown to people.
+    pub hidden: bool,
+    /// Computed by HubSpot.
+    pub calculated: bool,
+    /// Options are resolved elsewhere (owners, teams).
+    pub external_options: bool,
+    /// No two records share a value.
+    pub has_unique_value: bool,
+    /// May be used in forms.
+    pub form_field: bool,
+    /// Cannot be archived.
+    pub permanent: bool,
+    /// The definition may be edited.
+    pub editable_definition: bool,
+    /// Options cannot be edited.
+    pub read_only_options: bool,
+    /// Made by the portal, not by HubSpot.
+    pub custom: bool,
+    /// Shown with a currency symbol.
+    pub money: bool,
+}
+
+/// The definition of one property.
+#[derive(Debug, Clone)]
+pub struct Property {
+    /// Internal name, unique within the type.
+    pub name: String,
+    /// Name people see.
+    pub label: String,
+    /// Explanation people see; may be empty.
+    pub description: String,
+    /// What values are.
+    pub value_type: ValueType,
+    /// How values are edited, such as `select`.
+    pub field_type: String,
+    /// Group the property is listed under.
+    pub group: String,
+    /// Allowed values; empty when free or external.
+    pub options: Vec<PropertyOption>,
+    /// Type whose ids the values are, such as `OWNER`.
+    pub referenced_type: Option<String>,
+    /// Everything that is yes or no.
+    pub flags: Flags,
+    /// Taken out of use: hidden from lists, its values kept.
+    pub archived: bool,
+    /// How generated records are filled; `None` leaves them null.
+    pub fill: Option<Fill>,
+}
+
+/// Position of a property in its catalogue; stable for the life of the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PropertyIndex(pub u16);
+
+/// All definitions of one object type. Definitions are archived, never removed, so indexes stay valid.
+#[derive(Debug, Clone)]
+pub struct Catalogue {
+    /// In table order, then in order of creation.
+    properties: Vec<Property>,
+    /// Position by name.
+    by_name: HashMap<String, PropertyIndex>,
+    /// Moves with every change, so that caches know.
+    version: u64,
+}
+
+impl Catalogue {
+    /// Reads the table of a type.
+    ///
+    /// # Errors
+    /// Names the line that cannot be read. The tables are part of the program, so this is a programming mistake.
+    pub fn load(object_type: &ObjectType) -> Result<Self> {
+        let sets = option_sets()?;
+        let mut catalogue = Self { properties: Vec::new(), by_name: HashMap::new(), version: 0 };
+        for line in object_type.property_table.lines().filter(|line| !line.starts_with('#')) {
+            let property = parse_line(line, &sets)
+                .with_context(|| format!("in the {} table, line {line:?}", object_type.plural))?;
+            catalogue.put(property);
+        }
+        Ok(catalogue)
+    }
+
+    /// Adds a definition, or replaces the one with the same name; returns where it is.
+    pub fn put(&mut self, property: Property) -> PropertyIndex {
+        self.version += 1;
+        if let Some(&index) = self.by_name.get(&property.name) {
+            self.properties[usize::from(index.0)] = property;
+            return index;
+        }
+        let index = PropertyIndex(self.properties.len() as u16);
+        self.by_name.insert(property.name.clone(), index);
+        self.properties.push(property);
+        index
+    }
+
+    /// Position of a name, archived definitions included.
+    pub fn index_of(&self, name: &str) -> Option<PropertyIndex> {
+        self.by_name.get(name).copied()
+    }
+
+    /// Position of a name that is in use.
+    pub fn active(&self, name: &str) -> Option<PropertyIndex> {
+        self.index_of(name).filter(|&index| !self.get(index).archived)
+    }
+
+    /// The definition at a position.
+    pub fn get(&self, index: PropertyIndex) -> &Property {
+        &self.properties[usize::from(index.0)]
+    }
+
+    /// Every definition with its position.
+    pub fn iter(&self) -> impl Iterator<Item = (PropertyIndex, &Property)> {
+        self.properties
+            .iter()
+            .enumerate()
+            .map(|(position, property)| (PropertyIndex(position as u16), property))
+    }
+
+    /// Moves with every change of a definition.
+    pub const fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Gives values to properties that natural records leave null, until `extra_bytes` more are filled on average.
+    ///
+    /// Prefers what portals fill first: writable before read-only, visible before hidden.
+    pub fn pad(&mut self, extra_bytes: usize) {
+        let mut candidates: Vec<usize> = (0..self.properties.len())
+            .filter(|&position| {
+                self.properties[position].fill.is_none() && is_paddable(&self.properties[position])
+            })
+            .collect();
+        candidates.sort_by_key(|&position| {
+            let flags = self.properties[position].flags;
+            (flags.hidden, flags.read_only_value, position)
+        });
+        let mut filled = 0;
+        for position in candidates {
+            if filled >= extra_bytes {
+                return;
+            }
+            let property = &mut self.properties[position];
+            property.fill = Some(Fill::padding(property));
+            filled += property.name.len() + property.fill.as_ref().map_or(0, Fill::padding_bytes);
+        }
+        self.pad_with_text(extra_bytes.saturating_sub(filled));
+    }
+
+    /// Puts what padding could not place into one long text, spread over the text areas.
+    fn pad_with_text(&mut self, bytes: usize) {
+        let mut areas: Vec<&mut Property> =
+            self.properties.iter_mut().filter(|property| property.field_type == "textarea").collect();
+        let share = bytes / areas.len().max(1);
+        if share > 0 {
+            for property in &mut areas {
+                property.fill = Some(Fill::long_text(property, share));
+            }
+        }
+    }
+}
+
+/// Whether padding may invent values: not for references, merge bookkeeping and what generated facts would contradict.
+fn is_paddable(property: &Property) -> bool {
+    const NEVER: [&str; 5] = [
+        "hs_merged_object_ids",
+        "hs_calculated_merged_vids",
+        "hs_additional_emails",
+        "hs_lastmodifieddate",
+        "hs_createdate",
+    ];
+    !property.flags.external_options
+        && property.referenced_type.is_none()
+        && !NEVER.contains(&property.name.as_str())
+        && !property.name.starts_with("hs_all_")
+        && !property.name.contains("_date_entered_")
+        && !property.name.contains("_date_exited_")
+        && property.value_type != ValueType::ObjectCoordinates
+        && (property.value_type != ValueType::Enumeration || !property.options.is_empty())
+}
+
+/// Option lists by name.
+fn option_sets() -> Result<HashMap<&'static str, Vec<PropertyOption>>> {
+    OPTION_SETS
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| {
+            let (name, entries) = line.split_once('\t').context("an option set needs a name and entries")?;
+            Ok((name, entries.split(';').map(parse_option).collect()))
+        })
+        .collect()
+}
+
+/// Reads `value=Label`, `value`, or either with a leading `~` for a hidden one.
+fn parse_option(entry: &str) -> PropertyOption {
+    let (hidden, entry) = entry.strip_prefix('~').map_or((false, entry), |rest| (true, rest));
+    let (value, label) = entry.split_once('=').unwrap_or((entry, entry));
+    PropertyOption { label: label.to_owned(), value: value.to_owned(), hidden }
+}
+
+/// Reads one table line.
+fn parse_line(line: &str, sets: &HashMap<&str, Vec<PropertyOption>>) -> Result<Property> {
+    let columns: Vec<&str> = line.split('\t').collect();
+    let [name, label, value_type, field_type, group, flags, options, fill] = columns[..] else {
+        bail!("expected 8 columns, found {}", columns.len());
+    };
+    let (flags, referenced_type) = parse_flags(flags)?;
+    let options = match options.strip_prefix('+') {
+        Some(set) => sets.get(set).with_context(|| format!("no option set {set}"))?.clone(),
+        None => Vec::new(),
+    };
+    let mut property = Property {
+        name: name.to_owned(),
+        label: label.to_owned(),
+        description: String::new(),
+        value_type: ValueType::parse(value_type).with_context(|| format!("no type {value_type}"))?,
+        field_type: field_type.to_owned(),
+        group: group.to_owned(),
+        options,
+        referenced_type,
+        flags,
+        archived: false,
+        fill: None,
+    };
+    property.fill = Fill::parse(fill, &property)?;
+    Ok(property)
+}
+
+/// Reads the flag letters and the type a property refers to.
+fn parse_flags(text: &str) -> Result<(Flags, Option<String>)> {
+    let (letters, referenced_type) =
+        text.split_once('@').map_or((text, None), |(letters, name)| (letters, Some(name.to_owned())));
+    let mut flags = Flags::default();
+    for letter in letters.chars().filter(|&letter| letter != '-') {
+        match letter {
+            'r' => flags.read_only_value = true,
+            'h' => flags.hidden = true,
+            'c' => flags.calculated = true,
+            'x' => flags.external_options = true,
+            'u' => flags.has_unique_value = true,
+            'f' => flags.form_field = true,
+            'n' => flags.permanent = true,
+            'd' => flags.editable_definition = true,
+            'o' => flags.read_only_options = true,
+            'm' => flags.custom = true,
+            '$' => flags.money = true,
+            _ => bail!("no flag {letter}"),
+        }
+    }
+    Ok((flags, referenced_type))
+}
+
+impl Property {
+    /// Brings a value into the form HubSpot stores and shows: times in ISO 8601, addresses in lower case.
+    ///
+    /// # Errors
+    /// A value that is not one of the property's type.
+    pub fn stored_form(&self, text: &str) -> Result<Box<str>, EditError> {
+        let bad = || EditError::BadValue { property: self.name.clone(), value: text.to_owned() };
+        let stored = match self.value_type {
+            ValueType::DateTime => moment_text(parse_moment(text).ok_or_else(bad)?),
+            ValueType::Date => {
+                let mut day = Vec::with_capacity(10);
+                push_date(&mut day, parse_moment(text).ok_or_else(bad)?);
+                String::from_utf8_lossy(&day).into_owned()
+            }
+            ValueType::Number => text.parse::<f64>().map(|_| text.to_owned()).map_err(|_| bad())?,
+            _ if self.name == "email" => text.to_lowercase(),
+            _ => text.to_owned(),
+        };
+        Ok(stored.into_boxed_str())
+    }
+
+    /// Whether two definitions say the same, however their values are generated.
+    pub fn defines_the_same_as(&self, other: &Self) -> bool {
+        let facts = |property: &Self| {
+            (
+                property.name.clone(),
+                property.label.clone(),
+                property.description.clone(),
+                property.value_type,
+                property.field_type.clone(),
+                property.group.clone(),
+                property.flags,
+                property.archived,
+            )
+        };
+        facts(self) == facts(other) && self.options == other.options
+    }
+
+    /// The internal values of the options, shared so that generators can hold them.
+    pub fn option_values(&self) -> Arc<[Box<str>]> {
+        self.options.iter().map(|option| option.value.clone().into_boxed_str()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::object_type::TYPES;
+
+    #[test]
+    fn every_table_loads_with_its_full_number_of_properties() {
+        let sizes: Vec<usize> =
+            TYPES.iter().map(|object_type| Catalogue::load(object_type).unwrap().properties.len()).collect();
+        assert_eq!(sizes, [364 + 5, 267 + 4, 207 + 4]);
+    }
+
+    #[test]
+    fn default_and_searchable_properties_exist_and_defaults_are_sorted() {
+        for object_type in &TYPES {
+            let catalogue = Catalogue::load(object_type).unwrap();
+            for name in object_type.default_properties.iter().chain(object_type.searchable) {
+                assert!(catalogue.active(name).is_some(), "{} has no {name}", object_type.plural);
+            }
+            assert!(object_type.default_properties.is_sorted());
+        }
+    }
+
+    #[test]
+    fn an_enumeration_without_external_options_lists_its_options() {
+        let catalogue = Catalogue::load(&TYPES[0]).unwrap();
+        let stages = catalogue.get(catalogue.active("lifecyclestage").unwrap());
+        assert_eq!(stages.options[0].value, "subscriber");
+        assert_eq!(stages.options.len(), 8);
+    }
+}

@@ -1,0 +1,106 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use chrono_tz::Tz;
+use clap::Parser;
+
+/// A stand-in for HubSpot's CRM API over real HTTP.
+///
+/// Serves an invented but realistic account that depends on the seed alone, is as strict about limits as HubSpot,
+/// and can be told through its control API (`/_sim`) to change records, lag and misbehave. Listens on the loopback
+/// address only. The first line on standard output is `listening on http://127.0.0.1:PORT`.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "hubspot-simulator", version)]
+pub struct Config {
+    /// Port to listen on; 0 lets the operating system choose.
+    #[arg(long, default_value_t = 0)]
+    pub port: u16,
+
+    /// What the account is generated from; the same seed and counts give the same account.
+    #[arg(long, default_value_t = 42)]
+    pub seed: u64,
+
+    /// Number of contacts.
+    #[arg(long, default_value_t = 10_000)]
+    pub contacts: u64,
+
+    /// Number of companies.
+    #[arg(long, default_value_t = 2_000)]
+    pub companies: u64,
+
+    /// Number of deals.
+    #[arg(long, default_value_t = 5_000)]
+    pub deals: u64,
+
+    /// Pads records with filled properties up to about this many bytes of JSON (filled values only).
+    #[arg(long, value_name = "BYTES")]
+    pub record_bytes: Option<usize>,
+
+    /// Waits this long before every answer, in milliseconds.
+    #[arg(long, default_value_t = 0)]
+    pub latency_ms: u64,
+
+    /// Requests allowed in any rolling ten seconds; search is counted apart.
+    #[arg(long = "limit-per-10-seconds", value_name = "REQUESTS", default_value_t = 100)]
+    pub limit_per_10_seconds: u64,
+
+    /// Searches allowed in any rolling second.
+    #[arg(long, value_name = "REQUESTS", default_value_t = 5)]
+    pub search_limit_per_second: u64,
+
+    /// Requests allowed per day of the account's time zone, searches included.
+    #[arg(long, value_name = "REQUESTS", default_value_t = 250_000)]
+    pub daily_limit: u64,
+
+    /// Counts requests but refuses none.
+    #[arg(long)]
+    pub no_limits: bool,
+
+    /// How long search does not see a change, in milliseconds.
+    #[arg(long, default_value_t = 0)]
+    pub index_lag_ms: u64,
+
+    /// Up to this much longer for single records, so that search sees changes out of order, in milliseconds.
+    #[arg(long, default_value_t = 0)]
+    pub index_jitter_ms: u64,
+
+    /// Keeps changes in this file, so that a restarted simulator continues where it was.
+    #[arg(long, value_name = "FILE")]
+    pub state: Option<PathBuf>,
+
+    /// Makes this many changes per second by itself: edits, now and then a new record or a deletion.
+    #[arg(long, value_name = "CHANGES", default_value_t = 0.0)]
+    pub live_changes_per_second: f64,
+
+    /// The bearer token requests must carry.
+    #[arg(long, default_value = "sim-token")]
+    pub token: String,
+
+    /// Longest accepted path with query; longer ones are answered 414.
+    #[arg(long, value_name = "BYTES", default_value_t = 10_000)]
+    pub url_limit: usize,
+
+    /// The account's time zone; daily limits start anew at its midnight.
+    #[arg(long, value_name = "IANA_NAME", default_value = "America/New_York")]
+    pub time_zone: Tz,
+}
+
+impl Default for Config {
+    /// What the command line means without arguments.
+    fn default() -> Self {
+        Self::parse_from(["hubspot-simulator"])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Config::command().debug_assert();
+    }
+}

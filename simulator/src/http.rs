@@ -1,0 +1,22 @@
+//! The HTTP surface: who is let in, which handler answers, and what the answers look like.
+//!
+//! `server` owns sockets, `gate` the order in which a request is judged, `route` the table of paths; the other
+//! modules answer one family each. Writes, associations, webhook settings and the journal are further families:
+//! one more arm in `route`, one more module here.
+
+pub mod account_info;
+pub mod batch;
+pub mod body;
+pub mod control;
+pub mod gate;
+pub mod objects;
+pub mod owners;
+pub mod pipelines;
+pub mod properties;
+pub mod query;
+pub mod reply;
+pub mod route;
+pub mod search;
+pub mod server;
+
+pub use server::Server;

@@ -1,0 +1,117 @@
+//! What account this is, whose token it is, what was used today, and which custom types there are.
+//!
+//! Source: HubSpot, "Account information", "Private apps", "Custom objects".
+
+use chrono::{DateTime, Offset, TimeZone};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::generate::text::moment_text;
+use crate::generate::world::FIRST_CREATED;
+use crate::http::body;
+use crate::http::reply::{ApiError, Reply};
+use crate::object_type::{ObjectType, TYPES};
+use crate::simulator::Simulator;
+
+/// The portal's id; the one HubSpot's own samples use.
+pub const PORTAL_ID: u64 = 62_515;
+
+/// The private app the token belongs to.
+pub const APP_ID: u64 = 1_845_122;
+
+/// `GET /account-info/{version}/details`.
+pub fn details(simulator: &Simulator) -> Reply {
+    let zone = simulator.config.time_zone;
+    let now = DateTime::from_timestamp_millis(simulator.clock.now()).unwrap_or_default();
+    let offset_seconds = zone.offset_from_utc_datetime(&now.naive_utc()).fix().local_minus_utc();
+    let sign = if offset_seconds < 0 { '-' } else { '+' };
+    let minutes = offset_seconds.unsigned_abs() / 60;
+    Reply::json(
+        200,
+        &json!({
+            "portalId": PORTAL_ID,
+            "accountType": "STANDARD",
+            "timeZone": zone.name(),
+            "companyCurrency": "USD",
+            "additionalCurrencies": [],
+            "utcOffset": format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60),
+            "utcOffsetMilliseconds": i64::from(offset_seconds) * 1_000,
+            "uiDomain": "app.hubspot.com",
+            "dataHostingLocation": "na1",
+            "portalName": "Simulated account",
+            "createdAt": FIRST_CREATED,
+        }),
+    )
+}
+
+/// `GET /account-info/{version}/api-usage/daily/private-apps`.
+pub fn daily_usage(simulator: &Simulator) -> Reply {
+    let now = simulator.clock.now();
+    let (used, resets_at) = simulator.limiter().today(now);
+    Reply::json(
+        200,
+        &json!({
+            "results": [{
+                "name": "private-apps-api-calls-daily",
+                "usageLimit": simulator.settings().daily_limit,
+                "currentUsage": used,
+                "collectedAt": moment_text(now),
+                "fetchStatus": "SUCCESS",
+                "resetsAt": moment_text(resets_at),
+            }],
+        }),
+    )
+}
+
+/// The body of a token introspection.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TokenRequest {
+    /// The token asked about.
+    token_key: String,
+}
+
+/// `POST /oauth/v2/private-apps/get/access-token-info`.
+pub fn token_info(simulator: &Simulator, body: &[u8]) -> Result<Reply, ApiError> {
+    let request: TokenRequest = body::parse(body)?;
+    if request.token_key != simulator.config.token {
+        return Err(ApiError::not_found());
+    }
+    let denied = simulator.settings().denied_types.clone();
+    let readable = TYPES.iter().filter(|object_type| !denied.iter().any(|name| name == object_type.plural));
+    let mut scopes: Vec<String> = readable
+        .flat_map(|object_type| {
+            ["objects", "schemas"].map(|area| format!("crm.{area}.{}.read", object_type.plural))
+        })
+        .collect();
+    scopes.extend(["crm.objects.owners.read".to_owned(), "oauth".to_owned()]);
+    Ok(Reply::json(
+        200,
+        &json!({ "userId": 9_584_300, "hubId": PORTAL_ID, "appId": APP_ID, "scopes": scopes }),
+    ))
+}
+
+/// `GET /crm-object-schemas/{version}/schemas`: custom object types, of which this account has none.
+pub fn schemas() -> Reply {
+    Reply::json(200, &json!({ "results": [] }))
+}
+
+/// `GET /crm-object-schemas/{version}/schemas/{type}`: a standard type, without its properties.
+pub fn schema(name: &str) -> Result<Reply, ApiError> {
+    let object_type = ObjectType::find(name).ok_or_else(ApiError::not_found)?;
+    let document: Value = json!({
+        "id": object_type.type_id,
+        "objectTypeId": object_type.type_id,
+        "fullyQualifiedName": object_type.error_name,
+        "name": object_type.error_name,
+        "labels": { "singular": object_type.singular, "plural": object_type.plural },
+        "primaryDisplayProperty": object_type.searchable[0],
+        "secondaryDisplayProperties": [],
+        "searchableProperties": object_type.searchable,
+        "requiredProperties": [],
+        "properties": [],
+        "associations": [],
+        "archived": false,
+    });
+    Ok(Reply::json(200, &document))
+}

@@ -1,0 +1,150 @@
+//! The control API under `/_sim`: for tests and demonstrations, without token.
+//!
+//! | Path | What |
+//! | --- | --- |
+//! | `GET stats`, `POST stats/reset` | what was asked |
+//! | `GET settings`, `PATCH settings` | what can be changed while running |
+//! | `POST clock/advance` | moves time forward |
+//! | `GET faults`, `POST faults`, `DELETE faults` | misbehaviour |
+//! | `GET truth/{type}`, `GET count/{type}` | what the records really are |
+//! | `POST objects/{type}`, `PATCH`/`DELETE objects/{type}/{id}`, `POST .../restore`, `POST objects/{type}/merge` | changes to single records |
+//! | `POST mutate`, `POST touch`, `POST silent` | changes to many, of last-modified alone, without last-modified |
+//! | `POST`/`DELETE raw/{type}/{id}` | literal JSON in place of a record |
+//! | `PATCH properties/{type}/{name}` | definitions |
+//! | `GET`/`PUT pipelines/{type}` | pipelines and stages |
+//! | `GET`/`POST owners`, `PATCH owners/{id}` | owners |
+
+mod definitions;
+mod records;
+mod truth;
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::faults::Fault;
+use crate::http::query::Query;
+use crate::http::reply::Reply;
+use crate::object_type::ObjectType;
+use crate::simulator::Simulator;
+
+/// A control request that cannot be done: a status and what is wrong.
+pub struct Refusal {
+    /// HTTP status.
+    status: u16,
+    /// What is wrong.
+    message: String,
+}
+
+impl Refusal {
+    /// Something the request says is wrong.
+    fn bad(message: impl Into<String>) -> Self {
+        Self { status: 400, message: message.into() }
+    }
+
+    /// Something the request names does not exist.
+    fn unknown(what: impl Into<String>) -> Self {
+        Self { status: 404, message: what.into() }
+    }
+}
+
+/// What a control request leads to.
+type Done = Result<Reply, Refusal>;
+
+/// Answers a control request; `path` is what follows `/_sim/`.
+pub fn handle(
+    simulator: &Arc<Simulator>,
+    method: &str,
+    path: &str,
+    query: Option<&str>,
+    body: &[u8],
+) -> Reply {
+    let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
+    let query = Query::parse(query.unwrap_or_default());
+    let done = dispatch(simulator, method, &segments, &query, body);
+    done.unwrap_or_else(|refusal| Reply::json(refusal.status, &json!({ "error": refusal.message })))
+}
+
+/// Finds what a control request asks for.
+fn dispatch(simulator: &Arc<Simulator>, method: &str, path: &[&str], query: &Query<'_>, body: &[u8]) -> Done {
+    match (method, path) {
+        ("GET", ["stats"]) => {
+            let document = simulator.stats().to_json(&simulator.limiter());
+            Ok(Reply::json(200, &document))
+        }
+        ("POST", ["stats", "reset"]) => {
+            *simulator.stats() = crate::stats::Stats::default();
+            simulator.limiter().reset_extremes();
+            Ok(done())
+        }
+        ("GET", ["settings"]) => Ok(Reply::json(200, &json!(*simulator.settings()))),
+        ("PATCH", ["settings"]) => patch_settings(simulator, body),
+        ("POST", ["clock", "advance"]) => advance_clock(simulator, body),
+        ("GET", ["faults"]) => Ok(Reply::json(200, &json!({ "faults": simulator.faults().waiting() }))),
+        ("POST", ["faults"]) => add_faults(simulator, body),
+        ("DELETE", ["faults"]) => {
+            simulator.faults().clear();
+            Ok(done())
+        }
+        ("GET", ["truth", name]) => truth::stream(simulator, object_type(name)?, query.flag("archived")),
+        ("GET", ["count", name]) => Ok(truth::count(simulator, object_type(name)?)),
+        (_, ["objects" | "mutate" | "touch" | "silent" | "raw", ..]) => {
+            records::dispatch(simulator, method, path, body)
+        }
+        (_, ["properties" | "pipelines" | "owners", ..]) => {
+            definitions::dispatch(simulator, method, path, body)
+        }
+        _ => Err(Refusal::unknown(format!("no control call {method} {}", path.join("/")))),
+    }
+}
+
+/// An answer that says nothing but yes.
+fn done() -> Reply {
+    Reply::json(200, &json!({ "ok": true }))
+}
+
+/// The type a path or body names.
+fn object_type(name: &str) -> Result<&'static ObjectType, Refusal> {
+    ObjectType::find(name).ok_or_else(|| Refusal::unknown(format!("no object type {name}")))
+}
+
+/// Reads a body; an empty one is an empty object.
+fn read<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Result<T, Refusal> {
+    let body = if body.is_empty() { b"{}" } else { body };
+    serde_json::from_slice(body).map_err(|error| Refusal::bad(error.to_string()))
+}
+
+/// `PATCH settings`.
+fn patch_settings(simulator: &Simulator, body: &[u8]) -> Done {
+    let patched = simulator.settings().patched(read::<Value>(body)?);
+    let settings = patched.map_err(|error| Refusal::bad(format!("{error:#}")))?;
+    let document = json!(settings);
+    simulator.set_settings(settings);
+    Ok(Reply::json(200, &document))
+}
+
+/// The body of `POST clock/advance`.
+#[derive(Debug, Deserialize)]
+struct Advance {
+    /// Milliseconds.
+    ms: i64,
+}
+
+/// `POST clock/advance`.
+fn advance_clock(simulator: &Simulator, body: &[u8]) -> Done {
+    let Advance { ms } = read(body)?;
+    simulator.clock.advance(ms);
+    Ok(Reply::json(200, &json!({ "now": simulator.clock.now() })))
+}
+
+/// `POST faults`: one fault or a list.
+fn add_faults(simulator: &Simulator, body: &[u8]) -> Done {
+    let document: Value = read(body)?;
+    let list = if document.is_array() { document } else { json!([document]) };
+    let faults: Vec<Fault> = serde_json::from_value(list).map_err(|error| Refusal::bad(error.to_string()))?;
+    for fault in faults {
+        simulator.faults().add(fault);
+    }
+    Ok(done())
+}

@@ -1,0 +1,245 @@
+//! Changes to records.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Done, Refusal, done, object_type, read};
+use crate::account::{EditError, MutateRequest};
+use crate::http::body::scalar_text;
+use crate::http::reply::Reply;
+use crate::simulator::Simulator;
+
+/// Most records one call makes; each is kept in memory.
+const MOST_CREATED: u64 = 1_000_000;
+
+/// Values as sent: text, numbers and booleans are taken, null clears.
+type SentValues = BTreeMap<String, Value>;
+
+impl From<EditError> for Refusal {
+    fn from(error: EditError) -> Self {
+        match error {
+            EditError::NoSuchRecord(id) => Self::unknown(format!("no record {id} in the needed state")),
+            EditError::NoSuchProperty(name) => {
+                Self::bad(format!("property {name} does not exist or cannot be set"))
+            }
+            EditError::BadValue { property, value } => {
+                Self::bad(format!("{value:?} is no value of {property}"))
+            }
+        }
+    }
+}
+
+/// Finds what a request about records asks for.
+pub fn dispatch(simulator: &Simulator, method: &str, path: &[&str], body: &[u8]) -> Done {
+    match (method, path) {
+        ("POST", ["objects", name]) => create(simulator, name, body),
+        ("POST", ["objects", name, "merge"]) => merge(simulator, name, body),
+        ("PATCH", ["objects", name, id]) => update(simulator, name, id, body),
+        ("DELETE", ["objects", name, id]) => {
+            let moment = simulator.moment();
+            simulator.account_mut().archive(object_type(name)?.kind, id_of(id)?, moment)?;
+            Ok(done())
+        }
+        ("POST", ["objects", name, id, "restore"]) => {
+            let moment = simulator.moment();
+            simulator.account_mut().restore(object_type(name)?.kind, id_of(id)?, moment)?;
+            Ok(done())
+        }
+        ("POST", ["mutate"]) => mutate(simulator, body),
+        ("POST", ["touch"]) => touch(simulator, body),
+        ("POST", ["silent"]) => silent(simulator, body),
+        ("POST", ["raw", name, id]) => {
+            let Raw { json } = read(body)?;
+            let kind = object_type(name)?.kind;
+            simulator.account_mut().store_mut(kind).set_raw(id_of(id)?, Some(json.into_boxed_str()));
+            Ok(done())
+        }
+        ("DELETE", ["raw", name, id]) => {
+            let kind = object_type(name)?.kind;
+            simulator.account_mut().store_mut(kind).set_raw(id_of(id)?, None);
+            Ok(done())
+        }
+        _ => Err(Refusal::unknown(format!("no control call {method} {}", path.join("/")))),
+    }
+}
+
+/// Reads an id.
+fn id_of(text: &str) -> Result<u64, Refusal> {
+    text.parse().map_err(|_| Refusal::bad(format!("{text} is not an id")))
+}
+
+/// Ids as the API shows them.
+fn ids_reply(ids: &[u64]) -> Reply {
+    let texts: Vec<String> = ids.iter().map(u64::to_string).collect();
+    Reply::json(200, &json!({ "ids": texts }))
+}
+
+/// Values as the account takes them.
+fn given(values: &SentValues) -> BTreeMap<String, Option<String>> {
+    values.iter().map(|(name, value)| (name.clone(), scalar_text(value))).collect()
+}
+
+/// The body of `POST objects/{type}`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Create {
+    /// Values of the new records; generated when absent.
+    properties: Option<SentValues>,
+    /// How many records.
+    #[serde(default = "one")]
+    count: u64,
+}
+
+/// One record unless the request says otherwise.
+const fn one() -> u64 {
+    1
+}
+
+/// `POST objects/{type}`.
+fn create(simulator: &Simulator, name: &str, body: &[u8]) -> Done {
+    let request: Create = read(body)?;
+    if request.count > MOST_CREATED {
+        return Err(Refusal::bad(format!("at most {MOST_CREATED} records at once")));
+    }
+    let kind = object_type(name)?.kind;
+    let values = request.properties.as_ref().map(given);
+    let moment = simulator.moment();
+    let mut account = simulator.account_mut();
+    let created: Result<Vec<u64>, EditError> =
+        (0..request.count).map(|_| account.create(kind, values.as_ref(), moment)).collect();
+    Ok(ids_reply(&created?))
+}
+
+/// The body of `PATCH objects/{type}/{id}`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Update {
+    /// New values.
+    properties: SentValues,
+}
+
+/// `PATCH objects/{type}/{id}`.
+fn update(simulator: &Simulator, name: &str, id: &str, body: &[u8]) -> Done {
+    let request: Update = read(body)?;
+    let moment = simulator.moment();
+    simulator.account_mut().update(
+        object_type(name)?.kind,
+        id_of(id)?,
+        &given(&request.properties),
+        moment,
+    )?;
+    Ok(done())
+}
+
+/// The body of `POST objects/{type}/merge`; the same as HubSpot's.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Merge {
+    /// Whose current values win.
+    primary_object_id: String,
+    /// Which record goes into it.
+    object_id_to_merge: String,
+}
+
+/// `POST objects/{type}/merge`.
+fn merge(simulator: &Simulator, name: &str, body: &[u8]) -> Done {
+    let request: Merge = read(body)?;
+    let (primary, other) = (id_of(&request.primary_object_id)?, id_of(&request.object_id_to_merge)?);
+    let moment = simulator.moment();
+    let survivor = simulator.account_mut().merge(object_type(name)?.kind, primary, other, moment)?;
+    Ok(Reply::json(200, &json!({ "id": survivor.to_string() })))
+}
+
+/// The body of `POST mutate`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Mutate {
+    /// Plural name of the type.
+    #[serde(rename = "type")]
+    object_type: String,
+    /// How many records.
+    count: u64,
+    /// Which ones, and to what.
+    #[serde(default)]
+    seed: u64,
+    /// All get one last-modified.
+    #[serde(default)]
+    same_millisecond: bool,
+    /// The last-modified all get.
+    last_modified: Option<i64>,
+}
+
+/// `POST mutate`.
+fn mutate(simulator: &Simulator, body: &[u8]) -> Done {
+    let request: Mutate = read(body)?;
+    let request = MutateRequest {
+        kind: object_type(&request.object_type)?.kind,
+        count: request.count,
+        seed: request.seed,
+        same_millisecond: request.same_millisecond,
+        last_modified: request.last_modified,
+    };
+    let moment = simulator.moment();
+    let ids = simulator.account_mut().mutate(request, moment);
+    Ok(ids_reply(&ids))
+}
+
+/// The body of `POST touch`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Touch {
+    /// Plural name of the type.
+    #[serde(rename = "type")]
+    object_type: String,
+    /// How many records.
+    count: u64,
+    /// Which ones.
+    #[serde(default)]
+    seed: u64,
+}
+
+/// `POST touch`.
+fn touch(simulator: &Simulator, body: &[u8]) -> Done {
+    let request: Touch = read(body)?;
+    let kind = object_type(&request.object_type)?.kind;
+    let moment = simulator.moment();
+    let ids = simulator.account_mut().touch_many(kind, request.count, request.seed, moment);
+    Ok(ids_reply(&ids))
+}
+
+/// The body of `POST silent`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Silent {
+    /// Plural name of the type.
+    #[serde(rename = "type")]
+    object_type: String,
+    /// The record.
+    id: String,
+    /// New values.
+    properties: SentValues,
+}
+
+/// `POST silent`.
+fn silent(simulator: &Simulator, body: &[u8]) -> Done {
+    let request: Silent = read(body)?;
+    let kind = object_type(&request.object_type)?.kind;
+    let moment = simulator.moment();
+    simulator.account_mut().update_silently(
+        kind,
+        id_of(&request.id)?,
+        &given(&request.properties),
+        moment,
+    )?;
+    Ok(done())
+}
+
+/// The body of `POST raw/{type}/{id}`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    /// What is served in place of the record.
+    json: String,
+}

@@ -1,0 +1,55 @@
+//! What the records really are, for exact comparison.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use serde_json::json;
+
+use super::Done;
+use crate::http::reply::Reply;
+use crate::object_type::ObjectType;
+use crate::render::{push_truth, sorted_by_name};
+use crate::simulator::Simulator;
+
+/// Records written while the account is held; others can change it in between.
+const RECORDS_PER_PIECE: usize = 256;
+
+/// `GET count/{type}`.
+pub fn count(simulator: &Simulator, object_type: &ObjectType) -> Reply {
+    let account = simulator.account();
+    let store = account.store(object_type.kind);
+    Reply::json(200, &json!({ "live": store.live(), "archived": store.bin().len() }))
+}
+
+/// `GET truth/{type}`: one line per record in order of id, written while it is sent.
+pub fn stream(simulator: &Arc<Simulator>, object_type: &'static ObjectType, archived: bool) -> Done {
+    let simulator = Arc::clone(simulator);
+    let pieces = stream::unfold(Some(0), move |from| {
+        let piece = from.map(|from| piece(&simulator, object_type, archived, from));
+        std::future::ready(piece)
+    });
+    Ok(Reply::lines(pieces.boxed()))
+}
+
+/// The lines of the records from an id on, and the id to go on from.
+fn piece(simulator: &Simulator, object_type: &ObjectType, archived: bool, from: u64) -> (Bytes, Option<u64>) {
+    let account = simulator.account();
+    let catalogue = account.catalogue(object_type.kind);
+    let store = account.store(object_type.kind);
+    let sorted = sorted_by_name(catalogue);
+    let mut out = Vec::new();
+    let mut next = None;
+    let mut write = |view: crate::account::View<'_>| {
+        push_truth(catalogue, &sorted, &view, &mut out);
+        out.push(b'\n');
+        next = Some(view.record.id + 1);
+    };
+    if archived {
+        let ids = store.bin().range(from..).take(RECORDS_PER_PIECE);
+        ids.filter_map(|&id| store.get(&account.world, id)).for_each(&mut write);
+    } else {
+        store.live_from(&account.world, from).take(RECORDS_PER_PIECE).for_each(&mut write);
+    }
+    (Bytes::from(out), next)
+}

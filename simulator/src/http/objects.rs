@@ -1,0 +1,193 @@
+//! Records: a page, or one.
+//!
+//! Source: HubSpot, "Using object APIs".
+
+use crate::account::{Account, View};
+use crate::generate::text::push_number;
+use crate::http::query::Query;
+use crate::http::reply::{ApiError, Reply};
+use crate::object_type::ObjectType;
+use crate::render::Selection;
+use crate::simulator::Simulator;
+
+/// Records per page when none are asked for.
+const USUAL_PAGE: usize = 10;
+
+/// Most records per page.
+const LARGEST_PAGE: usize = 100;
+
+/// Room for a page of records of a usual size, in bytes, so that writing one seldom moves it.
+const PAGE_BYTES: usize = 512 * 1024;
+
+/// `GET /crm/objects/{version}/{type}`: records in ascending order of id, live or from the bin.
+pub fn list(
+    simulator: &Simulator,
+    object_type: &ObjectType,
+    query: &Query<'_>,
+    halve: bool,
+) -> Result<Reply, ApiError> {
+    let limit = query.limit(USUAL_PAGE, LARGEST_PAGE, simulator.settings().clamp_page_size)?;
+    let from = match query.get("after") {
+        None | Some("") => 0,
+        Some(text) => text.parse::<u64>().map_err(|_| {
+            ApiError::validation(format!("Unable to parse value for query parameter: after. {text}"))
+        })?,
+    };
+    let account = simulator.account();
+    let selection = simulator.selection(&account, object_type, &query.list("properties"));
+    let page = Page {
+        account: &account,
+        object_type,
+        selection: &selection,
+        limit,
+        shown: if halve { limit / 2 } else { limit },
+    };
+    let body = if query.flag("archived") {
+        let store = account.store(object_type.kind);
+        let ids = store.bin().range(from..).copied();
+        page.write(ids.filter_map(|id| store.get(&account.world, id)))
+    } else {
+        page.write(account.store(object_type.kind).live_from(&account.world, from))
+    };
+    Ok(Reply::json_text(200, body))
+}
+
+/// A page about to be written.
+struct Page<'a> {
+    /// Where the records are.
+    account: &'a Account,
+    /// What they are.
+    object_type: &'a ObjectType,
+    /// What of them is shown.
+    selection: &'a Selection,
+    /// How many belong to the page.
+    limit: usize,
+    /// How many of these are shown; fewer only when a fault shortens the page.
+    shown: usize,
+}
+
+impl Page<'_> {
+    /// Writes the first records of a sequence, and where to go on when there are more.
+    fn write<'v>(&self, records: impl Iterator<Item = View<'v>>) -> Vec<u8> {
+        let mut out = Vec::with_capacity(PAGE_BYTES.min(self.limit * PAGE_BYTES / LARGEST_PAGE));
+        out.extend_from_slice(b"{\"results\":[");
+        let mut next = None;
+        for (position, view) in records.enumerate() {
+            if position == self.limit {
+                next = Some(view.record.id);
+                break;
+            }
+            if position >= self.shown {
+                continue;
+            }
+            if position > 0 {
+                out.push(b',');
+            }
+            push_record(self.account, self.object_type, self.selection, &view, &mut out);
+        }
+        out.push(b']');
+        if let Some(id) = next {
+            self.push_paging(id, &mut out);
+        }
+        out.push(b'}');
+        out
+    }
+
+    /// Writes where the next page starts. The link shows another path form than the call, as HubSpot's does: paths
+    /// are to be built by the client.
+    fn push_paging(&self, next: u64, out: &mut Vec<u8>) {
+        out.extend_from_slice(b",\"paging\":{\"next\":{\"after\":\"");
+        push_number(out, next);
+        out.extend_from_slice(b"\",\"link\":\"https://api.hubapi.com/crm/v3/objects/");
+        out.extend_from_slice(self.object_type.plural.as_bytes());
+        out.extend_from_slice(b"?after=");
+        push_number(out, next);
+        out.extend_from_slice(b"&limit=");
+        push_number(out, self.limit as u64);
+        out.extend_from_slice(b"\"}}");
+    }
+}
+
+/// Appends a record, or the literal text served in its place.
+pub fn push_record(
+    account: &Account,
+    object_type: &ObjectType,
+    selection: &Selection,
+    view: &View<'_>,
+    out: &mut Vec<u8>,
+) {
+    let store = account.store(object_type.kind);
+    if store.has_raw()
+        && let Some(raw) = store.raw(view.record.id)
+    {
+        out.extend_from_slice(raw.as_bytes());
+        return;
+    }
+    selection.push_record(account.catalogue(object_type.kind), view, out);
+}
+
+/// `GET /crm/objects/{version}/{type}/{id}`: one record by id or by a unique property. A merged-away id answers with
+/// the record that remains.
+pub fn get(
+    simulator: &Simulator,
+    object_type: &ObjectType,
+    id: &str,
+    query: &Query<'_>,
+) -> Result<Reply, ApiError> {
+    let account = simulator.account();
+    let id = find_id(&account, object_type, id, query.get("idProperty"))?;
+    let store = account.store(object_type.kind);
+    let view = store.get(&account.world, id).ok_or_else(ApiError::not_found)?;
+    if view.archived_at().is_some() != query.flag("archived") {
+        return Err(ApiError::not_found());
+    }
+    let selection = simulator.selection(&account, object_type, &query.list("properties"));
+    let mut out = Vec::new();
+    push_record(&account, object_type, &selection, &view, &mut out);
+    Ok(Reply::json_text(200, out))
+}
+
+/// The id a path or batch input names, merges followed.
+fn find_id(
+    account: &Account,
+    object_type: &ObjectType,
+    text: &str,
+    by: Option<&str>,
+) -> Result<u64, ApiError> {
+    match by {
+        None | Some("hs_object_id") => {}
+        Some(name) => return find_by_property(account, object_type, name, text),
+    }
+    let id = parse_id(text)?;
+    Ok(account.store(object_type.kind).survivor(id))
+}
+
+/// Reads an id. Source: HubSpot developer Slack, for the wording.
+pub fn parse_id(text: &str) -> Result<u64, ApiError> {
+    match text.parse::<u64>() {
+        Ok(0) => Err(ApiError::new(404, "Object not found. objectId is usually positive.")),
+        Ok(id) => Ok(id),
+        Err(_) => Err(ApiError::new(404, "Object not found.  objectId are usually numeric.")
+            .field("context", serde_json::json!({ "id": [text] }))
+            .category("OBJECT_NOT_FOUND")),
+    }
+}
+
+/// The id of the record with a value of a unique property.
+pub fn find_by_property(
+    account: &Account,
+    object_type: &ObjectType,
+    name: &str,
+    value: &str,
+) -> Result<u64, ApiError> {
+    let catalogue = account.catalogue(object_type.kind);
+    let index = catalogue.active(name).filter(|&index| catalogue.get(index).flags.has_unique_value);
+    let index = index.ok_or_else(|| ApiError::validation(format!("{name} is not a unique property")))?;
+    if name == "email" {
+        return account.by_email(object_type.kind, value).ok_or_else(ApiError::not_found);
+    }
+    let mut live = account.store(object_type.kind).live_from(&account.world, 0);
+    live.find(|view| view.text(catalogue, index).as_deref() == Some(value))
+        .map(|view| view.record.id)
+        .ok_or_else(ApiError::not_found)
+}

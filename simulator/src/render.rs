@@ -1,0 +1,221 @@
+//! Writing records as JSON.
+//!
+//! A reader names the same properties page after page, so the list is prepared once as a [`Selection`]: keys already
+//! quoted, and runs of properties no generated record has already written out with their nulls. Rendering a record
+//! nobody changed is then mostly copying.
+
+use crate::account::{Found, View};
+use crate::catalogue::{Catalogue, PropertyIndex};
+use crate::clock::Millis;
+use crate::generate::World;
+use crate::generate::rule::Fill;
+use crate::generate::text::{push_moment, push_number};
+use crate::object_type::ObjectType;
+
+/// A prepared list of properties.
+#[derive(Debug)]
+pub struct Selection {
+    /// For records nobody changed.
+    segments: Vec<Segment>,
+    /// For all others: each property with its quoted key.
+    properties: Vec<(PropertyIndex, Box<[u8]>)>,
+}
+
+/// A piece of the properties of a record nobody changed.
+#[derive(Debug)]
+enum Segment {
+    /// Text to copy, commas included.
+    Literal(Vec<u8>),
+    /// A generated value.
+    Generated {
+        /// Comma if needed, quoted name, colon.
+        key: Box<[u8]>,
+        /// How to make the value.
+        fill: Fill,
+    },
+}
+
+impl Selection {
+    /// Prepares the properties a read names. Names the type does not have are left out, duplicates count once, and
+    /// the id and both times come along, all sorted by name. Naming none selects the type's defaults.
+    pub fn new<'a>(
+        object_type: &ObjectType,
+        catalogue: &Catalogue,
+        names: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
+        let mut indexes: Vec<PropertyIndex> =
+            names.into_iter().filter_map(|name| catalogue.active(name.trim())).collect();
+        if indexes.is_empty() {
+            indexes.extend(object_type.default_properties.iter().filter_map(|name| catalogue.active(name)));
+        }
+        let always = ["createdate", object_type.last_modified, "hs_object_id"];
+        indexes.extend(always.iter().filter_map(|name| catalogue.active(name)));
+        indexes.sort_by(|a, b| catalogue.get(*a).name.cmp(&catalogue.get(*b).name));
+        indexes.dedup();
+        let keys = indexes.iter().enumerate().map(|(position, &index)| {
+            let comma = if position == 0 { "" } else { "," };
+            (index, format!("{comma}\"{}\":", catalogue.get(index).name).into_bytes().into_boxed_slice())
+        });
+        let properties: Vec<_> = keys.collect();
+        Self { segments: segments(catalogue, &properties), properties }
+    }
+
+    /// Appends the record as the API shows it.
+    pub fn push_record(&self, catalogue: &Catalogue, view: &View<'_>, out: &mut Vec<u8>) {
+        self.push_open_record(catalogue, view, out);
+        out.push(b'}');
+    }
+
+    /// Appends the record without its closing brace, for answers that add to it.
+    pub fn push_open_record(&self, catalogue: &Catalogue, view: &View<'_>, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"id\":\"");
+        push_number(out, view.record.id);
+        out.extend_from_slice(b"\",\"properties\":{");
+        if view.change.is_none() {
+            self.push_generated(view, out);
+        } else {
+            self.push_changed(catalogue, view, out);
+        }
+        out.extend_from_slice(b"},\"createdAt\":");
+        push_quoted_moment(out, view.record.created_at);
+        out.extend_from_slice(b",\"updatedAt\":");
+        push_quoted_moment(out, view.record.updated_at);
+        match view.archived_at() {
+            None => out.extend_from_slice(b",\"archived\":false"),
+            Some(archived_at) => {
+                out.extend_from_slice(b",\"archived\":true,\"archivedAt\":");
+                push_quoted_moment(out, archived_at);
+            }
+        }
+    }
+
+    /// Appends the properties of a record nobody changed.
+    fn push_generated(&self, view: &View<'_>, out: &mut Vec<u8>) {
+        for segment in &self.segments {
+            match segment {
+                Segment::Literal(text) => out.extend_from_slice(text),
+                Segment::Generated { key, fill } => {
+                    out.extend_from_slice(key);
+                    let start = out.len();
+                    out.push(b'"');
+                    if fill.write(&view.record, out) {
+                        out.push(b'"');
+                    } else {
+                        out.truncate(start);
+                        out.extend_from_slice(b"null");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Appends the properties of any record.
+    fn push_changed(&self, catalogue: &Catalogue, view: &View<'_>, out: &mut Vec<u8>) {
+        for (index, key) in &self.properties {
+            out.extend_from_slice(key);
+            if !push_value(catalogue, view, *index, out) {
+                out.extend_from_slice(b"null");
+            }
+        }
+    }
+}
+
+/// Joins what is the same for all records nobody changed.
+fn segments(catalogue: &Catalogue, properties: &[(PropertyIndex, Box<[u8]>)]) -> Vec<Segment> {
+    let mut segments = Vec::new();
+    for (index, key) in properties {
+        match &catalogue.get(*index).fill {
+            Some(fill) => segments.push(Segment::Generated { key: key.clone(), fill: fill.clone() }),
+            None => {
+                if !matches!(segments.last(), Some(Segment::Literal(_))) {
+                    segments.push(Segment::Literal(Vec::new()));
+                }
+                if let Some(Segment::Literal(text)) = segments.last_mut() {
+                    text.extend_from_slice(key);
+                    text.extend_from_slice(b"null");
+                }
+            }
+        }
+    }
+    segments
+}
+
+/// Appends a value with its quotes; false, and nothing appended, when the record has none.
+fn push_value(catalogue: &Catalogue, view: &View<'_>, index: PropertyIndex, out: &mut Vec<u8>) -> bool {
+    let start = out.len();
+    out.push(b'"');
+    match view.find(catalogue, index, out) {
+        Found::Generated => out.push(b'"'),
+        Found::Set(text) => {
+            out.truncate(start);
+            push_json_text(out, text);
+        }
+        Found::Nothing => {
+            out.truncate(start);
+            return false;
+        }
+    }
+    true
+}
+
+/// Appends a text as JSON, with its quotes.
+pub fn push_json_text(out: &mut Vec<u8>, text: &str) {
+    serde_json::to_writer(out, text).expect("text is always JSON and memory never refuses a write");
+}
+
+/// Appends a moment with quotes.
+pub fn push_quoted_moment(out: &mut Vec<u8>, moment: Millis) {
+    out.push(b'"');
+    push_moment(out, moment);
+    out.push(b'"');
+}
+
+/// Appends what is true of a record: id, times, and every value that is neither null nor empty, sorted by name.
+pub fn push_truth(catalogue: &Catalogue, sorted: &[PropertyIndex], view: &View<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"id\":\"");
+    push_number(out, view.record.id);
+    out.extend_from_slice(b"\",\"createdAt\":");
+    push_quoted_moment(out, view.record.created_at);
+    out.extend_from_slice(b",\"updatedAt\":");
+    push_quoted_moment(out, view.record.updated_at);
+    if let Some(archived_at) = view.archived_at() {
+        out.extend_from_slice(b",\"archivedAt\":");
+        push_quoted_moment(out, archived_at);
+    }
+    out.extend_from_slice(b",\"properties\":{");
+    let mut is_first = true;
+    for &index in sorted {
+        let start = out.len();
+        if !is_first {
+            out.push(b',');
+        }
+        push_json_text(out, &catalogue.get(index).name);
+        out.push(b':');
+        let value_start = out.len();
+        if push_value(catalogue, view, index, out) && &out[value_start..] != b"\"\"" {
+            is_first = false;
+        } else {
+            out.truncate(start);
+        }
+    }
+    out.extend_from_slice(b"}}");
+}
+
+/// Properties in use, sorted by name.
+pub fn sorted_by_name(catalogue: &Catalogue) -> Vec<PropertyIndex> {
+    let mut active: Vec<_> = catalogue.iter().filter(|(_, property)| !property.archived).collect();
+    active.sort_by(|a, b| a.1.name.cmp(&b.1.name));
+    active.into_iter().map(|(index, _)| index).collect()
+}
+
+/// Mean bytes of JSON of the filled values of a type's records, from a sample.
+pub fn mean_bytes(world: &World, object_type: &ObjectType, catalogue: &Catalogue) -> usize {
+    const SAMPLE: u64 = 64;
+    let sorted = sorted_by_name(catalogue);
+    let mut out = Vec::new();
+    for index in 0..SAMPLE {
+        let record = world.generated(object_type.kind, index);
+        push_truth(catalogue, &sorted, &View { record, is_generated: true, change: None }, &mut out);
+    }
+    out.len() / SAMPLE as usize
+}

@@ -1,0 +1,112 @@
+//! What can be changed while the simulator runs.
+//!
+//! Rules HubSpot does not document are switches here, so that a client can be tried against either answer.
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::account::Habits;
+use crate::config::Config;
+
+/// Everything `PATCH /_sim/settings` takes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an independent switch of the control API")]
+pub struct Settings {
+    /// Waited before every answer of the API, in milliseconds.
+    pub latency_ms: u64,
+    /// Whether any limit is enforced.
+    pub limits_enabled: bool,
+    /// Requests per rolling ten seconds, search apart.
+    pub limit_per_10_seconds: u64,
+    /// Searches per rolling second.
+    pub search_limit_per_second: u64,
+    /// Requests per day of the account's time zone.
+    pub daily_limit: u64,
+    /// Traffic of other apps with the same token, per ten seconds: shown in the headers and counted in the limit.
+    #[serde(rename = "otherAppsPer10Seconds")]
+    pub other_apps_per_10_seconds: u64,
+    /// Adds `Retry-After` to 429 answers, which HubSpot does not promise.
+    pub retry_after: bool,
+    /// How long search does not see a change, in milliseconds.
+    pub index_lag_ms: u64,
+    /// Up to this much longer, by record, so that changes arrive out of order.
+    pub index_jitter_ms: u64,
+    /// Plural names of types the token has no scope for.
+    pub denied_types: Vec<String>,
+    /// Changes made by themselves, per second.
+    pub live_changes_per_second: f64,
+    /// Longest accepted path with query, in bytes; 414 above.
+    pub url_limit: usize,
+    /// Share of requests that fail at random, 0 to 1.
+    pub fault_rate: f64,
+    /// Seed of the random failures.
+    pub fault_seed: u64,
+    /// Page sizes above the maximum are cut to it instead of refused.
+    pub clamp_page_size: bool,
+    /// Records with equal sort keys keep one order over all pages.
+    pub stable_ties: bool,
+    /// Search totals are up to this much too high.
+    pub total_drift: u64,
+    /// Cleared values show as the empty string instead of null.
+    pub cleared_as_empty: bool,
+    /// The merged record keeps the primary's id instead of getting a new one.
+    pub merge_keeps_primary_id: bool,
+    /// Merging moves last-modified.
+    pub merge_touches: bool,
+    /// Batch reads answer in another order than asked.
+    pub shuffle_batches: bool,
+}
+
+impl Settings {
+    /// The settings a command line asks for.
+    pub fn new(config: &Config) -> Self {
+        Self {
+            latency_ms: config.latency_ms,
+            limits_enabled: !config.no_limits,
+            limit_per_10_seconds: config.limit_per_10_seconds,
+            search_limit_per_second: config.search_limit_per_second,
+            daily_limit: config.daily_limit,
+            other_apps_per_10_seconds: 0,
+            retry_after: false,
+            index_lag_ms: config.index_lag_ms,
+            index_jitter_ms: config.index_jitter_ms,
+            denied_types: Vec::new(),
+            live_changes_per_second: config.live_changes_per_second,
+            url_limit: config.url_limit,
+            fault_rate: 0.0,
+            fault_seed: config.seed,
+            clamp_page_size: false,
+            stable_ties: false,
+            total_drift: 0,
+            cleared_as_empty: true,
+            merge_keeps_primary_id: false,
+            merge_touches: true,
+            shuffle_batches: true,
+        }
+    }
+
+    /// These settings with the given ones in place.
+    ///
+    /// # Errors
+    /// An unknown name or a value of the wrong type.
+    pub fn patched(&self, patch: Value) -> Result<Self> {
+        let Value::Object(patch) = patch else { bail!("settings are a JSON object") };
+        let mut document = serde_json::to_value(self)?;
+        let fields = document.as_object_mut().context("settings are written as an object")?;
+        fields.extend(patch);
+        Ok(serde_json::from_value(document)?)
+    }
+
+    /// The part the account needs.
+    pub const fn habits(&self) -> Habits {
+        Habits {
+            index_lag_ms: self.index_lag_ms,
+            index_jitter_ms: self.index_jitter_ms,
+            cleared_as_empty: self.cleared_as_empty,
+            merge_keeps_primary_id: self.merge_keeps_primary_id,
+            merge_touches: self.merge_touches,
+        }
+    }
+}

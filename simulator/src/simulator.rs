@@ -1,0 +1,133 @@
+//! Everything requests share.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use anyhow::Result;
+
+use crate::account::{Account, Moment};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::faults::Faults;
+use crate::generate::World;
+use crate::limits::Limiter;
+use crate::object_type::{Kind, ObjectType};
+use crate::render::Selection;
+use crate::settings::Settings;
+use crate::stats::Stats;
+
+/// Selections kept ready; more distinct property lists than this start the collection anew.
+const SELECTIONS: usize = 64;
+
+/// Property lists prepared before, by type, catalogue version and the list as it was sent.
+type Selections = HashMap<(Kind, u64, String), Arc<Selection>>;
+
+/// One running account with its limits, faults and counts.
+#[derive(Debug)]
+pub struct Simulator {
+    /// The command line.
+    pub config: Config,
+    /// The only source of time.
+    pub clock: Clock,
+    /// The portal's content.
+    account: RwLock<Account>,
+    /// What can be changed while running.
+    settings: RwLock<Arc<Settings>>,
+    /// What counts towards limits.
+    limiter: Mutex<Limiter>,
+    /// What was asked.
+    stats: Mutex<Stats>,
+    /// Misbehaviour that waits.
+    faults: Mutex<Faults>,
+    /// Property lists prepared before.
+    selections: Mutex<Selections>,
+}
+
+impl Simulator {
+    /// The simulator of a command line.
+    ///
+    /// # Errors
+    /// The state file cannot be used.
+    pub fn new(config: Config) -> Result<Self> {
+        let world = World::new(config.seed, [config.contacts, config.companies, config.deals]);
+        let mut account = Account::new(world, config.record_bytes)?;
+        if let Some(path) = &config.state {
+            account.keep_state_in(path)?;
+        }
+        Ok(Self {
+            clock: Clock::new(),
+            account: RwLock::new(account),
+            settings: RwLock::new(Arc::new(Settings::new(&config))),
+            limiter: Mutex::new(Limiter::new(config.time_zone)),
+            stats: Mutex::default(),
+            faults: Mutex::default(),
+            selections: Mutex::default(),
+            config,
+        })
+    }
+
+    /// The portal's content, to read. A panic elsewhere does not end the simulator.
+    pub fn account(&self) -> RwLockReadGuard<'_, Account> {
+        self.account.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The portal's content, to change.
+    pub fn account_mut(&self) -> RwLockWriteGuard<'_, Account> {
+        self.account.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The portal's content with everything search should see by now.
+    pub fn settled_account(&self) -> RwLockReadGuard<'_, Account> {
+        if !self.account().is_settled() {
+            self.account_mut().settle(self.clock.now());
+        }
+        self.account()
+    }
+
+    /// The present settings.
+    pub fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Replaces the settings.
+    pub fn set_settings(&self, settings: Settings) {
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+    }
+
+    /// What counts towards limits.
+    pub fn limiter(&self) -> MutexGuard<'_, Limiter> {
+        self.limiter.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was asked.
+    pub fn stats(&self) -> MutexGuard<'_, Stats> {
+        self.stats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Misbehaviour that waits.
+    pub fn faults(&self) -> MutexGuard<'_, Faults> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The moment of a change made now.
+    pub fn moment(&self) -> Moment {
+        Moment { now: self.clock.now(), habits: self.settings().habits() }
+    }
+
+    /// The prepared form of a comma-separated property list.
+    pub fn selection(&self, account: &Account, object_type: &ObjectType, list: &str) -> Arc<Selection> {
+        let catalogue = account.catalogue(object_type.kind);
+        let key = (object_type.kind, catalogue.version(), list.to_owned());
+        let mut selections = self.selections.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(selection) = selections.get(&key) {
+            return Arc::clone(selection);
+        }
+        if selections.len() >= SELECTIONS {
+            selections.clear();
+        }
+        let names = list.split(',').filter(|name| !name.is_empty());
+        let selection = Arc::new(Selection::new(object_type, catalogue, names));
+        selections.insert(key, Arc::clone(&selection));
+        selection
+    }
+}
