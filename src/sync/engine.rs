@@ -126,35 +126,33 @@ impl Engine {
         let hubspot = self.hubspot.counted();
         let context = self.prepare(object_type, state_row, &hubspot).await?;
         let now = hubspot.server_now();
-        let lane = |lane, window| {
-            Run::start(
-                (&self.database, &hubspot, &self.events),
-                Subject::Records(object_type),
-                lane,
-                trigger,
-                window,
-            )
+        let subject = Subject::Records(object_type);
+        let start = |hubspot, lane, window| {
+            Run::start((&self.database, hubspot, &self.events), subject, lane, trigger, window)
         };
         match plan::plan(&state, requested, now, &self.config) {
             Plan::ResumeBackfill(cursor) => {
                 info!("Resuming the full listing of {object_type} at record {}", state.records_synced);
-                let run = lane(Lane::Backfill, None).await?;
+                let run = start(hubspot, Lane::Backfill, None).await?;
                 self.list_from(run, &context, cursor, &state).await
             }
             Plan::StartBackfill(reason) => {
-                let run = lane(Lane::Backfill, None).await?;
+                let run = start(hubspot, Lane::Backfill, None).await?;
                 self.list_anew(run, &context, reason, now).await
             }
             Plan::Search(window) => {
-                let mut run = lane(Lane::Incremental, Some(window)).await?;
+                let mut run = start(hubspot, Lane::Incremental, Some(window)).await?;
                 let found = self.search(&mut run, &context, window, &state).await;
                 let too_many = matches!(found, Ok(Found::TooMany));
                 run.finish(found.map(|_| ())).await?;
                 if too_many {
-                    let run = lane(Lane::Backfill, None).await?;
+                    let run = start(self.hubspot.counted(), Lane::Backfill, None).await?;
                     return self.list_anew(run, &context, BackfillReason::ManyChanges, now).await;
                 }
-                self.delayed_pass(&context, &state, trigger, now).await
+                let Some(window) = plan::delayed_pass(&state, now, &self.config) else { return Ok(()) };
+                let mut run = start(self.hubspot.counted(), Lane::Delayed, Some(window)).await?;
+                let result = self.search(&mut run, &context, window, &state).await.map(|_| ());
+                run.finish(result).await.map(|_| ())
             }
         }
     }
@@ -190,23 +188,6 @@ impl Engine {
             total: state.records_total.and_then(|total| u64::try_from(total).ok()),
         };
         let result = self.backfill(&mut run, context, listing).await;
-        run.finish(result).await.map(|_| ())
-    }
-
-    /// Searches an older window again, when that is due.
-    async fn delayed_pass(
-        &self,
-        context: &Context,
-        state: &SyncState,
-        trigger: Trigger,
-        now: DateTime<Utc>,
-    ) -> Result<(), SyncError> {
-        let Some(window) = plan::delayed_pass(state, now, &self.config) else { return Ok(()) };
-        let parts = (&self.database, &self.hubspot.counted(), &self.events);
-        let subject = Subject::Records(context.object_type);
-        let mut run = Run::start(parts, subject, Lane::Delayed, trigger, Some(window)).await?;
-        // What it finds is known already, nearly always; were it not, the next pass would go on from here.
-        let result = self.search(&mut run, context, window, state).await.map(|_| ());
         run.finish(result).await.map(|_| ())
     }
 

@@ -20,7 +20,7 @@ impl Engine {
     ) -> Result<u64, SyncError> {
         state.load().await?;
         state.begin(RunMode::Reference).await?;
-        let parts = (&self.database, &self.hubspot.counted(), &self.events);
+        let parts = (&self.database, self.hubspot.counted(), &self.events);
         let mut run = Run::start(parts, subject, Lane::Reference, trigger, None).await?;
         let result = self.refresh(&mut run).await;
         run.finish(result).await.map(|counts| counts.fetched)

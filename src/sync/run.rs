@@ -21,7 +21,7 @@ pub(super) struct Run {
     pub(super) lane: Lane,
     pub(super) id: u64,
     pub(super) counts: RunCounts,
-    /// The client, counting the requests of this run alone.
+    /// The client whose requests are this run's.
     pub(super) hubspot: HubSpotClient,
     database: Database,
     events: Events,
@@ -30,9 +30,10 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// Records and announces the beginning of a lane.
+    /// Records and announces the beginning of a lane. `hubspot` counts the requests of this lane alone, those
+    /// already sent to prepare it included.
     pub(super) async fn start(
-        (database, hubspot, events): (&Database, &HubSpotClient, &Events),
+        (database, hubspot, events): (&Database, HubSpotClient, &Events),
         subject: Subject,
         lane: Lane,
         trigger: Trigger,
@@ -48,7 +49,7 @@ impl Run {
             lane,
             id,
             counts: RunCounts::default(),
-            hubspot: hubspot.counted(),
+            hubspot,
             database: database.clone(),
             events: events.clone(),
             started_at,

@@ -24,8 +24,8 @@ async fn a_lease_has_one_holder_until_it_is_released() {
 async fn of_many_takers_exactly_one_succeeds() {
     let test = TestDatabase::migrated().await;
     let takers: Vec<_> = (0..8).map(|number| keeper(&test, &format!("taker {number}"))).collect();
-    let takes = takers.iter().map(|taker| taker.acquire("account"));
-    let taken = futures_util::future::join_all(takes).await;
+    let attempts = takers.iter().map(|taker| taker.acquire("account"));
+    let taken = futures_util::future::join_all(attempts).await;
     assert_eq!(taken.into_iter().filter(|lease| lease.as_ref().unwrap().is_some()).count(), 1);
 }
 
