@@ -131,8 +131,21 @@ impl Limiter {
         Self { shared, _task: end.drop_guard() }
     }
 
-    /// Waits for a permit. Dropping the future gives up the place in the queue and loses no slot.
+    /// Waits for a permit; the request must be sent at once. Dropping the future gives up the place in the queue and
+    /// loses no slot.
     pub async fn acquire(&self, quota: Quota, priority: Priority) -> Result<Permit, Stopped> {
+        loop {
+            let mut permit = self.queue(quota, priority).await?;
+            // A gate may have closed while the permit was on its way here.
+            if self.shared.state().begin(quota, Instant::now()) {
+                permit.used = true;
+                return Ok(permit);
+            }
+        }
+    }
+
+    /// Waits in the queue.
+    async fn queue(&self, quota: Quota, priority: Priority) -> Result<Permit, Stopped> {
         let (reply, permit) = oneshot::channel();
         let ticket = self.shared.state().enqueue(quota, priority, reply);
         let _place = Place { shared: &self.shared, quota, ticket };
@@ -163,23 +176,15 @@ impl Limiter {
     }
 }
 
-/// The right to send one request. Dropping it frees its slot: at once when nothing was sent, else one interval later.
+/// The right to send one request, to be dropped when its answer is there: its slot is free one interval later.
 #[derive(Debug)]
 pub(super) struct Permit {
     /// Where to give it back.
     shared: Arc<Shared>,
     /// Which limit counts it.
     quota: Quota,
-    /// Whether the request may have reached HubSpot.
+    /// Whether anybody took it; a slot that nobody took is free at once.
     used: bool,
-}
-
-impl Permit {
-    /// The request is sent now.
-    pub fn begin(&mut self) {
-        self.used = true;
-        self.shared.state().sent();
-    }
 }
 
 impl Drop for Permit {

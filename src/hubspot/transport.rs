@@ -215,8 +215,7 @@ impl Transport {
     ) -> Result<T, Failure> {
         let permit = self.limiter.acquire(call.quota, call.priority);
         let permit = self.shutdown.run_until_cancelled(permit).await;
-        let mut permit = permit.ok_or(Failure::Cancelled)?.map_err(|_| Failure::Cancelled)?;
-        permit.begin();
+        let permit = permit.ok_or(Failure::Cancelled)?.map_err(|_| Failure::Cancelled)?;
         course.attempts += 1;
         if let Some(run) = run {
             run.fetch_add(1, Ordering::Relaxed);

@@ -132,9 +132,11 @@ impl State {
         Some((quota, reply))
     }
 
-    /// A permit's request is about to be sent.
-    pub fn sent(&mut self) {
-        self.requests += 1;
+    /// Whether a granted request may still be sent at `now`; counts it if so.
+    pub fn begin(&mut self, quota: Quota, now: Instant) -> bool {
+        let is_open = self.account.closed(now).or(self.lane(quota).gate.closed(now)).is_none();
+        self.requests += u64::from(is_open);
+        is_open
     }
 
     /// A permit was given back: unused, or after its request was answered, failed or was abandoned.
