@@ -212,3 +212,6 @@ impl HubSpotClient {
         self.shared.transport.send(call, self.run.as_deref(), decode).await
     }
 }
+
+#[cfg(test)]
+mod tests;
