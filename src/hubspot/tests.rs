@@ -33,7 +33,6 @@ fn config(base_url: &str) -> HubSpotConfig {
         search_requests_per_second: 100,
         limit_threshold: 1.0,
         timeout: Duration::from_secs(5),
-        portal_id: None,
     }
 }
 

@@ -141,7 +141,7 @@ fn each_refusal_closes_the_gate_it_names_for_as_long_as_it_says() {
             bench.throttle(quota, throttle, hint.map(seconds));
             bench.ask(asked, Priority::Interactive, "request");
             if waits > 0 {
-                bench.pass(seconds(waits) - Duration::from_millis(1));
+                bench.pass(Duration::from_millis(waits * 1000 - 1));
                 assert!(
                     bench.admit().is_empty(),
                     "{quota:?} {throttle:?} {hint:?}: {asked:?} goes too early"
