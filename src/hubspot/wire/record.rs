@@ -1,4 +1,5 @@
-//! One record. The hot path of a backfill: about 12 µs for a record with 150 properties in a release build.
+//! One record. The hot path of a backfill: about 13 µs for a record of 5.5 KB with 150 properties, 100 of them set, in a
+//! release build with mimalloc.
 
 use std::fmt;
 
