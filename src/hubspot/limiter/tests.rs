@@ -2,8 +2,10 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::pin::pin;
 
 use chrono::{DateTime, Utc};
+use futures_util::FutureExt;
 use tokio::sync::oneshot::Receiver;
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::time::timeout;
@@ -309,6 +311,23 @@ async fn a_permit_nobody_took_frees_its_slot_at_once() {
     timeout(PATIENCE, served).await.unwrap();
     assert_eq!(limiter.snapshot().burst.used, 0);
     assert_eq!(limiter.snapshot().requests, 0);
+}
+
+#[tokio::test]
+async fn a_permit_that_arrives_at_a_closed_gate_is_given_back_and_waited_for_again() {
+    let limiter = Limiter::start(LIMITS, &CancellationToken::new());
+    let mut permit = pin!(limiter.acquire(Quota::Burst, Priority::Audit));
+    assert!(permit.as_mut().now_or_never().is_none(), "the dispatcher has not run yet");
+    while limiter.snapshot().burst.waiting > 0 {
+        tokio::task::yield_now().await;
+    }
+    let pause = Duration::from_millis(100);
+    let closed_at = Instant::now();
+    limiter.throttle(Quota::Burst, Throttle::TenSecondly, Some(pause));
+    let _permit = timeout(PATIENCE, permit).await.unwrap().unwrap();
+    assert!(closed_at.elapsed() >= pause, "{:?}", closed_at.elapsed());
+    let snapshot = limiter.snapshot();
+    assert_eq!((snapshot.requests, snapshot.burst.used), (1, 1), "the permit not used holds no slot");
 }
 
 #[tokio::test]
