@@ -69,7 +69,13 @@ mod tests {
         for url in ["https://api.hubapi.com", "http://127.0.0.1:8080", "http://localhost", "http://[::1]:1"] {
             assert!(is_safe_url(url), "{url}");
         }
-        for url in ["http://api.hubapi.com", "http://localhost.evil.example", "ftp://127.0.0.1", ""] {
+        for url in [
+            "http://api.hubapi.com",
+            "http://localhost.evil.example",
+            "http://127.0.0.1:x@evil.example",
+            "ftp://127.0.0.1",
+            "",
+        ] {
             assert!(!is_safe_url(url), "{url}");
         }
     }

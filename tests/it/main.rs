@@ -6,3 +6,4 @@ mod deploy;
 mod scripts;
 mod storage;
 mod support;
+mod sync;

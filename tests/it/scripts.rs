@@ -33,6 +33,22 @@ impl PrivateServer {
         command(name, &self.directory)
     }
 
+    /// Where tests put their databases: an URL that ends in a slash.
+    pub(crate) fn url(&self) -> String {
+        let said = succeed(&mut self.command("start"));
+        format!(
+            "mysql://{}:{}@127.0.0.1:{}/",
+            value(&said, "DB_USER"),
+            value(&said, "DB_PASSWORD"),
+            self.port
+        )
+    }
+
+    /// Kills the server as a power cut would and starts it again on the same port.
+    pub(crate) fn restart_hard(&self) {
+        succeed(self.command("restart").arg("--kill"));
+    }
+
     /// The client as root, for an administrator's statements.
     pub(crate) fn client(&self) -> Command {
         self.command("sql")

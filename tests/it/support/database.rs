@@ -28,7 +28,7 @@ impl TestDatabase {
     }
 
     /// Creates an empty database on the server at `url`, which ends in a slash.
-    pub async fn on(url: &str) -> Self {
+    async fn on(url: &str) -> Self {
         let name = format!("test_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let server = MySqlPool::connect(url).await.unwrap();
         server.execute(sqlx::AssertSqlSafe(format!("CREATE OR REPLACE DATABASE {name}"))).await.unwrap();
@@ -39,9 +39,18 @@ impl TestDatabase {
 
     /// Creates a database with the whole schema.
     pub async fn migrated() -> Self {
-        let test = Self::empty().await;
-        migrate(&test.database, &OBJECT_TYPES.iter().collect::<Vec<_>>()).await.unwrap();
-        test
+        Self::empty().await.migrate().await
+    }
+
+    /// Creates a database with the whole schema on the server at `url`.
+    pub async fn migrated_on(url: &str) -> Self {
+        Self::on(url).await.migrate().await
+    }
+
+    /// Brings the schema up to date.
+    async fn migrate(self) -> Self {
+        migrate(&self.database, &OBJECT_TYPES.iter().collect::<Vec<_>>()).await.unwrap();
+        self
     }
 
     /// Runs a statement.
@@ -55,6 +64,11 @@ impl TestDatabase {
             columns.iter().map(|column| format!("COALESCE(CAST({column} AS CHAR), '-')")).collect();
         let sql = format!("SELECT CONCAT_WS('|', {}) FROM {table} {rest}", fields.join(", "));
         sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_all(&self.sql).await.unwrap()
+    }
+
+    /// The one value of a query that yields a whole number.
+    pub async fn number(&self, query: &str) -> i64 {
+        self.value(query).await.parse().unwrap()
     }
 
     /// The one value of a query, as text.

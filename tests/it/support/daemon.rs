@@ -1,0 +1,126 @@
+//! The daemon and its commands, as processes.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+
+use tempfile::TempDir;
+
+use super::eventually;
+use super::simulator::{Simulator, TOKEN};
+
+/// What the daemon is told; starts from a setup for tests.
+#[derive(Clone)]
+pub struct Setup {
+    variables: BTreeMap<String, String>,
+}
+
+/// A running daemon; killed when dropped.
+pub struct Daemon {
+    process: Child,
+    directory: TempDir,
+}
+
+impl Setup {
+    /// Against that simulator and that database, with nothing between a change and its sync but the sync itself.
+    pub fn new(simulator: &Simulator, database_url: &str) -> Self {
+        let setup = Self { variables: BTreeMap::new() };
+        setup
+            .set("HUBSPOT_BASE_URL", &simulator.url)
+            .set("HUBSPOT_ACCESS_TOKEN", TOKEN)
+            .set("DATABASE_URL", database_url)
+            .set("SYNC_SEARCH_LAG_SECONDS", "0")
+            .set("RATE_LIMIT_PER_10_SECONDS", "10000")
+            .set("RATE_LIMIT_SEARCH_PER_SECOND", "100")
+    }
+
+    /// Sets a variable.
+    pub fn set(mut self, name: &str, value: &str) -> Self {
+        self.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// The command with this setup and nothing else in its environment, in an empty directory.
+    fn command(&self, arguments: &[&str], directory: &TempDir) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hubspot-connector"));
+        command
+            .args(arguments)
+            .env_clear()
+            .envs(&self.variables)
+            .current_dir(directory.path())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a command to its end.
+    pub async fn run(&self, arguments: &[&str]) -> Output {
+        let directory = tempfile::tempdir().unwrap();
+        let mut command = self.command(arguments, &directory);
+        tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+    }
+
+    /// Runs `sync` with the arguments and expects it to succeed.
+    pub async fn sync(&self, arguments: &[&str]) {
+        let output = self.run(&[&["sync"], arguments].concat()).await;
+        assert!(output.status.success(), "sync failed: {}", text(&output.stderr));
+    }
+
+    /// Starts the daemon, or another long command.
+    pub fn start(&self, arguments: &[&str]) -> Daemon {
+        let directory = tempfile::tempdir().unwrap();
+        let log = File::create(directory.path().join("log")).unwrap();
+        let process = self.command(arguments, &directory).stderr(log).stdout(Stdio::null()).spawn().unwrap();
+        Daemon { process, directory }
+    }
+}
+
+impl Daemon {
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("log")).unwrap()
+    }
+
+    /// Kills it as a power cut would.
+    pub fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Asks it to stop and waits for it.
+    pub async fn stop(mut self) -> ExitStatus {
+        let id = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        self.wait().await
+    }
+
+    /// Waits until it ends by itself.
+    pub async fn wait(&mut self) -> ExitStatus {
+        let process = &mut self.process;
+        eventually("the process ends", async || process.try_wait().unwrap().ok_or_else(String::new)).await
+    }
+
+    /// Waits until a line of the log contains `words`.
+    pub async fn says(&self, words: &str) {
+        eventually(&format!("the log says `{words}`"), async || {
+            let log = self.log();
+            if log.contains(words) { Ok(()) } else { Err(log) }
+        })
+        .await;
+    }
+}
+
+impl Drop for Daemon {
+    #[expect(clippy::print_stdout, reason = "shown with a failed test")]
+    fn drop(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().ok();
+        if std::thread::panicking() {
+            println!("--- log of the daemon ---\n{}", self.log());
+        }
+    }
+}
+
+/// Output as text.
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}

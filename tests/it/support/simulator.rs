@@ -1,0 +1,149 @@
+//! A simulator of one test's own, as a process, and its control API.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Once;
+
+use serde_json::{Value, json};
+
+/// The token the simulator accepts.
+pub const TOKEN: &str = "sim-token";
+
+/// A running simulator.
+pub struct Simulator {
+    process: Child,
+    /// Where it listens.
+    pub url: String,
+    http: reqwest::Client,
+}
+
+impl Simulator {
+    /// Starts one with limits off and the given sizes.
+    pub fn start(contacts: u32, companies: u32, deals: u32) -> Self {
+        let sizes = [("--contacts", contacts), ("--companies", companies), ("--deals", deals)];
+        let sizes = sizes.into_iter().flat_map(|(name, count)| [name.to_owned(), count.to_string()]);
+        Self::with(&sizes.chain(["--no-limits".to_owned()]).collect::<Vec<_>>())
+    }
+
+    /// Starts one with the given arguments.
+    pub fn with(arguments: &[String]) -> Self {
+        let mut process = Command::new(program())
+            .args(["--port", "0", "--seed", "42"])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let url = line
+            .trim()
+            .strip_prefix("listening on ")
+            .expect("the simulator says where it listens")
+            .to_owned();
+        Self { process, url, http: http_client() }
+    }
+
+    /// A control call; answers the JSON it returns, null for none.
+    async fn control(&self, method: reqwest::Method, path: &str, body: &Value) -> Value {
+        let request = self.http.request(method.clone(), format!("{}/_sim{path}", self.url)).json(body);
+        let response = request.send().await.unwrap();
+        let (status, text) = (response.status(), response.text().await.unwrap());
+        assert!(status.is_success(), "{method} {path}: {status} {text}");
+        serde_json::from_str(&text).unwrap_or(Value::Null)
+    }
+
+    /// `POST` to the control API.
+    pub async fn post(&self, path: &str, body: Value) -> Value {
+        self.control(reqwest::Method::POST, path, &body).await
+    }
+
+    /// Changes settings.
+    pub async fn set(&self, settings: Value) {
+        self.control(reqwest::Method::PATCH, "/settings", &settings).await;
+    }
+
+    /// Changes one record's properties.
+    pub async fn edit(&self, object_type: &str, id: &str, properties: Value) {
+        let path = format!("/objects/{object_type}/{id}");
+        self.control(reqwest::Method::PATCH, &path, &json!({"properties": properties})).await;
+    }
+
+    /// Changes or adds a property definition.
+    pub async fn define(&self, object_type: &str, name: &str, definition: Value) {
+        self.control(reqwest::Method::PATCH, &format!("/properties/{object_type}/{name}"), &definition).await;
+    }
+
+    /// Changes `count` records; returns their ids.
+    pub async fn mutate(&self, mutation: Value) -> Vec<String> {
+        ids(&self.post("/mutate", mutation).await)
+    }
+
+    /// Creates `count` records; returns their ids.
+    pub async fn create(&self, object_type: &str, count: u32) -> Vec<String> {
+        ids(&self.post(&format!("/objects/{object_type}"), json!({"count": count})).await)
+    }
+
+    /// Scripts a fault.
+    pub async fn fault(&self, fault: Value) {
+        self.post("/faults", fault).await;
+    }
+
+    /// Serves a record whole again after `raw` text was served in its place.
+    pub async fn cure(&self, object_type: &str, id: &str) {
+        self.control(reqwest::Method::DELETE, &format!("/raw/{object_type}/{id}"), &json!({})).await;
+    }
+
+    /// Counts of requests since the start or the last reset.
+    pub async fn stats(&self) -> Value {
+        self.get("/stats").await
+    }
+
+    /// Starts counting anew.
+    pub async fn reset_stats(&self) {
+        self.post("/stats/reset", json!({})).await;
+    }
+
+    /// `GET` from the control API.
+    pub async fn get(&self, path: &str) -> Value {
+        self.control(reqwest::Method::GET, path, &json!({})).await
+    }
+
+    /// Every live record of a type, or every one in the recycle bin; one JSON object a line.
+    pub async fn truth(&self, object_type: &str, archived: bool) -> String {
+        let url = format!("{}/_sim/truth/{object_type}?archived={archived}", self.url);
+        let response = self.http.get(url).send().await.unwrap();
+        assert!(response.status().is_success());
+        response.text().await.unwrap()
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
+
+/// The `ids` of an answer.
+fn ids(answer: &Value) -> Vec<String> {
+    let ids = answer["ids"].as_array().expect("the answer lists ids");
+    ids.iter().map(|id| id.as_str().expect("ids are text").to_owned()).collect()
+}
+
+/// The simulator's program, beside the daemon's.
+fn program() -> PathBuf {
+    let program = PathBuf::from(env!("CARGO_BIN_EXE_hubspot-connector")).with_file_name("hubspot-simulator");
+    assert!(program.exists(), "build the simulator first: cargo build --package hubspot-simulator");
+    program
+}
+
+/// A client for plain HTTP on loopback.
+fn http_client() -> reqwest::Client {
+    static PROVIDER: Once = Once::new();
+    PROVIDER.call_once(|| {
+        rustls::crypto::ring::default_provider().install_default().ok();
+    });
+    reqwest::Client::builder().build().unwrap()
+}

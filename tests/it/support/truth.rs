@@ -1,0 +1,103 @@
+//! Whether the mirror equals HubSpot: every record, every value, both times, nothing more and nothing less.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use sqlx::MySqlPool;
+
+use super::daemon::Setup;
+use super::database::TestDatabase;
+use super::simulator::Simulator;
+use super::{PATIENCE, holds};
+
+/// A record, on either side.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Content {
+    /// `createdAt`.
+    pub created_at: DateTime<Utc>,
+    /// `updatedAt`.
+    pub updated_at: DateTime<Utc>,
+    /// Set properties.
+    pub properties: BTreeMap<String, String>,
+}
+
+/// A line of the simulator's truth.
+#[derive(Deserialize)]
+struct Line {
+    id: String,
+    #[serde(flatten)]
+    content: Content,
+}
+
+/// A row of a mirror table: id, created, updated, properties.
+type Row = (i64, DateTime<Utc>, DateTime<Utc>, String);
+
+/// What the simulator holds, live or in the recycle bin.
+async fn remote(simulator: &Simulator, object_type: &str, archived: bool) -> BTreeMap<i64, Content> {
+    let lines = simulator.truth(object_type, archived).await;
+    let parse = |line: &str| {
+        let line: Line = serde_json::from_str(line).unwrap();
+        (line.id.parse().unwrap(), line.content)
+    };
+    lines.lines().map(parse).collect()
+}
+
+/// What the mirror holds.
+async fn mirrored(sql: &MySqlPool, object_type: &str) -> BTreeMap<i64, Content> {
+    let query = format!(
+        "SELECT hubspot_id, hubspot_created_at, hubspot_updated_at, properties_json FROM hubspot_{object_type} WHERE NOT archived"
+    );
+    let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(query)).fetch_all(sql).await.unwrap();
+    let content = |(id, created_at, updated_at, json): Row| {
+        (id, Content { created_at, updated_at, properties: serde_json::from_str(&json).unwrap() })
+    };
+    rows.into_iter().map(content).collect()
+}
+
+/// The first differences between the two, in words. A record in the recycle bin may still be in the mirror: this
+/// version does not follow deletes.
+pub async fn differences(simulator: &Simulator, test: &TestDatabase, object_type: &str) -> Vec<String> {
+    let remote_now = remote(simulator, object_type, false).await;
+    let deleted = remote(simulator, object_type, true).await;
+    let mirrored = mirrored(&test.sql, object_type).await;
+    let missing = remote_now.keys().filter(|id| !mirrored.contains_key(id));
+    let extra = mirrored.keys().filter(|id| !remote_now.contains_key(id) && !deleted.contains_key(id));
+    let stale = remote_now.iter().filter_map(|(id, theirs)| {
+        let ours = mirrored.get(id)?;
+        let versions = format!("at {}, HubSpot at {}", ours.updated_at, theirs.updated_at);
+        (ours != theirs).then(|| format!("{object_type} {id} is {versions}"))
+    });
+    let missing = missing.map(|id| format!("{object_type} {id} is missing"));
+    let extra = extra.map(|id| format!("{object_type} {id} is extra"));
+    missing.chain(extra).chain(stale).take(10).collect()
+}
+
+/// Differences of all three default types.
+pub async fn all_differences(simulator: &Simulator, test: &TestDatabase) -> Vec<String> {
+    let mut found = Vec::new();
+    for object_type in ["contacts", "companies", "deals"] {
+        found.extend(differences(simulator, test, object_type).await);
+    }
+    found
+}
+
+/// Asserts that the mirror equals the simulator now.
+pub async fn assert_equal(simulator: &Simulator, test: &TestDatabase) {
+    let differences = all_differences(simulator, test).await;
+    assert!(differences.is_empty(), "{differences:#?}");
+}
+
+/// Syncs until the mirror equals the simulator: search sees changes late, and the clocks agree to a second only.
+pub async fn settle(setup: &Setup, simulator: &Simulator, test: &TestDatabase) {
+    let started = std::time::Instant::now();
+    loop {
+        setup.sync(&[]).await;
+        let differences = all_differences(simulator, test).await;
+        if differences.is_empty() {
+            return;
+        }
+        holds(started.elapsed() < PATIENCE, &differences).unwrap();
+    }
+}

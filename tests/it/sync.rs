@@ -1,0 +1,9 @@
+//! End to end: the daemon, the simulator over HTTP, a real database.
+
+mod crash;
+mod faults;
+mod first_sync;
+mod incremental;
+mod limits;
+mod processes;
+mod refusals;

@@ -1,0 +1,59 @@
+//! kill -9 at random moments, again and again, while HubSpot changes: nothing is lost, nothing is doubled.
+
+use std::time::Duration;
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::json;
+
+use crate::support::daemon::Setup;
+use crate::support::database::TestDatabase;
+use crate::support::simulator::Simulator;
+use crate::support::truth::settle;
+
+/// Kills of one test; `SOAK_KILLS` asks for more.
+const KILLS: u32 = 25;
+
+/// A number from the environment, or the default.
+fn setting(name: &str, default: u32) -> u32 {
+    let value = std::env::vars().find(|(variable, _)| variable == name);
+    value.map_or(default, |(_, value)| value.parse().unwrap())
+}
+
+#[tokio::test]
+async fn a_daemon_killed_at_random_moments_ends_with_an_exact_mirror() {
+    let seed = setting("SOAK_SEED", 20_261_122);
+    let kills = setting("SOAK_KILLS", KILLS);
+    println!("seed {seed}, {kills} kills");
+    let mut random = ChaCha8Rng::seed_from_u64(seed.into());
+    let (simulator, test) = (Simulator::start(6_000, 600, 900), TestDatabase::empty().await);
+    simulator
+        .set(json!({"latencyMs": 15, "liveChangesPerSecond": 60, "indexLagMs": 300, "indexJitterMs": 700}))
+        .await;
+    let setup = ["CONTACTS", "COMPANIES", "DEALS"]
+        .into_iter()
+        .fold(Setup::new(&simulator, &test.url), |setup, object_type| {
+            setup.set(&format!("SYNC_CRON_{object_type}"), "* * * * * *")
+        });
+    let mut resumed = 0;
+    for kill in 0..kills {
+        let daemon = setup.start(&["run"]);
+        // The moment is the point: anywhere from start-up to the middle of an incremental run.
+        let lifetime = Duration::from_millis(random.random_range(50..1_500));
+        tokio::time::sleep(lifetime).await;
+        resumed += u32::from(daemon.log().contains("Resuming the full listing"));
+        daemon.kill();
+        if kill % 6 == 5 {
+            simulator.mutate(json!({"type": "deals", "count": 50, "seed": kill})).await;
+        }
+    }
+    assert!(resumed > 0, "no kill ever met a listing, so nothing is proven about resuming it");
+    simulator.set(json!({"liveChangesPerSecond": 0})).await;
+    settle(&setup, &simulator, &test).await;
+    for object_type in ["contacts", "companies", "deals"] {
+        let twice = format!("SELECT COUNT(*) - COUNT(DISTINCT hubspot_id) FROM hubspot_{object_type}");
+        assert_eq!(test.value(&twice).await, "0");
+    }
+    let listings = "SELECT COUNT(*) FROM sync_runs WHERE lane = 'backfill' AND object_type = 'contacts' AND outcome = 'succeeded'";
+    assert_eq!(test.value(listings).await, "1", "one listing in all, however often it was interrupted");
+}
