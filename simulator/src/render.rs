@@ -124,16 +124,15 @@ impl Selection {
 fn segments(catalogue: &Catalogue, properties: &[(PropertyIndex, Box<[u8]>)]) -> Vec<Segment> {
     let mut segments = Vec::new();
     for (index, key) in properties {
-        match &catalogue.get(*index).fill {
-            Some(fill) => segments.push(Segment::Generated { key: key.clone(), fill: fill.clone() }),
-            None => {
-                if !matches!(segments.last(), Some(Segment::Literal(_))) {
-                    segments.push(Segment::Literal(Vec::new()));
-                }
-                if let Some(Segment::Literal(text)) = segments.last_mut() {
-                    text.extend_from_slice(key);
-                    text.extend_from_slice(b"null");
-                }
+        if let Some(fill) = &catalogue.get(*index).fill {
+            segments.push(Segment::Generated { key: key.clone(), fill: fill.clone() })
+        } else {
+            if !matches!(segments.last(), Some(Segment::Literal(_))) {
+                segments.push(Segment::Literal(Vec::new()));
+            }
+            if let Some(Segment::Literal(text)) = segments.last_mut() {
+                text.extend_from_slice(key);
+                text.extend_from_slice(b"null");
             }
         }
     }

@@ -89,10 +89,7 @@ impl<'account> View<'account> {
     ) -> Found<'account> {
         let fill = catalogue.get(index).fill.as_ref();
         let fill = fill.filter(|fill| self.is_generated || fill.is_system());
-        match fill.is_some_and(|fill| fill.write(&self.record, out)) {
-            true => Found::Generated,
-            false => Found::Nothing,
-        }
+        if fill.is_some_and(|fill| fill.write(&self.record, out)) { Found::Generated } else { Found::Nothing }
     }
 
     /// The value as text; `None` for null, and for empty unless it was set so.

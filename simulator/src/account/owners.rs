@@ -42,11 +42,11 @@ pub fn of_a_fresh_portal(world: &World) -> Vec<Owner> {
 
 /// The owner at a position.
 fn owner(world: &World, position: u64) -> Owner {
-    let word = mix(world.seed() ^ 0x0057, position);
-    let first = pick(word, words::FIRST_NAMES);
-    let last = pick(word << 20, words::LAST_NAMES);
+    let draw = mix(world.seed() ^ 0x0057, position);
+    let first = pick(draw, words::FIRST_NAMES);
+    let last = pick(draw << 20, words::LAST_NAMES);
     let created_at =
-        FIRST_CREATED + below(word << 9, 900) as Millis * DAY_MS + below(word << 3, DAY_MS as u64) as Millis;
+        FIRST_CREATED + below(draw << 9, 900) as Millis * DAY_MS + below(draw << 3, DAY_MS as u64) as Millis;
     let archived = people::ARCHIVED_OWNERS.contains(&position);
     let teams = if position % 4 == 3 { Vec::new() } else { vec![TEAMS[(position % 3) as usize]] };
     Owner {

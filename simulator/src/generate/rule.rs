@@ -345,7 +345,7 @@ impl Rule {
             Self::Constant(text) => out.extend_from_slice(text.as_bytes()),
             Self::Flag(percent) => push_flag(out, chance(record.word(salt), *percent)),
             Self::Integer(least, most) => {
-                push_number(out, least + below(record.word(salt), most - least + 1))
+                push_number(out, least + below(record.word(salt), most - least + 1));
             }
             Self::Decimal(least, most) => {
                 push_hundredths(out, least * 100 + below(record.word(salt), (most - least) * 100 + 1));
@@ -353,7 +353,7 @@ impl Rule {
             Self::Choice(options) => out.extend_from_slice(pick(record.word(salt), options).as_bytes()),
             Self::Choices(options, most) => push_choices(out, record.word(salt), options, *most),
             Self::Moment(from, until) => {
-                push_moment(out, drawn_moment(record, record.word(salt), *from, *until))
+                push_moment(out, drawn_moment(record, record.word(salt), *from, *until));
             }
             Self::Day(from, until) => {
                 let days = from + below(record.word(salt), until - from + 1);
@@ -558,7 +558,7 @@ impl PartyFact {
                 push_number(out, record.index);
             }
             Self::Lifecycle => {
-                out.extend_from_slice(LIFECYCLE[deals::lifecycle_position(record)].0.as_bytes())
+                out.extend_from_slice(LIFECYCLE[deals::lifecycle_position(record)].0.as_bytes());
             }
             Self::Imported if source_of(record).0 != "IMPORT" => return false,
             Self::Imported => push_flag(out, true),
@@ -634,15 +634,14 @@ impl DealFact {
             Self::Amount => push_hundredths(out, deals::amount(record)),
             Self::Pipeline => out.extend_from_slice(standing.pipeline.id.as_bytes()),
             Self::Stage => out.extend_from_slice(standing.stage().id.as_bytes()),
-            Self::CloseDate => push_moment(out, deals::close_date(record, standing)),
+            Self::ClosedDate(outcome) if !outcome.is(standing) => return false,
+            Self::CloseDate | Self::ClosedDate(_) => push_moment(out, deals::close_date(record, standing)),
             Self::Probability => out.extend_from_slice(standing.stage().probability.as_bytes()),
             Self::Closed(outcome) => push_flag(out, outcome.is(standing)),
             Self::ClosedCount(outcome) => push_number(out, u64::from(outcome.is(standing))),
             Self::ClosedAmount => {
-                push_hundredths(out, if standing.is_won() { deals::amount(record) } else { 0 })
+                push_hundredths(out, if standing.is_won() { deals::amount(record) } else { 0 });
             }
-            Self::ClosedDate(outcome) if !outcome.is(standing) => return false,
-            Self::ClosedDate(_) => push_moment(out, deals::close_date(record, standing)),
             Self::Projected => push_hundredths(out, projected(record, standing)),
             Self::DaysToClose if standing.is_open() => return false,
             Self::DaysToClose => {

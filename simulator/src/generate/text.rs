@@ -14,7 +14,7 @@ pub fn push_hundredths(out: &mut Vec<u8>, hundredths: u64) {
     if fraction != 0 {
         out.push(b'.');
         out.push(b'0' + (fraction / 10) as u8);
-        if fraction % 10 != 0 {
+        if !fraction.is_multiple_of(10) {
             out.push(b'0' + (fraction % 10) as u8);
         }
     }
@@ -64,7 +64,7 @@ pub fn push_moment(out: &mut Vec<u8>, moment: Millis) {
     push_padded(out, of_day / 60_000 % 60, 2);
     out.push(b':');
     push_padded(out, of_day / 1_000 % 60, 2);
-    if of_day % 1_000 != 0 {
+    if !of_day.is_multiple_of(1_000) {
         out.push(b'.');
         push_padded(out, of_day % 1_000, 3);
     }

@@ -88,14 +88,14 @@ impl World {
         let word = self.word(kind, index, salt::CREATED);
         let exact = start + below(word, width) as Millis;
         // One in eight has whole seconds, as records made by imports and other programs do.
-        if word % 8 == 0 && exact - exact % 1_000 >= start { exact - exact % 1_000 } else { exact }
+        if word.is_multiple_of(8) && exact - exact % 1_000 >= start { exact - exact % 1_000 } else { exact }
     }
 
     /// When the record at an index was last modified: after its creation and before [`GENERATED_END`].
     pub const fn modified_at(&self, kind: Kind, index: u64, created_at: Millis) -> Millis {
         let word = self.word(kind, index, salt::MODIFIED);
         let age = GENERATED_END - 1 - created_at;
-        if word % 32 == 0 {
+        if word.is_multiple_of(32) {
             let imports_back = 1 + below(word, 3) as Millis;
             let import = GENERATED_END - imports_back * IMPORT_EVERY_MS;
             if import >= created_at {

@@ -87,7 +87,7 @@ fn dispatch(simulator: &Arc<Simulator>, method: &str, path: &[&str], query: &Que
             simulator.faults().clear();
             Ok(done())
         }
-        ("GET", ["truth", name]) => truth::stream(simulator, object_type(name)?, query.flag("archived")),
+        ("GET", ["truth", name]) => Ok(truth::stream(simulator, object_type(name)?, query.flag("archived"))),
         ("GET", ["count", name]) => Ok(truth::count(simulator, object_type(name)?)),
         (_, ["objects" | "mutate" | "touch" | "silent" | "raw", ..]) => {
             records::dispatch(simulator, method, path, body)

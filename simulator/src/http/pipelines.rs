@@ -36,7 +36,11 @@ pub fn stage(
     accepts_json: bool,
 ) -> Reply {
     let find = |pipeline: &Pipeline| {
-        pipeline.stages.iter().find(|known| known.id == stage).map(|known| known.to_json())
+        pipeline
+            .stages
+            .iter()
+            .find(|known| known.id == stage)
+            .map(super::super::account::pipelines::Stage::to_json)
     };
     let found = with_pipeline(simulator, object_type, id, find).flatten();
     found.map_or_else(|| not_found(accepts_json), |document| Reply::json(200, &document))

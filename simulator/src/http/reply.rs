@@ -79,6 +79,7 @@ impl Reply {
     }
 
     /// With one more header.
+    #[must_use]
     pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use serde_json::json;
 
-use super::Done;
 use crate::http::reply::Reply;
 use crate::object_type::ObjectType;
 use crate::render::{push_truth, sorted_by_name};
@@ -23,13 +22,13 @@ pub fn count(simulator: &Simulator, object_type: &ObjectType) -> Reply {
 }
 
 /// `GET truth/{type}`: one line per record in order of id, written while it is sent.
-pub fn stream(simulator: &Arc<Simulator>, object_type: &'static ObjectType, archived: bool) -> Done {
+pub fn stream(simulator: &Arc<Simulator>, object_type: &'static ObjectType, archived: bool) -> Reply {
     let simulator = Arc::clone(simulator);
     let pieces = stream::unfold(Some(0), move |from| {
         let piece = from.map(|from| piece(&simulator, object_type, archived, from));
         std::future::ready(piece)
     });
-    Ok(Reply::lines(pieces.boxed()))
+    Reply::lines(pieces.boxed())
 }
 
 /// The lines of the records from an id on, and the id to go on from.
