@@ -32,6 +32,7 @@ use state_log::{Line, StateLog};
 
 /// How changes reach search, and what merges do: the settings that matter to the account.
 #[derive(Debug, Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an independent switch of the control API")]
 pub struct Habits {
     /// How long search does not see a change.
     pub index_lag_ms: u64,
@@ -43,6 +44,10 @@ pub struct Habits {
     pub merge_keeps_primary_id: bool,
     /// Merging moves last-modified.
     pub merge_touches: bool,
+    /// Taking a record out of the bin moves last-modified.
+    pub restore_touches: bool,
+    /// How long records stay in the bin before they are gone without trace.
+    pub bin_days: u64,
 }
 
 /// The moment and the circumstances of a change.

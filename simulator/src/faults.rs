@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
+use crate::limits::Policy;
 use crate::random::{Draws, below, mix, pick};
 
 /// Which requests a fault is for; an absent part matches all.
@@ -62,8 +63,8 @@ pub enum Action {
     Garbage,
     /// Refused as if a limit were reached.
     RateLimit {
-        /// `TEN_SECONDLY_ROLLING`, `SECONDLY` or `DAILY`.
-        policy: String,
+        /// The limit.
+        policy: Policy,
     },
     /// Half of the results are left out; everything else of the page stays.
     ShortPage,
@@ -152,7 +153,7 @@ impl Faults {
             status(503),
             Action::Reset,
             Action::Truncate,
-            Action::RateLimit { policy: "TEN_SECONDLY_ROLLING".into() },
+            Action::RateLimit { policy: Policy::TenSecondlyRolling },
         ];
         Some(pick(draws.word(), &kinds).clone())
     }

@@ -12,6 +12,7 @@ use std::collections::VecDeque;
 
 use chrono::{DateTime, TimeZone};
 use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
 
 use crate::clock::Millis;
 use crate::settings::Settings;
@@ -23,7 +24,8 @@ pub const INTERVAL_MS: Millis = 10_000;
 const SECOND_MS: Millis = 1_000;
 
 /// The limit a request ran into.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Policy {
     /// The general limit.
     TenSecondlyRolling,
@@ -41,13 +43,6 @@ impl Policy {
             Self::Secondly => "SECONDLY",
             Self::Daily => "DAILY",
         }
-    }
-
-    /// The policy with a name.
-    pub fn parse(name: &str) -> Option<Self> {
-        [Self::TenSecondlyRolling, Self::Secondly, Self::Daily]
-            .into_iter()
-            .find(|policy| policy.name() == name)
     }
 
     /// How the message calls the limit.

@@ -125,7 +125,7 @@ fn segments(catalogue: &Catalogue, properties: &[(PropertyIndex, Box<[u8]>)]) ->
     let mut segments = Vec::new();
     for (index, key) in properties {
         if let Some(fill) = &catalogue.get(*index).fill {
-            segments.push(Segment::Generated { key: key.clone(), fill: fill.clone() })
+            segments.push(Segment::Generated { key: key.clone(), fill: fill.clone() });
         } else {
             if !matches!(segments.last(), Some(Segment::Literal(_))) {
                 segments.push(Segment::Literal(Vec::new()));
@@ -169,52 +169,66 @@ pub fn push_quoted_moment(out: &mut Vec<u8>, moment: Millis) {
     out.push(b'"');
 }
 
-/// Appends what is true of a record: id, times, and every value that is neither null nor empty, sorted by name.
-pub fn push_truth(catalogue: &Catalogue, sorted: &[PropertyIndex], view: &View<'_>, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"{\"id\":\"");
-    push_number(out, view.record.id);
-    out.extend_from_slice(b"\",\"createdAt\":");
-    push_quoted_moment(out, view.record.created_at);
-    out.extend_from_slice(b",\"updatedAt\":");
-    push_quoted_moment(out, view.record.updated_at);
-    if let Some(archived_at) = view.archived_at() {
-        out.extend_from_slice(b",\"archivedAt\":");
-        push_quoted_moment(out, archived_at);
-    }
-    out.extend_from_slice(b",\"properties\":{");
-    let mut is_first = true;
-    for &index in sorted {
-        let start = out.len();
-        if !is_first {
-            out.push(b',');
-        }
-        push_json_text(out, &catalogue.get(index).name);
-        out.push(b':');
-        let value_start = out.len();
-        if push_value(catalogue, view, index, out) && &out[value_start..] != b"\"\"" {
-            is_first = false;
-        } else {
-            out.truncate(start);
-        }
-    }
-    out.extend_from_slice(b"}}");
+/// Everything a type's records can hold, prepared for [`Truth::push`].
+#[derive(Debug)]
+pub struct Truth {
+    /// Properties in use, sorted by name, each with its quoted name and a colon.
+    properties: Vec<(PropertyIndex, Box<[u8]>)>,
 }
 
-/// Properties in use, sorted by name.
-pub fn sorted_by_name(catalogue: &Catalogue) -> Vec<PropertyIndex> {
-    let mut active: Vec<_> = catalogue.iter().filter(|(_, property)| !property.archived).collect();
-    active.sort_by(|a, b| a.1.name.cmp(&b.1.name));
-    active.into_iter().map(|(index, _)| index).collect()
+impl Truth {
+    /// Prepares the properties of a catalogue.
+    pub fn new(catalogue: &Catalogue) -> Self {
+        let mut active: Vec<_> = catalogue.iter().filter(|(_, property)| !property.archived).collect();
+        active.sort_by(|a, b| a.1.name.cmp(&b.1.name));
+        let key = |name: &str| format!("\"{name}\":").into_bytes().into_boxed_slice();
+        Self {
+            properties: active.into_iter().map(|(index, property)| (index, key(&property.name))).collect(),
+        }
+    }
+
+    /// Appends what is true of a record: id, times, and every value that is neither null nor empty.
+    pub fn push(&self, catalogue: &Catalogue, view: &View<'_>, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"id\":\"");
+        push_number(out, view.record.id);
+        out.extend_from_slice(b"\",\"createdAt\":");
+        push_quoted_moment(out, view.record.created_at);
+        out.extend_from_slice(b",\"updatedAt\":");
+        push_quoted_moment(out, view.record.updated_at);
+        if let Some(archived_at) = view.archived_at() {
+            out.extend_from_slice(b",\"archivedAt\":");
+            push_quoted_moment(out, archived_at);
+        }
+        out.extend_from_slice(b",\"properties\":{");
+        let mut is_first = true;
+        for (index, key) in &self.properties {
+            if view.change.is_none() && catalogue.get(*index).fill.is_none() {
+                continue;
+            }
+            let start = out.len();
+            if !is_first {
+                out.push(b',');
+            }
+            out.extend_from_slice(key);
+            let value_start = out.len();
+            if push_value(catalogue, view, *index, out) && &out[value_start..] != b"\"\"" {
+                is_first = false;
+            } else {
+                out.truncate(start);
+            }
+        }
+        out.extend_from_slice(b"}}");
+    }
 }
 
 /// Mean bytes of JSON of the filled values of a type's records, from a sample.
 pub fn mean_bytes(world: &World, object_type: &ObjectType, catalogue: &Catalogue) -> usize {
     const SAMPLE: u64 = 64;
-    let sorted = sorted_by_name(catalogue);
+    let truth = Truth::new(catalogue);
     let mut out = Vec::new();
     for index in 0..SAMPLE {
         let record = world.generated(object_type.kind, index);
-        push_truth(catalogue, &sorted, &View { record, is_generated: true, change: None }, &mut out);
+        truth.push(catalogue, &View { record, is_generated: true, change: None }, &mut out);
     }
     out.len() / SAMPLE as usize
 }

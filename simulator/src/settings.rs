@@ -55,6 +55,10 @@ pub struct Settings {
     pub merge_keeps_primary_id: bool,
     /// Merging moves last-modified.
     pub merge_touches: bool,
+    /// Taking a record out of the bin moves last-modified.
+    pub restore_touches: bool,
+    /// How long records stay in the bin before they are gone without trace, in days.
+    pub bin_days: u64,
     /// Batch reads answer in another order than asked.
     pub shuffle_batches: bool,
 }
@@ -83,6 +87,8 @@ impl Settings {
             cleared_as_empty: true,
             merge_keeps_primary_id: false,
             merge_touches: true,
+            restore_touches: true,
+            bin_days: 90,
             shuffle_batches: true,
         }
     }
@@ -107,6 +113,8 @@ impl Settings {
             cleared_as_empty: self.cleared_as_empty,
             merge_keeps_primary_id: self.merge_keeps_primary_id,
             merge_touches: self.merge_touches,
+            restore_touches: self.restore_touches,
+            bin_days: self.bin_days,
         }
     }
 }

@@ -28,6 +28,8 @@ pub struct Change {
     pub archived_at: Option<Millis>,
     /// The record it was merged into.
     pub merged_into: Option<u64>,
+    /// Removed without trace.
+    pub purged: bool,
     /// Grows with every change of the account, so that an older state never replaces a newer one.
     pub version: u64,
     /// Values somebody set.
@@ -35,9 +37,14 @@ pub struct Change {
 }
 
 impl Change {
-    /// Neither in the bin nor merged away.
+    /// Neither in the bin nor merged away nor purged.
     pub const fn is_live(&self) -> bool {
-        self.archived_at.is_none() && self.merged_into.is_none()
+        self.archived_at.is_none() && self.merged_into.is_none() && !self.purged
+    }
+
+    /// In the bin, where it is listed and can be read when asked for.
+    pub const fn is_in_bin(&self) -> bool {
+        self.archived_at.is_some() && self.merged_into.is_none() && !self.purged
     }
 }
 

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::account::{Account, Change, Moment, Value, View};
 use crate::catalogue::PropertyIndex;
-use crate::clock::Millis;
+use crate::clock::{DAY_MS, Millis};
 use crate::generate::text::parse_moment;
-use crate::object_type::{Kind, ObjectType};
+use crate::object_type::{Kind, ObjectType, TYPES};
 
 /// Why a record was not changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,9 +125,37 @@ impl Account {
         if change.archived_at.take().is_none() || change.merged_into.is_some() {
             return Err(EditError::NoSuchRecord(id));
         }
-        change.updated_at = moment.now.max(change.updated_at + 1);
+        if moment.habits.restore_touches {
+            change.updated_at = moment.now.max(change.updated_at + 1);
+        }
         self.commit(kind, id, change, moment);
         Ok(())
+    }
+
+    /// Removes a record without trace, live or from the bin: reads answer as if it had never been.
+    /// Source: HubSpot, "Contacts", on privacy deletion.
+    pub fn purge(&mut self, kind: Kind, id: u64, moment: Moment) -> Result<(), EditError> {
+        let mut change = self.state_of(kind, id).ok_or(EditError::NoSuchRecord(id))?;
+        change.purged = true;
+        change.values.clear();
+        self.commit(kind, id, change, moment);
+        Ok(())
+    }
+
+    /// Removes what has been in the bin for too long.
+    pub fn empty_bin(&mut self, moment: Moment) {
+        let oldest = moment.now - moment.habits.bin_days as Millis * DAY_MS;
+        for object_type in &TYPES {
+            let store = self.store(object_type.kind);
+            let is_due = |id: &u64| {
+                store.change(*id).and_then(|change| change.archived_at).is_some_and(|at| at < oldest)
+            };
+            let due: Vec<u64> = store.bin().iter().copied().filter(is_due).collect();
+            for id in due {
+                // The id comes from the bin, so the record exists.
+                let _ = self.purge(object_type.kind, id, moment);
+            }
+        }
     }
 
     /// The state of a record as something to change; for an untouched one, the state that changes nothing.

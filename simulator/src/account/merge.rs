@@ -3,6 +3,8 @@
 //! Source: HubSpot changelog, "Updated merge functionality for contacts and companies": the result is a new record
 //! with a new id, both old ids keep answering for it, and the primary's current values win.
 
+use std::collections::BTreeSet;
+
 use crate::account::{Account, Change, EditError, Moment, Value};
 use crate::object_type::Kind;
 
@@ -64,7 +66,8 @@ impl Account {
                 .collect()
         };
         let list = |mut parts: Vec<String>| {
-            parts.dedup();
+            let mut seen = BTreeSet::new();
+            parts.retain(|part| seen.insert(part.clone()));
             parts.join(";")
         };
         if let Some(index) = catalogue.index_of("hs_merged_object_ids") {

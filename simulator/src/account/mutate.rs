@@ -88,11 +88,11 @@ impl Account {
         let latest = ids.iter().filter_map(|&id| self.next_stamp(request.kind, id, moment.now)).max();
         for (position, &id) in ids.iter().enumerate() {
             let given = self.drawn_values(request.kind, id, &mut draws);
-            let own = self.next_stamp(request.kind, id, moment.now);
+            let least = self.next_stamp(request.kind, id, 0);
             let updated_at = match request.last_modified {
                 Some(given) => Some(given),
                 None if request.same_millisecond => latest,
-                None => own.map(|own| spread(own, moment.now, position, ids.len())),
+                None => least.map(|least| spread(moment.now, position, ids.len()).max(least)),
             };
             // Drawn values are of the right type and the record was live a moment ago.
             let _ = self.set_values(request.kind, id, &given, updated_at, moment);
@@ -195,15 +195,12 @@ impl Account {
     }
 }
 
-/// The moment of one of `count` changes, spread before `now` but never before `least`.
-fn spread(least: Millis, now: Millis, position: usize, count: usize) -> Millis {
+/// The moment of one of `count` changes, spread over a short time that ends now.
+fn spread(now: Millis, position: usize, count: usize) -> Millis {
     let width = (count as u64).min(SPREAD_MS);
     let back = width - width * (position as u64 + 1) / count.max(1) as u64;
-    if least > now { least } else { (now - back as Millis).max(GUARD) }
+    now - back as Millis
 }
-
-/// Spread moments stay real ones even if the clock is wrong.
-const GUARD: Millis = 1;
 
 /// Brings along what HubSpot derives from a deal's stage: its pipeline, probability and closed flags.
 fn follow_stage(given: &mut GivenValues) {

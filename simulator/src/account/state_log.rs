@@ -77,6 +77,9 @@ pub struct RecordState {
     archived_at: Option<Millis>,
     /// See [`Change::merged_into`].
     merged_into: Option<u64>,
+    /// See [`Change::purged`].
+    #[serde(default)]
+    purged: bool,
     /// Values with the time they were set.
     values: BTreeMap<String, (Option<String>, Millis)>,
 }
@@ -116,6 +119,7 @@ pub fn record_line(object_type: &ObjectType, catalogue: &Catalogue, id: u64, cha
         updated_at: change.updated_at,
         archived_at: change.archived_at,
         merged_into: change.merged_into,
+        purged: change.purged,
         values: values.collect(),
     };
     Line::Record { object_type: object_type.plural.into(), id, state }
@@ -242,6 +246,7 @@ impl Account {
             updated_at: state.updated_at,
             archived_at: state.archived_at,
             merged_into: state.merged_into,
+            purged: state.purged,
             version: self.version,
             values: values.collect(),
         };

@@ -113,9 +113,10 @@ impl Store {
         };
     }
 
-    /// The record with an id, whatever became of it; `None` for an id never given out.
+    /// The record with an id, live, in the bin or merged away; `None` for an id never given out or purged.
     pub fn get<'a>(&'a self, world: &'a World, id: u64) -> Option<View<'a>> {
-        view(world, self.kind, &self.changes, id)
+        let view = view(world, self.kind, &self.changes, id)?;
+        view.change.is_none_or(|change| !change.purged).then_some(view)
     }
 
     /// The record as search knows it.
@@ -158,7 +159,7 @@ impl Store {
             None => world.index_of(self.kind, id).is_some_and(|index| index < world.count(self.kind)),
         };
         self.live = self.live + u64::from(change.is_live()) - u64::from(was_live);
-        if change.archived_at.is_some() && change.merged_into.is_none() {
+        if change.is_in_bin() {
             self.bin.insert(id);
         } else {
             self.bin.remove(&id);

@@ -7,7 +7,7 @@
 //! | `POST clock/advance` | moves time forward |
 //! | `GET faults`, `POST faults`, `DELETE faults` | misbehaviour |
 //! | `GET truth/{type}`, `GET count/{type}` | what the records really are |
-//! | `POST objects/{type}`, `PATCH`/`DELETE objects/{type}/{id}`, `POST .../restore`, `POST objects/{type}/merge` | changes to single records |
+//! | `POST objects/{type}`, `PATCH`/`DELETE objects/{type}/{id}`, `POST .../restore`, `POST .../purge`, `POST objects/{type}/merge` | changes to single records |
 //! | `POST mutate`, `POST touch`, `POST silent` | changes to many, of last-modified alone, without last-modified |
 //! | `POST`/`DELETE raw/{type}/{id}` | literal JSON in place of a record |
 //! | `PATCH properties/{type}/{name}` | definitions |

@@ -214,9 +214,7 @@ impl Call<'_> {
                 other => other,
             },
             Action::Garbage => Outcome::Answer(Reply::html(200, "Please wait")),
-            Action::RateLimit { policy } => {
-                Outcome::Answer(self.refusal(Policy::parse(&policy).unwrap_or(Policy::TenSecondlyRolling)))
-            }
+            Action::RateLimit { policy } => Outcome::Answer(self.refusal(policy)),
             Action::Status { status, body, retry_after } => {
                 let reply = match body {
                     Some(text) => Reply::json_text(status, text.into_bytes()),

@@ -42,6 +42,11 @@ pub fn dispatch(simulator: &Simulator, method: &str, path: &[&str], body: &[u8])
             simulator.account_mut().archive(object_type(name)?.kind, id_of(id)?, moment)?;
             Ok(done())
         }
+        ("POST", ["objects", name, id, "purge"]) => {
+            let moment = simulator.moment();
+            simulator.account_mut().purge(object_type(name)?.kind, id_of(id)?, moment)?;
+            Ok(done())
+        }
         ("POST", ["objects", name, id, "restore"]) => {
             let moment = simulator.moment();
             simulator.account_mut().restore(object_type(name)?.kind, id_of(id)?, moment)?;

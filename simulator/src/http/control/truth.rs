@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::http::reply::Reply;
 use crate::object_type::ObjectType;
-use crate::render::{push_truth, sorted_by_name};
+use crate::render::Truth;
 use crate::simulator::Simulator;
 
 /// Records written while the account is held; others can change it in between.
@@ -36,11 +36,11 @@ fn piece(simulator: &Simulator, object_type: &ObjectType, archived: bool, from: 
     let account = simulator.account();
     let catalogue = account.catalogue(object_type.kind);
     let store = account.store(object_type.kind);
-    let sorted = sorted_by_name(catalogue);
+    let truth = Truth::new(catalogue);
     let mut out = Vec::new();
     let mut next = None;
     let mut write = |view: crate::account::View<'_>| {
-        push_truth(catalogue, &sorted, &view, &mut out);
+        truth.push(catalogue, &view, &mut out);
         out.push(b'\n');
         next = Some(view.record.id + 1);
     };
