@@ -10,7 +10,7 @@ use crate::clock::Millis;
 use crate::generate::World;
 use crate::generate::rule::Fill;
 use crate::generate::text::{push_moment, push_number};
-use crate::object_type::ObjectType;
+use crate::object_type::{ObjectType, TYPES};
 
 /// A prepared list of properties.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub struct Selection {
     segments: Vec<Segment>,
     /// For all others: each property with its quoted key.
     properties: Vec<(PropertyIndex, Box<[u8]>)>,
+    /// Properties shown with their earlier values, each with its quoted key.
+    histories: Vec<(PropertyIndex, Box<[u8]>)>,
 }
 
 /// A piece of the properties of a record nobody changed.
@@ -38,36 +40,31 @@ enum Segment {
 impl Selection {
     /// Prepares the properties a read names. Names the type does not have are left out, duplicates count once, and
     /// the id and both times come along, all sorted by name. Naming none selects the type's defaults.
+    /// `history_names` selects properties whose earlier values are shown besides.
     pub fn new<'a>(
         object_type: &ObjectType,
         catalogue: &Catalogue,
         names: impl IntoIterator<Item = &'a str>,
+        history_names: impl IntoIterator<Item = &'a str>,
     ) -> Self {
         let mut indexes: Vec<PropertyIndex> =
             names.into_iter().filter_map(|name| catalogue.active(name.trim())).collect();
+        let histories = history_names.into_iter().filter_map(|name| catalogue.active(name.trim())).collect();
         if indexes.is_empty() {
             indexes.extend(object_type.default_properties.iter().filter_map(|name| catalogue.active(name)));
         }
         let always = ["createdate", object_type.last_modified, "hs_object_id"];
         indexes.extend(always.iter().filter_map(|name| catalogue.active(name)));
-        indexes.sort_by(|a, b| catalogue.get(*a).name.cmp(&catalogue.get(*b).name));
-        indexes.dedup();
-        let keys = indexes.iter().enumerate().map(|(position, &index)| {
-            let comma = if position == 0 { "" } else { "," };
-            (index, format!("{comma}\"{}\":", catalogue.get(index).name).into_bytes().into_boxed_slice())
-        });
-        let properties: Vec<_> = keys.collect();
-        Self { segments: segments(catalogue, &properties), properties }
+        let properties = keyed(catalogue, indexes);
+        Self {
+            segments: segments(catalogue, &properties),
+            properties,
+            histories: keyed(catalogue, histories),
+        }
     }
 
     /// Appends the record as the API shows it.
     pub fn push_record(&self, catalogue: &Catalogue, view: &View<'_>, out: &mut Vec<u8>) {
-        self.push_open_record(catalogue, view, out);
-        out.push(b'}');
-    }
-
-    /// Appends the record without its closing brace, for answers that add to it.
-    pub fn push_open_record(&self, catalogue: &Catalogue, view: &View<'_>, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"id\":\"");
         push_number(out, view.record.id);
         out.extend_from_slice(b"\",\"properties\":{");
@@ -76,7 +73,11 @@ impl Selection {
         } else {
             self.push_changed(catalogue, view, out);
         }
-        out.extend_from_slice(b"},\"createdAt\":");
+        out.push(b'}');
+        if !self.histories.is_empty() {
+            self.push_histories(catalogue, view, out);
+        }
+        out.extend_from_slice(b",\"createdAt\":");
         push_quoted_moment(out, view.record.created_at);
         out.extend_from_slice(b",\"updatedAt\":");
         push_quoted_moment(out, view.record.updated_at);
@@ -87,6 +88,32 @@ impl Selection {
                 push_quoted_moment(out, archived_at);
             }
         }
+        out.push(b'}');
+    }
+
+    /// Appends the values the selected properties have and had, newest first.
+    fn push_histories(&self, catalogue: &Catalogue, view: &View<'_>, out: &mut Vec<u8>) {
+        out.extend_from_slice(b",\"propertiesWithHistory\":{");
+        for (index, key) in &self.histories {
+            out.extend_from_slice(key);
+            out.push(b'[');
+            let start = out.len();
+            if let Some(value) = view.change.and_then(|change| change.values.get(index)) {
+                let source =
+                    br#","sourceType":"CRM_UI","sourceId":"userId:9584300","updatedByUserId":9584300}"#;
+                push_history_entry(value.text.as_deref().unwrap_or_default(), value.set_at, source, out);
+            }
+            let mut text = Vec::new();
+            if view.find_generated(catalogue, *index, &mut text) == Found::Generated {
+                if out.len() > start {
+                    out.push(b',');
+                }
+                let source = br#","sourceType":"INTEGRATION","sourceId":"1845122"}"#;
+                push_history_entry(&String::from_utf8_lossy(&text), view.record.created_at, source, out);
+            }
+            out.push(b']');
+        }
+        out.push(b'}');
     }
 
     /// Appends the properties of a record nobody changed.
@@ -118,6 +145,26 @@ impl Selection {
             }
         }
     }
+}
+
+/// Properties sorted by name, each once, with a comma unless it is the first, its quoted name and a colon.
+fn keyed(catalogue: &Catalogue, mut indexes: Vec<PropertyIndex>) -> Vec<(PropertyIndex, Box<[u8]>)> {
+    indexes.sort_by(|a, b| catalogue.get(*a).name.cmp(&catalogue.get(*b).name));
+    indexes.dedup();
+    let key = |(position, index): (usize, PropertyIndex)| {
+        let comma = if position == 0 { "" } else { "," };
+        (index, format!("{comma}\"{}\":", catalogue.get(index).name).into_bytes().into_boxed_slice())
+    };
+    indexes.into_iter().enumerate().map(key).collect()
+}
+
+/// Appends one value of a history; `source` is the rest of the entry, from its comma on.
+fn push_history_entry(text: &str, set_at: Millis, source: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"value\":");
+    push_json_text(out, text);
+    out.extend_from_slice(b",\"timestamp\":");
+    push_quoted_moment(out, set_at);
+    out.extend_from_slice(source);
 }
 
 /// Joins what is the same for all records nobody changed.
@@ -224,6 +271,8 @@ impl Truth {
 /// Mean bytes of JSON of the filled values of a type's records, from a sample.
 pub fn mean_bytes(world: &World, object_type: &ObjectType, catalogue: &Catalogue) -> usize {
     const SAMPLE: u64 = 64;
+    // Of a world of its own, because the account may hold fewer records.
+    let world = World::new(world.seed(), [SAMPLE; TYPES.len()]);
     let truth = Truth::new(catalogue);
     let mut out = Vec::new();
     for index in 0..SAMPLE {

@@ -1,6 +1,7 @@
 //! Everything requests share.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use anyhow::Result;
@@ -12,6 +13,7 @@ use crate::faults::Faults;
 use crate::generate::World;
 use crate::limits::Limiter;
 use crate::object_type::{Kind, ObjectType};
+use crate::random::mix;
 use crate::render::Selection;
 use crate::settings::Settings;
 use crate::stats::Stats;
@@ -41,6 +43,8 @@ pub struct Simulator {
     faults: Mutex<Faults>,
     /// Property lists prepared before.
     selections: Mutex<Selections>,
+    /// Answers whose order was drawn.
+    orders: AtomicU64,
 }
 
 impl Simulator {
@@ -62,6 +66,7 @@ impl Simulator {
             stats: Mutex::default(),
             faults: Mutex::default(),
             selections: Mutex::default(),
+            orders: AtomicU64::new(0),
             config,
         })
     }
@@ -109,15 +114,26 @@ impl Simulator {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A word never given out before, for orders that HubSpot does not keep from one answer to the next.
+    pub fn order_nonce(&self) -> u64 {
+        mix(self.config.seed, self.orders.fetch_add(1, Ordering::Relaxed))
+    }
+
     /// The moment of a change made now.
     pub fn moment(&self) -> Moment {
         Moment { now: self.clock.now(), habits: self.settings().habits() }
     }
 
-    /// The prepared form of a comma-separated property list.
-    pub fn selection(&self, account: &Account, object_type: &ObjectType, list: &str) -> Arc<Selection> {
+    /// The prepared form of comma-separated lists of properties and of properties with history.
+    pub fn selection(
+        &self,
+        account: &Account,
+        object_type: &ObjectType,
+        list: &str,
+        history_list: &str,
+    ) -> Arc<Selection> {
         let catalogue = account.catalogue(object_type.kind);
-        let key = (object_type.kind, catalogue.version(), list.to_owned());
+        let key = (object_type.kind, catalogue.version(), format!("{list}\n{history_list}"));
         let mut selections = self.selections.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(selection) = selections.get(&key) {
             return Arc::clone(selection);
@@ -125,8 +141,9 @@ impl Simulator {
         if selections.len() >= SELECTIONS {
             selections.clear();
         }
-        let names = list.split(',').filter(|name| !name.is_empty());
-        let selection = Arc::new(Selection::new(object_type, catalogue, names));
+        let [names, history_names] =
+            [list, history_list].map(|list| list.split(',').filter(|name| !name.is_empty()));
+        let selection = Arc::new(Selection::new(object_type, catalogue, names, history_names));
         selections.insert(key, Arc::clone(&selection));
         selection
     }

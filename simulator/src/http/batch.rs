@@ -60,12 +60,13 @@ pub fn read(
     let ids = checked_inputs(&request)?;
     let started_at = moment_text(simulator.clock.now());
     let account = simulator.account();
-    let list = request.properties.unwrap_or_default().join(",");
-    let selection = simulator.selection(&account, object_type, &list);
+    let [list, history_list] = [request.properties, request.properties_with_history]
+        .map(|names| names.unwrap_or_default().join(","));
+    let selection = simulator.selection(&account, object_type, &list, &history_list);
     let (mut views, missing) =
         find_all(&account, object_type, &ids, request.id_property.as_deref(), query.flag("archived"));
     if simulator.settings().shuffle_batches {
-        Draws::new(simulator.clock.now() as u64).shuffle(&mut views);
+        Draws::new(simulator.order_nonce()).shuffle(&mut views);
     }
     if halve {
         views.truncate(views.len() / 2);

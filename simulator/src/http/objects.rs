@@ -16,6 +16,9 @@ const USUAL_PAGE: usize = 10;
 /// Most records per page.
 const LARGEST_PAGE: usize = 100;
 
+/// Most records per page when earlier values are shown.
+const LARGEST_PAGE_WITH_HISTORY: usize = 50;
+
 /// Room for a page of records of a usual size, in bytes, so that writing one seldom moves it.
 const PAGE_BYTES: usize = 512 * 1024;
 
@@ -26,7 +29,9 @@ pub fn list(
     query: &Query<'_>,
     halve: bool,
 ) -> Result<Reply, ApiError> {
-    let limit = query.limit(USUAL_PAGE, LARGEST_PAGE, simulator.settings().clamp_page_size)?;
+    let has_history = query.get("propertiesWithHistory").is_some_and(|names| !names.is_empty());
+    let largest = if has_history { LARGEST_PAGE_WITH_HISTORY } else { LARGEST_PAGE };
+    let limit = query.limit(USUAL_PAGE, largest, simulator.settings().clamp_page_size)?;
     let from = match query.get("after") {
         None | Some("") => 0,
         Some(text) => text.parse::<u64>().map_err(|_| {
@@ -34,7 +39,12 @@ pub fn list(
         })?,
     };
     let account = simulator.account();
-    let selection = simulator.selection(&account, object_type, &query.list("properties"));
+    let selection = simulator.selection(
+        &account,
+        object_type,
+        &query.list("properties"),
+        &query.list("propertiesWithHistory"),
+    );
     let page = Page {
         account: &account,
         object_type,
@@ -141,7 +151,12 @@ pub fn get(
     if view.archived_at().is_some() != query.flag("archived") {
         return Err(ApiError::not_found());
     }
-    let selection = simulator.selection(&account, object_type, &query.list("properties"));
+    let selection = simulator.selection(
+        &account,
+        object_type,
+        &query.list("properties"),
+        &query.list("propertiesWithHistory"),
+    );
     let mut out = Vec::new();
     push_record(&account, object_type, &selection, &view, &mut out);
     Ok(Reply::json_text(200, out))

@@ -38,9 +38,9 @@ pub fn search(
     let catalogue = account.catalogue(object_type.kind);
     let query = Query::compile(&request, object_type, catalogue)?;
     let ranking = Ranking::compile(request.sort.as_ref(), catalogue)?;
-    let nonce = if settings.stable_ties { 0 } else { mix(simulator.clock.now() as u64, 1) | 1 };
+    let nonce = if settings.stable_ties { 0 } else { simulator.order_nonce() | 1 };
     let found = find(&account, object_type, &query, ranking, request.after + request.limit, nonce);
-    let selection = simulator.selection(&account, object_type, &request.properties.join(","));
+    let selection = simulator.selection(&account, object_type, &request.properties.join(","), "");
     let page = found.ids.get(request.after..).unwrap_or_default();
     let shown = if halve { &page[..page.len() / 2] } else { page };
     let body = write_answer(&account, object_type, &selection, shown, &found, &request, &settings);
