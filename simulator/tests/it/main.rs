@@ -1,0 +1,15 @@
+//! One test per rule the simulator copies from HubSpot, over real HTTP. Each module names where its rules are from.
+
+mod account;
+mod batch;
+mod control;
+mod determinism;
+mod errors;
+mod faults;
+mod harness;
+mod limits;
+mod list;
+mod merge;
+mod official_client;
+mod search;
+mod state;

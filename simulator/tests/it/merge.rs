@@ -1,0 +1,83 @@
+//! Rules of merging. Source: HubSpot changelog, "Updated merge functionality for contacts and companies".
+
+use serde_json::{Value, json};
+
+use crate::harness::{Sim, millis, number};
+
+/// Merges the first two contacts that have an address; returns both before and the id after.
+async fn merge_two(sim: &Sim) -> (Value, Value, u64) {
+    let truth = sim.truth("contacts").await;
+    let mut two = truth.into_iter().filter(|line| line["properties"]["email"].is_string());
+    let (primary, other) = two.next().zip(two.next()).expect("more than two contacts have an address");
+    let body = json!({ "primaryObjectId": primary["id"], "objectIdToMerge": other["id"] });
+    let merged = sim.control("POST", "objects/contacts/merge", &body).await;
+    (primary, other, number(&merged["id"]))
+}
+
+#[tokio::test]
+async fn the_result_is_a_new_record_in_which_the_primary_wins() {
+    let sim = Sim::small().await;
+    let (primary, other, id) = merge_two(&sim).await;
+    assert!(id > number(&sim.truth("contacts").await[200]["id"]), "the new id is the greatest");
+    let truth = sim.truth("contacts").await;
+    let merged = &truth.iter().find(|line| number(&line["id"]) == id).unwrap()["properties"];
+    assert_eq!(merged["email"], primary["properties"]["email"]);
+    assert_eq!(merged["hs_additional_emails"], other["properties"]["email"]);
+    let (primary_id, other_id) = (primary["id"].as_str().unwrap(), other["id"].as_str().unwrap());
+    assert_eq!(merged["hs_merged_object_ids"], format!("{primary_id};{other_id}"));
+    for (name, value) in other["properties"].as_object().unwrap() {
+        if primary["properties"].get(name).is_none() {
+            assert_eq!(&merged[name], value, "{name} comes from the other record");
+        }
+    }
+    assert_eq!(truth.len(), 299);
+}
+
+#[tokio::test]
+async fn both_old_ids_answer_for_the_survivor_and_are_in_no_list() {
+    let sim = Sim::small().await;
+    let (primary, other, id) = merge_two(&sim).await;
+    for old in [&primary["id"], &other["id"]] {
+        let old = old.as_str().unwrap();
+        assert_eq!(number(&sim.get(&format!("/crm/v3/objects/contacts/{old}")).await.json()["id"]), id);
+        let batch =
+            sim.post("/crm/v3/objects/contacts/batch/read", &json!({ "inputs": [{ "id": old }] })).await;
+        assert_eq!((batch.status, batch.ids()), (200, vec![id]));
+    }
+    let listed: Vec<u64> =
+        sim.list_all("contacts", "").await.iter().map(|record| number(&record["id"])).collect();
+    assert!(
+        listed.contains(&id)
+            && !listed.contains(&number(&primary["id"]))
+            && !listed.contains(&number(&other["id"]))
+    );
+    assert!(sim.bin("contacts").await.is_empty());
+    for email in [&primary["properties"]["email"], &other["properties"]["email"]] {
+        let path = format!("/crm/v3/objects/contacts/{}?idProperty=email", email.as_str().unwrap());
+        assert_eq!(number(&sim.get(&path).await.json()["id"]), id);
+    }
+}
+
+#[tokio::test]
+async fn the_list_of_merged_ids_grows_with_each_merge() {
+    let sim = Sim::small().await;
+    let (_, _, first) = merge_two(&sim).await;
+    let third = sim.truth("contacts").await[50]["id"].as_str().unwrap().to_owned();
+    let body = json!({ "primaryObjectId": first.to_string(), "objectIdToMerge": third });
+    let last = sim.control("POST", "objects/contacts/merge", &body).await["id"].as_str().unwrap().to_owned();
+    let record =
+        sim.get(&format!("/crm/v3/objects/contacts/{last}?properties=hs_merged_object_ids")).await.json();
+    let ids: Vec<&str> = record["properties"]["hs_merged_object_ids"].as_str().unwrap().split(';').collect();
+    assert_eq!(ids.len(), 4);
+    assert_eq!(ids[2..], [first.to_string(), third]);
+}
+
+#[tokio::test]
+async fn keeping_the_primary_id_and_an_untouched_last_modified_are_switches() {
+    let sim = Sim::small().await;
+    sim.set(json!({ "mergeKeepsPrimaryId": true, "mergeTouches": false })).await;
+    let (primary, _, id) = merge_two(&sim).await;
+    assert_eq!(id, number(&primary["id"]));
+    let merged = sim.get(&format!("/crm/v3/objects/contacts/{id}")).await.json();
+    assert_eq!(millis(&merged["updatedAt"]), millis(&primary["updatedAt"]));
+}
