@@ -33,6 +33,10 @@ pub struct Config {
     #[arg(long, default_value_t = 5_000)]
     pub deals: u64,
 
+    /// Number of tickets.
+    #[arg(long, default_value_t = 0)]
+    pub tickets: u64,
+
     /// Pads records with filled properties up to about this many bytes of JSON (filled values only).
     #[arg(long, value_name = "BYTES")]
     pub record_bytes: Option<usize>,

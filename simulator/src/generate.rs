@@ -3,7 +3,7 @@
 //! Nothing here is stored: a [`World`] is a seed and three counts, a [`Record`] a few words on the stack. That is
 //! what lets one million records fit into no memory, and any page be produced without the pages before it.
 
-pub mod deals;
+pub mod funnel;
 pub mod people;
 pub mod record;
 pub mod rule;

@@ -12,6 +12,8 @@ pub enum Kind {
     Company,
     /// A sale moving through a pipeline.
     Deal,
+    /// A request for support.
+    Ticket,
 }
 
 /// What the simulator knows about one object type.
@@ -43,7 +45,7 @@ pub struct ObjectType {
 }
 
 /// Every served type, in the order of [`Kind`].
-pub static TYPES: [ObjectType; 3] = [
+pub static TYPES: [ObjectType; 4] = [
     ObjectType {
         kind: Kind::Contact,
         plural: "contacts",
@@ -98,6 +100,29 @@ pub static TYPES: [ObjectType; 3] = [
         property_table: include_str!("catalogue/deals.tsv"),
         first_id: 31_077_250_000,
         id_stride: 23,
+    },
+    ObjectType {
+        kind: Kind::Ticket,
+        plural: "tickets",
+        singular: "ticket",
+        type_id: "0-5",
+        error_name: "TICKET",
+        last_modified: "hs_lastmodifieddate",
+        default_properties: &[
+            "content",
+            "createdate",
+            "hs_lastmodifieddate",
+            "hs_object_id",
+            "hs_pipeline",
+            "hs_pipeline_stage",
+            "hs_ticket_category",
+            "hs_ticket_priority",
+            "subject",
+        ],
+        searchable: &["content", "hs_ticket_category", "subject"],
+        property_table: include_str!("catalogue/tickets.tsv"),
+        first_id: 19_804_610_000,
+        id_stride: 19,
     },
 ];
 

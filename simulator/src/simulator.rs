@@ -53,7 +53,8 @@ impl Simulator {
     /// # Errors
     /// The state file cannot be used.
     pub fn new(config: Config) -> Result<Self> {
-        let world = World::new(config.seed, [config.contacts, config.companies, config.deals]);
+        let world =
+            World::new(config.seed, [config.contacts, config.companies, config.deals, config.tickets]);
         let mut account = Account::new(world, config.record_bytes)?;
         if let Some(path) = &config.state {
             account.keep_state_in(path)?;

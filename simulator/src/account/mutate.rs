@@ -6,7 +6,7 @@ use crate::account::edit::GivenValues;
 use crate::account::{Account, EditError, Moment};
 use crate::catalogue::ValueType;
 use crate::clock::Millis;
-use crate::generate::deals::PIPELINES;
+use crate::generate::funnel;
 use crate::object_type::Kind;
 use crate::random::Draws;
 
@@ -76,6 +76,14 @@ const fn changeable(kind: Kind) -> &'static [&'static str] {
             "discount_percent",
             "product_lines",
             "dealtype",
+        ],
+        Kind::Ticket => &[
+            "subject",
+            "content",
+            "hs_pipeline_stage",
+            "hs_ticket_priority",
+            "hs_ticket_category",
+            "hubspot_owner_id",
         ],
     }
 }
@@ -205,9 +213,9 @@ fn spread(now: Millis, position: usize, count: usize) -> Millis {
 /// Brings along what HubSpot derives from a deal's stage: its pipeline, probability and closed flags.
 fn follow_stage(given: &mut GivenValues) {
     let Some(Some(stage_id)) = given.get("dealstage").cloned() else { return };
-    for pipeline in PIPELINES {
+    for pipeline in funnel::pipelines(Kind::Deal) {
         let Some(position) = pipeline.stages.iter().position(|stage| stage.id == stage_id) else { continue };
-        let probability = pipeline.stages[position].probability;
+        let probability = pipeline.stages[position].state;
         let closed = |flag: bool| Some(flag.to_string());
         let won = probability == "1.0";
         let lost = probability == "0.0";

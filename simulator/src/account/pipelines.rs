@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::clock::Millis;
-use crate::generate::deals::{LIFECYCLE, PIPELINES};
+use crate::generate::funnel::{self, LIFECYCLE};
 use crate::generate::text::moment_text;
 use crate::generate::world::FIRST_CREATED;
 use crate::object_type::Kind;
@@ -37,8 +37,10 @@ pub struct Stage {
     pub label: String,
     /// Where people see it, from 0.
     pub display_order: i64,
-    /// Chance of winning, canonical text such as `0.2`; `None` for lifecycle stages.
+    /// Chance of winning, canonical text such as `0.2`; `None` for stages of other types.
     pub probability: Option<String>,
+    /// `OPEN` or `CLOSED`; `None` for stages of other types.
+    pub ticket_state: Option<String>,
     /// When it was made.
     pub created_at: Millis,
     /// When its pipeline last changed.
@@ -50,7 +52,7 @@ pub fn of_a_fresh_portal(kind: Kind) -> Vec<Pipeline> {
     match kind {
         Kind::Contact => vec![lifecycle("contacts-lifecycle-pipeline")],
         Kind::Company => vec![lifecycle("companies-lifecycle-pipeline")],
-        Kind::Deal => deal_pipelines(),
+        Kind::Deal | Kind::Ticket => pipelines_of(kind),
     }
 }
 
@@ -61,6 +63,7 @@ fn lifecycle(id: &str) -> Pipeline {
         label: label.to_owned(),
         display_order: position as i64,
         probability: None,
+        ticket_state: None,
         created_at: 0,
         updated_at: FIRST_CREATED,
     };
@@ -74,15 +77,17 @@ fn lifecycle(id: &str) -> Pipeline {
     }
 }
 
-/// The sales pipelines.
-fn deal_pipelines() -> Vec<Pipeline> {
-    let pipelines = PIPELINES.iter().enumerate().map(|(order, pipeline)| {
+/// The sales or support pipelines.
+fn pipelines_of(kind: Kind) -> Vec<Pipeline> {
+    let is_deal = kind == Kind::Deal;
+    let pipelines = funnel::pipelines(kind).iter().enumerate().map(|(order, pipeline)| {
         let created_at = if order == 0 { 0 } else { FIRST_CREATED + order as Millis * 7_777_777_777 };
         let stages = pipeline.stages.iter().enumerate().map(|(order, stage)| Stage {
             id: stage.id.to_owned(),
             label: stage.label.to_owned(),
             display_order: order as i64,
-            probability: Some(stage.probability.to_owned()),
+            probability: is_deal.then(|| stage.state.to_owned()),
+            ticket_state: (!is_deal).then(|| stage.state.to_owned()),
             created_at,
             updated_at: created_at.max(FIRST_CREATED),
         });
@@ -123,12 +128,15 @@ impl Pipeline {
 impl Stage {
     /// The body HubSpot answers with; every metadata value is text and `isClosed` is derived.
     pub fn to_json(&self) -> Value {
-        let metadata = match &self.probability {
-            Some(probability) => {
+        let metadata = match (&self.probability, &self.ticket_state) {
+            (Some(probability), _) => {
                 let is_closed = matches!(probability.as_str(), "0.0" | "1.0");
                 json!({ "isClosed": is_closed.to_string(), "probability": probability })
             }
-            None => json!({}),
+            (None, Some(state)) => {
+                json!({ "isClosed": (state == "CLOSED").to_string(), "ticketState": state })
+            }
+            (None, None) => json!({}),
         };
         json!({
             "label": self.label,

@@ -116,7 +116,7 @@ pub fn push_profile(out: &mut Vec<u8>, record: &Record<'_>) {
             out.extend_from_slice(b"https://network.example/company/");
             push_number(out, record.index);
         }
-        Kind::Contact | Kind::Deal => {
+        Kind::Contact | Kind::Deal | Kind::Ticket => {
             out.extend_from_slice(b"https://network.example/in/");
             out.extend_from_slice(record.first_name().1.as_bytes());
             out.push(b'-');

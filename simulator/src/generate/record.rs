@@ -85,7 +85,7 @@ impl<'world> Record<'world> {
     pub fn company(&self) -> Option<Record<'world>> {
         let index = match self.kind {
             Kind::Company => return Some(*self),
-            Kind::Contact | Kind::Deal => self.world.company_of(self.index)?,
+            Kind::Contact | Kind::Deal | Kind::Ticket => self.world.company_of(self.index)?,
         };
         Some(self.world.generated(Kind::Company, index))
     }

@@ -4,30 +4,27 @@
 //! share of records that have a value, as in `city 70%`. Rules that show one fact (a telephone number, its digits)
 //! share the draw that decides whether the record has it.
 
+mod company;
+mod owner;
+mod party;
+mod sale;
+
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::catalogue::{Property, ValueType};
 use crate::clock::{DAY_MS, Millis};
-use crate::generate::deals::{self, LIFECYCLE, Standing};
-use crate::generate::text::{push_date, push_hundredths, push_moment, push_number};
-use crate::generate::{Record, people, words};
-use crate::object_type::Kind;
+use crate::generate::funnel::{Path, stage_position};
+use crate::generate::text::{
+    push_choices, push_date, push_filler, push_flag, push_hundredths, push_moment, push_number,
+};
+use crate::generate::{Record, words};
 use crate::random::{below, chance, mix, mix_text, pick};
-
-/// Which closed deals a rule is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// Not ended.
-    Open,
-    /// Ended either way.
-    Any,
-    /// Ended with a sale.
-    Won,
-    /// Ended without one.
-    Lost,
-}
+use company::CompanyFact;
+use owner::OwnerFact;
+use party::PartyFact;
+use sale::SaleFact;
 
 /// What to write.
 #[derive(Debug, Clone)]
@@ -64,8 +61,8 @@ enum Rule {
     Party(PartyFact),
     /// A fact about the company the record is or belongs to.
     Company(CompanyFact),
-    /// A fact about the sale.
-    Deal(DealFact),
+    /// A fact about a record in a pipeline.
+    Sale(SaleFact),
     /// When the record entered the stage at a position of its path.
     StageEntered(usize),
     /// When the record left the stage at a position of its path.
@@ -74,78 +71,6 @@ enum Rule {
     StageTime(usize),
     /// When the record entered the stage it is in.
     StageSince,
-    /// How the record came into the portal.
-    Source,
-    /// The user behind the way it came.
-    SourceId,
-}
-
-/// Facts about the owner.
-#[derive(Debug, Clone, Copy)]
-enum OwnerFact {
-    Id,
-    User,
-    Assigned,
-    Creator,
-}
-
-/// Facts about a person or organisation.
-#[derive(Debug, Clone, Copy)]
-enum PartyFact {
-    FirstName,
-    LastName,
-    FullName,
-    Email,
-    EmailDomain,
-    Phone(u64),
-    PhoneDigits(u64),
-    JobTitle,
-    Street,
-    City,
-    Region,
-    Zip,
-    Country,
-    CountryCode,
-    Profile,
-    Handle,
-    Lifecycle,
-    Imported,
-    CustomerNumber,
-}
-
-/// Facts about a company.
-#[derive(Debug, Clone, Copy)]
-enum CompanyFact {
-    Id,
-    Name,
-    Domain,
-    Site,
-    Industry,
-    Profile,
-    Staff,
-    Revenue,
-    Year,
-    Contacts,
-    Deals,
-}
-
-/// Facts about a sale.
-#[derive(Debug, Clone, Copy)]
-enum DealFact {
-    Name,
-    Amount,
-    Pipeline,
-    Stage,
-    CloseDate,
-    Probability,
-    Closed(Outcome),
-    ClosedCount(Outcome),
-    ClosedAmount,
-    ClosedDate(Outcome),
-    Projected,
-    DaysToClose,
-    LossReason,
-    WinReason,
 }
 
 /// A rule with the share of records it fills.
@@ -260,6 +185,7 @@ impl Rule {
                 arguments.split(',').nth(position).with_context(|| format!("{name} needs more arguments"))?;
             text.parse().with_context(|| format!("argument {text} of {name}"))
         };
+        let stage = || stage_position(arguments).with_context(|| format!("no stage {arguments}"));
         Ok(match name {
             "id" => Self::Id,
             "created" => Self::Created,
@@ -276,52 +202,18 @@ impl Rule {
             "url" => Self::Text(words::theme("page").context("no theme page")?),
             "phone" => Self::Party(PartyFact::Phone(number(0)?)),
             "phone_digits" => Self::Party(PartyFact::PhoneDigits(number(0)?)),
-            "stage_entered" => Self::StageEntered(stage_position(arguments)?),
-            "stage_exited" => Self::StageExited(stage_position(arguments)?),
-            "stage_time" => Self::StageTime(stage_position(arguments)?),
+            "stage_entered" => Self::StageEntered(stage()?),
+            "stage_exited" => Self::StageExited(stage()?),
+            "stage_time" => Self::StageTime(stage()?),
             "stage_since" => Self::StageSince,
-            "record_source" => Self::Source,
-            "record_source_id" => Self::SourceId,
-            _ => Self::fact_named(name, arguments)?,
-        })
-    }
-
-    /// Reads the rules that show a fact.
-    fn fact_named(name: &str, arguments: &str) -> Result<Self> {
-        Ok(match name {
-            "owner" => Self::Owner(OwnerFact::Id),
-            "owner_user" => Self::Owner(OwnerFact::User),
-            "owner_assigned" => Self::Owner(OwnerFact::Assigned),
-            "creator" => Self::Owner(OwnerFact::Creator),
-            "first_name" => Self::Party(PartyFact::FirstName),
-            "last_name" => Self::Party(PartyFact::LastName),
-            "full_name" => Self::Party(PartyFact::FullName),
-            "email" => Self::Party(PartyFact::Email),
-            "email_domain" => Self::Party(PartyFact::EmailDomain),
-            "job_title" => Self::Party(PartyFact::JobTitle),
-            "street" => Self::Party(PartyFact::Street),
-            "city" => Self::Party(PartyFact::City),
-            "region" => Self::Party(PartyFact::Region),
-            "zip" => Self::Party(PartyFact::Zip),
-            "country" => Self::Party(PartyFact::Country),
-            "country_code" => Self::Party(PartyFact::CountryCode),
-            "profile_url" => Self::Party(PartyFact::Profile),
-            "handle" => Self::Party(PartyFact::Handle),
-            "lifecycle" => Self::Party(PartyFact::Lifecycle),
-            "imported" => Self::Party(PartyFact::Imported),
-            "customer_number" => Self::Party(PartyFact::CustomerNumber),
-            "company_id" => Self::Company(CompanyFact::Id),
-            "company_name" => Self::Company(CompanyFact::Name),
-            "company_domain" => Self::Company(CompanyFact::Domain),
-            "company_site" => Self::Company(CompanyFact::Site),
-            "company_industry" => Self::Company(CompanyFact::Industry),
-            "company_profile" => Self::Company(CompanyFact::Profile),
-            "staff" => Self::Company(CompanyFact::Staff),
-            "revenue" => Self::Company(CompanyFact::Revenue),
-            "year" => Self::Company(CompanyFact::Year),
-            "contact_count" => Self::Company(CompanyFact::Contacts),
-            "deal_count" => Self::Company(CompanyFact::Deals),
-            _ => Self::Deal(DealFact::parse(name, arguments)?),
+            _ => {
+                let fact = OwnerFact::named(name).map(Self::Owner);
+                let fact = fact.or_else(|| PartyFact::named(name).map(Self::Party));
+                match fact.or_else(|| CompanyFact::named(name).map(Self::Company)) {
+                    Some(fact) => fact,
+                    None => Self::Sale(SaleFact::parse(name, arguments)?),
+                }
+            }
         })
     }
 
@@ -331,7 +223,7 @@ impl Rule {
             Self::Party(PartyFact::Phone(1) | PartyFact::PhoneDigits(1)) => Some("phone"),
             Self::Party(PartyFact::Phone(2) | PartyFact::PhoneDigits(2)) => Some("mobilephone"),
             Self::Party(PartyFact::Email | PartyFact::EmailDomain) => Some("email"),
-            Self::Deal(DealFact::Amount | DealFact::Projected | DealFact::ClosedAmount) => Some("amount"),
+            Self::Sale(SaleFact::Amount | SaleFact::Projected | SaleFact::ClosedAmount) => Some("amount"),
             _ => None,
         }
     }
@@ -364,7 +256,7 @@ impl Rule {
             Self::Owner(fact) => return fact.write(record, out),
             Self::Party(fact) => return fact.write(record, out),
             Self::Company(fact) => return fact.write(record, out),
-            Self::Deal(fact) => return fact.write(record, out),
+            Self::Sale(fact) => return fact.write(record, out),
             Self::StageEntered(position) => {
                 return push_some(out, Path::of(record).entered_at(record, *position));
             }
@@ -381,86 +273,9 @@ impl Rule {
                 let path = Path::of(record);
                 return push_some(out, path.entered_at(record, path.position()));
             }
-            Self::Source => out.extend_from_slice(source_of(record).0.as_bytes()),
-            Self::SourceId => out.extend_from_slice(source_of(record).1.as_bytes()),
         }
         true
     }
-}
-
-/// Where a record stands on the way its type goes.
-enum Path {
-    /// Through the lifecycle stages.
-    Lifecycle(usize),
-    /// Through a pipeline.
-    Pipeline(Standing),
-}
-
-impl Path {
-    /// Where a record stands.
-    fn of(record: &Record<'_>) -> Self {
-        match record.kind {
-            Kind::Contact | Kind::Company => Self::Lifecycle(deals::lifecycle_position(record)),
-            Kind::Deal => Self::Pipeline(Standing::of(record)),
-        }
-    }
-
-    /// Position of the present stage.
-    const fn position(&self) -> usize {
-        match self {
-            Self::Lifecycle(position) => *position,
-            Self::Pipeline(standing) => standing.position,
-        }
-    }
-
-    /// When the record entered a stage; the tables know positions of the default pipeline only.
-    fn entered_at(&self, record: &Record<'_>, position: usize) -> Option<Millis> {
-        match self {
-            Self::Lifecycle(present) => {
-                (position <= *present).then(|| record.moment(position as u64 * 90 / LIFECYCLE.len() as u64))
-            }
-            Self::Pipeline(standing) => standing.entered_at(record, position),
-        }
-    }
-
-    /// When the record left a stage.
-    fn exited_at(&self, record: &Record<'_>, position: usize) -> Option<Millis> {
-        match self {
-            Self::Lifecycle(present) => {
-                if position < *present {
-                    self.entered_at(record, position + 1)
-                } else {
-                    None
-                }
-            }
-            Self::Pipeline(standing) => {
-                if position >= standing.steps() {
-                    return None;
-                }
-                let next = if position + 1 == standing.steps() { standing.position } else { position + 1 };
-                standing.entered_at(record, next)
-            }
-        }
-    }
-}
-
-/// Position of a lifecycle stage or of a stage of the default pipeline.
-fn stage_position(id: &str) -> Result<usize> {
-    let lifecycle = LIFECYCLE.iter().position(|&(stage, ..)| stage == id);
-    let pipeline = deals::PIPELINES[0].stages.iter().position(|stage| stage.id == id);
-    lifecycle.or(pipeline).with_context(|| format!("no stage {id}"))
-}
-
-/// How a record came into the portal, and which user or integration brought it.
-fn source_of(record: &Record<'_>) -> (&'static str, &'static str) {
-    const SOURCES: [(&str, &str); 5] = [
-        ("CRM_UI", "userId:9584300"),
-        ("IMPORT", "58213370"),
-        ("INTEGRATION", "1845122"),
-        ("FORM", "71c6ab2e-5b2b-4a27-9b51-8a9b1f0c4e77"),
-        ("CONTACTS", "CRM_UI"),
-    ];
-    *pick(record.word(super::record::salt::SOURCE), &SOURCES)
 }
 
 /// A moment between two shares of the record's life.
@@ -469,226 +284,10 @@ fn drawn_moment(record: &Record<'_>, word: u64, from: u64, until: u64) -> Millis
     start + below(word, (end - start).max(1) as u64) as Millis
 }
 
-/// Appends `true` or `false`.
-fn push_flag(out: &mut Vec<u8>, flag: bool) {
-    out.extend_from_slice(if flag { b"true" } else { b"false" });
-}
-
 /// Appends a moment, if there is one.
 fn push_some(out: &mut Vec<u8>, moment: Option<Millis>) -> bool {
     if let Some(moment) = moment {
         push_moment(out, moment);
     }
     moment.is_some()
-}
-
-/// Appends one to `most` options in table order, split by `;`.
-fn push_choices(out: &mut Vec<u8>, word: u64, options: &[Box<str>], most: u64) {
-    let wanted = 1 + below(word, most) as usize;
-    let first = below(word << 13, options.len() as u64) as usize;
-    let from = first.min(options.len() - wanted.min(options.len()));
-    for (position, option) in options[from..].iter().take(wanted).enumerate() {
-        if position > 0 {
-            out.push(b';');
-        }
-        out.extend_from_slice(option.as_bytes());
-    }
-}
-
-/// Appends invented words until there are at least `bytes` bytes.
-fn push_filler(out: &mut Vec<u8>, word: u64, bytes: usize) {
-    let end = out.len() + bytes;
-    let mut state = word;
-    while out.len() < end {
-        state = mix(state, 1);
-        out.extend_from_slice(pick(state, words::FILLER).as_bytes());
-        out.push(b' ');
-    }
-    out.truncate(end);
-    // HubSpot trims what people type.
-    if out.last() == Some(&b' ') {
-        out.pop();
-    }
-}
-
-impl OwnerFact {
-    /// Appends the value; false for a record without owner.
-    fn write(self, record: &Record<'_>, out: &mut Vec<u8>) -> bool {
-        if matches!(self, Self::Creator) {
-            push_number(out, people::owner_user_id(below(record.word(0x0C), people::OWNERS)));
-            return true;
-        }
-        let Some(position) = people::owner_of(record) else { return false };
-        match self {
-            Self::Id | Self::Creator => push_number(out, people::owner_id(position)),
-            Self::User => push_number(out, people::owner_user_id(position)),
-            Self::Assigned => push_moment(out, record.moment(3)),
-        }
-        true
-    }
-}
-
-impl PartyFact {
-    /// Appends the value; false when the record has none.
-    fn write(self, record: &Record<'_>, out: &mut Vec<u8>) -> bool {
-        match self {
-            Self::FirstName => out.extend_from_slice(record.first_name().0.as_bytes()),
-            Self::LastName => out.extend_from_slice(record.last_name().0.as_bytes()),
-            Self::FullName => {
-                for part in [record.first_name().0, " ", record.last_name().0] {
-                    out.extend_from_slice(part.as_bytes());
-                }
-            }
-            Self::Email => people::push_email(out, record),
-            Self::EmailDomain => people::push_mail_domain(out, record),
-            Self::Phone(line) => people::push_phone(out, record, line, false),
-            Self::PhoneDigits(line) => people::push_phone(out, record, line, true),
-            Self::JobTitle => out.extend_from_slice(pick(record.word(0x0B), words::JOB_TITLES).as_bytes()),
-            Self::Street => people::push_street(out, record),
-            Self::City => out.extend_from_slice(record.place().city.as_bytes()),
-            Self::Region if record.place().region.is_empty() => return false,
-            Self::Region => out.extend_from_slice(record.place().region.as_bytes()),
-            Self::Zip => people::push_zip(out, record),
-            Self::Country => out.extend_from_slice(record.place().country.as_bytes()),
-            Self::CountryCode => out.extend_from_slice(record.place().code.as_bytes()),
-            Self::Profile => people::push_profile(out, record),
-            Self::Handle => {
-                out.push(b'@');
-                out.extend_from_slice(record.first_name().1.as_bytes());
-                push_number(out, record.index);
-            }
-            Self::Lifecycle => {
-                out.extend_from_slice(LIFECYCLE[deals::lifecycle_position(record)].0.as_bytes());
-            }
-            Self::Imported if source_of(record).0 != "IMPORT" => return false,
-            Self::Imported => push_flag(out, true),
-            Self::CustomerNumber => {
-                out.extend_from_slice(b"C-");
-                push_number(out, 100_000 + record.index);
-            }
-        }
-        true
-    }
-}
-
-impl CompanyFact {
-    /// Appends the value; false for a record without company.
-    fn write(self, record: &Record<'_>, out: &mut Vec<u8>) -> bool {
-        let Some(company) = record.company() else { return false };
-        match self {
-            Self::Id => push_number(out, company.id),
-            Self::Name => people::push_company_name(out, &company),
-            Self::Domain => people::push_company_domain(out, &company),
-            Self::Site => {
-                out.extend_from_slice(b"https://www.");
-                people::push_company_domain(out, &company);
-            }
-            Self::Industry => out.extend_from_slice(company.company_parts().1.0.as_bytes()),
-            Self::Profile => people::push_profile(out, &company),
-            Self::Staff => push_number(out, company.staff()),
-            Self::Revenue => push_number(out, company.staff() * (60_000 + below(company.word(0x2E), 90_000))),
-            Self::Year => push_number(out, 1890 + below(company.word(0x2F), 133)),
-            Self::Contacts => push_number(out, record.world.members_of(Kind::Contact, company.index)),
-            Self::Deals => push_number(out, record.world.members_of(Kind::Deal, company.index)),
-        }
-        true
-    }
-}
-
-impl DealFact {
-    /// Reads the rules about a sale.
-    fn parse(name: &str, arguments: &str) -> Result<Self> {
-        let outcome = || {
-            Ok(match arguments {
-                "open" => Outcome::Open,
-                "any" => Outcome::Any,
-                "won" => Outcome::Won,
-                "lost" => Outcome::Lost,
-                _ => bail!("no outcome {arguments}"),
-            })
-        };
-        Ok(match name {
-            "deal_name" => Self::Name,
-            "amount" => Self::Amount,
-            "pipeline" => Self::Pipeline,
-            "stage" => Self::Stage,
-            "close_date" => Self::CloseDate,
-            "probability" => Self::Probability,
-            "closed" => Self::Closed(outcome()?),
-            "closed_count" => Self::ClosedCount(outcome()?),
-            "closed_amount" => Self::ClosedAmount,
-            "closed_date" => Self::ClosedDate(outcome()?),
-            "projected" => Self::Projected,
-            "days_to_close" => Self::DaysToClose,
-            "loss_reason" => Self::LossReason,
-            "win_reason" => Self::WinReason,
-            _ => bail!("no rule {name}"),
-        })
-    }
-
-    /// Appends the value; false when the deal has none.
-    fn write(self, record: &Record<'_>, out: &mut Vec<u8>) -> bool {
-        let standing = Standing::of(record);
-        match self {
-            Self::Name => push_deal_name(out, record),
-            Self::Amount => push_hundredths(out, deals::amount(record)),
-            Self::Pipeline => out.extend_from_slice(standing.pipeline.id.as_bytes()),
-            Self::Stage => out.extend_from_slice(standing.stage().id.as_bytes()),
-            Self::ClosedDate(outcome) if !outcome.is(standing) => return false,
-            Self::CloseDate | Self::ClosedDate(_) => push_moment(out, deals::close_date(record, standing)),
-            Self::Probability => out.extend_from_slice(standing.stage().probability.as_bytes()),
-            Self::Closed(outcome) => push_flag(out, outcome.is(standing)),
-            Self::ClosedCount(outcome) => push_number(out, u64::from(outcome.is(standing))),
-            Self::ClosedAmount => {
-                push_hundredths(out, if standing.is_won() { deals::amount(record) } else { 0 });
-            }
-            Self::Projected => push_hundredths(out, projected(record, standing)),
-            Self::DaysToClose if standing.is_open() => return false,
-            Self::DaysToClose => {
-                let days = (deals::close_date(record, standing) - record.created_at) / DAY_MS;
-                push_number(out, days as u64);
-            }
-            Self::LossReason if !standing.is_lost() => return false,
-            Self::LossReason => push_reason(out, record, "loss"),
-            Self::WinReason if !standing.is_won() => return false,
-            Self::WinReason => push_reason(out, record, "win"),
-        }
-        true
-    }
-}
-
-impl Outcome {
-    /// Whether a deal came out like this.
-    const fn is(self, standing: Standing) -> bool {
-        match self {
-            Self::Open => standing.is_open(),
-            Self::Any => !standing.is_open(),
-            Self::Won => standing.is_won(),
-            Self::Lost => standing.is_lost(),
-        }
-    }
-}
-
-/// Amount times the stage's probability, in hundredths.
-fn projected(record: &Record<'_>, standing: Standing) -> u64 {
-    let probability: f64 = standing.stage().probability.parse().unwrap_or(0.0);
-    (deals::amount(record) as f64 * probability).round() as u64
-}
-
-/// Appends what the deal is called: its company and its subject.
-fn push_deal_name(out: &mut Vec<u8>, record: &Record<'_>) {
-    if let Some(company) = record.company() {
-        people::push_company_name(out, &company);
-        out.extend_from_slice(" – ".as_bytes());
-    }
-    out.extend_from_slice(pick(record.word(0x0D), words::DEAL_SUBJECTS).as_bytes());
-    out.extend_from_slice(b" #");
-    push_number(out, 1_000 + record.index);
-}
-
-/// Appends a reason of a theme.
-fn push_reason(out: &mut Vec<u8>, record: &Record<'_>, theme: &str) {
-    if let Some(texts) = words::theme(theme) {
-        out.extend_from_slice(pick(record.word(0x0E), texts).as_bytes());
-    }
 }

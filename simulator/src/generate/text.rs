@@ -1,6 +1,8 @@
 //! Writing values as text, without allocation.
 
 use crate::clock::{DAY_MS, Millis};
+use crate::generate::words;
+use crate::random::{below, mix, pick};
 
 /// Appends a decimal number.
 pub fn push_number(out: &mut Vec<u8>, number: u64) {
@@ -69,6 +71,40 @@ pub fn push_moment(out: &mut Vec<u8>, moment: Millis) {
         push_padded(out, of_day % 1_000, 3);
     }
     out.push(b'Z');
+}
+
+/// Appends `true` or `false`.
+pub fn push_flag(out: &mut Vec<u8>, flag: bool) {
+    out.extend_from_slice(if flag { b"true" } else { b"false" });
+}
+
+/// Appends one to `most` options in table order, split by `;`.
+pub fn push_choices(out: &mut Vec<u8>, word: u64, options: &[Box<str>], most: u64) {
+    let wanted = 1 + below(word, most) as usize;
+    let first = below(word << 13, options.len() as u64) as usize;
+    let from = first.min(options.len() - wanted.min(options.len()));
+    for (position, option) in options[from..].iter().take(wanted).enumerate() {
+        if position > 0 {
+            out.push(b';');
+        }
+        out.extend_from_slice(option.as_bytes());
+    }
+}
+
+/// Appends invented words until there are at least `bytes` bytes.
+pub fn push_filler(out: &mut Vec<u8>, word: u64, bytes: usize) {
+    let end = out.len() + bytes;
+    let mut state = word;
+    while out.len() < end {
+        state = mix(state, 1);
+        out.extend_from_slice(pick(state, words::FILLER).as_bytes());
+        out.push(b' ');
+    }
+    out.truncate(end);
+    // HubSpot trims what people type.
+    if out.last() == Some(&b' ') {
+        out.pop();
+    }
 }
 
 /// A moment as text; see [`push_moment`].

@@ -341,6 +341,19 @@ pub const DEAL_SUBJECTS: &[&str] = &[
     "Data integration",
 ];
 
+/// What tickets are about.
+pub const TICKET_SUBJECTS: &[&str] = &[
+    "Cannot log in",
+    "Invoice is wrong",
+    "Delivery is late",
+    "Question about the contract",
+    "Feature request",
+    "Error when exporting",
+    "Change of address",
+    "Password reset does not arrive",
+    "Slow since the update",
+];
+
 /// Texts by theme, for `text(theme)` rules.
 pub const THEMES: &[(&str, &[&str])] = &[
     ("salutation", &["Mr.", "Ms.", "Mrs.", "Dr.", "Prof.", "Mx."]),
@@ -397,6 +410,15 @@ pub const THEMES: &[(&str, &[&str])] = &[
             "Trains technicians and certifies workshops across Europe.",
         ],
     ),
+    (
+        "request",
+        &[
+            "Since this morning the page stays empty. Please have a look.",
+            "The last invoice lists a position we did not order.",
+            "When will the order arrive? It was promised for last week.",
+            "Could you add a column for the cost centre to the export?",
+        ],
+    ),
     ("zone", &["America/New_York", "America/Chicago", "Europe/London", "Europe/Berlin", "Asia/Tokyo"]),
     ("technology", &["nginx;react", "google_analytics;wordpress", "apache", "shopify;stripe", "cloudflare"]),
     (
@@ -438,7 +460,7 @@ mod tests {
         let names = [FIRST_NAMES, LAST_NAMES, COMPANY_FIRST, COMPANY_SECOND].concat();
         let places =
             PLACES.iter().flat_map(|place| [place.city, place.region, place.country, place.dial, place.zip]);
-        let lists = [COMPANY_FORMS, STREETS, JOB_TITLES, DEAL_SUBJECTS, FILLER].concat();
+        let lists = [COMPANY_FORMS, STREETS, JOB_TITLES, DEAL_SUBJECTS, TICKET_SUBJECTS, FILLER].concat();
         let themes = THEMES.iter().flat_map(|(_, texts)| texts.iter().copied());
         let all =
             names.iter().flat_map(|&(name, slug)| [name, slug]).chain(places).chain(lists).chain(themes);

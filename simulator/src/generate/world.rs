@@ -167,7 +167,7 @@ mod tests {
     use super::*;
 
     fn world() -> World {
-        World::new(42, [10_000, 300, 500])
+        World::new(42, [10_000, 300, 500, 100])
     }
 
     #[test]

@@ -88,6 +88,8 @@ async fn pipelines_come_unsorted_with_text_metadata_and_default_stages() {
         sim.get("/crm/v3/pipelines/contacts").await.json()["results"][0]["stages"].as_array().unwrap().len(),
         8
     );
+    let support = sim.get("/crm/v3/pipelines/tickets/0/stages/4").await.json();
+    assert_eq!(support["metadata"], json!({ "isClosed": "true", "ticketState": "CLOSED" }));
     let unknown = sim.get("/crm/v3/pipelines/deals/none").await;
     assert_eq!(unknown.status, 404);
     assert!(unknown.header("content-type").starts_with("text/html"), "HTML without an Accept header");
@@ -139,7 +141,8 @@ async fn contacts_and_their_companies_agree() {
 #[tokio::test]
 async fn catalogues_have_the_default_names_and_mark_what_is_read_only() {
     let sim = Sim::small().await;
-    for (plural, hubspot_defined, custom) in [("contacts", 364, 5), ("companies", 267, 4), ("deals", 207, 4)]
+    for (plural, hubspot_defined, custom) in
+        [("contacts", 364, 5), ("companies", 267, 4), ("deals", 207, 4), ("tickets", 77, 0)]
     {
         let results = sim.get(&format!("/crm/properties/2026-09/{plural}")).await.json()["results"].clone();
         let results = results.as_array().unwrap();

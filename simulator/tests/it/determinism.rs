@@ -9,7 +9,7 @@ use crate::harness::{Sim, small};
 async fn everything(config: Config) -> Vec<Value> {
     let sim = Sim::start(config).await;
     let mut all = Vec::new();
-    for plural in ["contacts", "companies", "deals"] {
+    for plural in ["contacts", "companies", "deals", "tickets"] {
         all.extend(sim.truth(plural).await);
     }
     all.push(sim.get("/crm/v3/owners?limit=500").await.json());
@@ -45,7 +45,7 @@ async fn content_is_realistic_with_names_from_many_scripts_and_missing_values() 
 #[tokio::test]
 async fn padding_makes_records_of_about_the_asked_size() {
     let sim = Sim::start(Config { record_bytes: Some(4_096), ..small() }).await;
-    for plural in ["contacts", "companies", "deals"] {
+    for plural in ["contacts", "companies", "deals", "tickets"] {
         let text = sim.get(&format!("/_sim/truth/{plural}")).await.text();
         let mean = text.len() / text.lines().count();
         assert!((3_600..4_700).contains(&mean), "{plural}: {mean}");
@@ -59,7 +59,7 @@ async fn padding_makes_records_of_about_the_asked_size() {
 #[tokio::test]
 async fn every_generated_value_is_one_its_property_takes() {
     let sim = Sim::start(Config { record_bytes: Some(9_000), contacts: 60, deals: 40, ..small() }).await;
-    for plural in ["contacts", "companies", "deals"] {
+    for plural in ["contacts", "companies", "deals", "tickets"] {
         let catalogue = sim.get(&format!("/crm/v3/properties/{plural}")).await.json();
         for line in sim.truth(plural).await {
             for (name, value) in line["properties"].as_object().unwrap() {

@@ -58,7 +58,7 @@ impl Answer {
 
 /// A small account without limits.
 pub fn small() -> Config {
-    Config { contacts: 300, companies: 40, deals: 60, no_limits: true, ..Config::default() }
+    Config { contacts: 300, companies: 40, deals: 60, tickets: 30, no_limits: true, ..Config::default() }
 }
 
 impl Sim {

@@ -73,6 +73,20 @@ async fn a_read_that_names_no_properties_shows_the_defaults_of_the_type_sorted()
                 "pipeline",
             ],
         ),
+        (
+            "tickets",
+            vec![
+                "content",
+                "createdate",
+                "hs_lastmodifieddate",
+                "hs_object_id",
+                "hs_pipeline",
+                "hs_pipeline_stage",
+                "hs_ticket_category",
+                "hs_ticket_priority",
+                "subject",
+            ],
+        ),
     ];
     for (plural, expected) in defaults {
         let page = sim.get(&format!("/crm/v3/objects/{plural}?limit=1")).await;

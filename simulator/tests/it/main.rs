@@ -11,5 +11,6 @@ mod limits;
 mod list;
 mod merge;
 mod official_client;
+mod program;
 mod search;
 mod state;

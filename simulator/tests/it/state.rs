@@ -15,7 +15,7 @@ fn keeping(path: &Path) -> Config {
 /// Everything a reader can see.
 async fn everything(sim: &Sim) -> Vec<Value> {
     let mut all = Vec::new();
-    for plural in ["contacts", "companies", "deals"] {
+    for plural in ["contacts", "companies", "deals", "tickets"] {
         all.extend(sim.truth(plural).await);
         all.extend(sim.bin(plural).await);
         all.push(sim.get(&format!("/crm/v3/properties/{plural}")).await.json());

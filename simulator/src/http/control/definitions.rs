@@ -142,6 +142,9 @@ struct SentStage {
     /// Chance of winning, as text or number.
     #[serde(default)]
     probability: Value,
+    /// `OPEN` or `CLOSED`, for tickets.
+    #[serde(default)]
+    ticket_state: Option<String>,
 }
 
 /// `PUT pipelines/{type}`: adds, renames and removes pipelines and stages, in the order given.
@@ -210,6 +213,7 @@ fn stage_from(sent: SentStage, order: usize, known: Option<&Stage>, now: Millis)
         label: sent.label,
         display_order: order as i64,
         probability,
+        ticket_state: sent.ticket_state,
         created_at: known.map_or(now, |known| known.created_at),
         updated_at: known.map_or(now, |known| known.updated_at),
     })

@@ -297,6 +297,7 @@ fn association_property(object_type: &ObjectType, name: &str) -> Option<&'static
     match (object_type.kind, other.kind) {
         (Kind::Contact, Kind::Company) => Some("associatedcompanyid"),
         (Kind::Deal, Kind::Company) => Some("hs_primary_associated_company"),
+        (Kind::Ticket, Kind::Company) => Some("hs_primary_company_id"),
         _ => None,
     }
 }
