@@ -1,26 +1,19 @@
 //! Property definitions of one object type.
 //!
-//! Owns the tables in `catalogue/*.tsv` and everything a definition says. A table line has eight columns split by
-//! tabs: name, label, type, field type, group, flags, options, and how values are generated (see
-//! [`crate::generate::rule`]). `-` stands for none.
-//!
-//! Flags: `r` read-only value, `h` hidden, `c` calculated, `x` external options, `u` unique values, `f` form field,
-//! `n` cannot be archived, `d` definition may be edited, `o` read-only options, `m` made by the portal, `$` money,
-//! `@TYPE` refers to records of a type.
+//! Owns everything a definition says; `table` reads the definitions HubSpot starts with.
+
+mod table;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::account::EditError;
 use crate::generate::rule::Fill;
 use crate::generate::text::{moment_text, parse_moment, push_date};
 use crate::object_type::ObjectType;
-
-/// Named option lists that tables refer to as `+name`.
-const OPTION_SETS: &str = include_str!("catalogue/options.tsv");
 
 /// What a property's values are. Source: HubSpot, "Properties".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -171,11 +164,8 @@ impl Catalogue {
     /// # Errors
     /// Names the line that cannot be read. The tables are part of the program, so this is a programming mistake.
     pub fn load(object_type: &ObjectType) -> Result<Self> {
-        let sets = option_sets()?;
         let mut catalogue = Self { properties: Vec::new(), by_name: HashMap::new(), version: 0 };
-        for line in object_type.property_table.lines().filter(|line| !line.starts_with('#')) {
-            let property = parse_line(line, &sets)
-                .with_context(|| format!("in the {} table, line {line:?}", object_type.plural))?;
+        for property in table::read(object_type)? {
             catalogue.put(property);
         }
         Ok(catalogue)
@@ -277,77 +267,6 @@ fn is_paddable(property: &Property) -> bool {
         && !property.name.contains("_date_exited_")
         && property.value_type != ValueType::ObjectCoordinates
         && (property.value_type != ValueType::Enumeration || !property.options.is_empty())
-}
-
-/// Option lists by name.
-fn option_sets() -> Result<HashMap<&'static str, Vec<PropertyOption>>> {
-    OPTION_SETS
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .map(|line| {
-            let (name, entries) = line.split_once('\t').context("an option set needs a name and entries")?;
-            Ok((name, entries.split(';').map(parse_option).collect()))
-        })
-        .collect()
-}
-
-/// Reads `value=Label`, `value`, or either with a leading `~` for a hidden one.
-fn parse_option(entry: &str) -> PropertyOption {
-    let (hidden, entry) = entry.strip_prefix('~').map_or((false, entry), |rest| (true, rest));
-    let (value, label) = entry.split_once('=').unwrap_or((entry, entry));
-    PropertyOption { label: label.to_owned(), value: value.to_owned(), hidden }
-}
-
-/// Reads one table line.
-fn parse_line(line: &str, sets: &HashMap<&str, Vec<PropertyOption>>) -> Result<Property> {
-    let columns: Vec<&str> = line.split('\t').collect();
-    let [name, label, value_type, field_type, group, flags, options, fill] = columns[..] else {
-        bail!("expected 8 columns, found {}", columns.len());
-    };
-    let (flags, referenced_type) = parse_flags(flags)?;
-    let options = match options.strip_prefix('+') {
-        Some(set) => sets.get(set).with_context(|| format!("no option set {set}"))?.clone(),
-        None => Vec::new(),
-    };
-    let mut property = Property {
-        name: name.to_owned(),
-        label: label.to_owned(),
-        description: String::new(),
-        value_type: ValueType::parse(value_type).with_context(|| format!("no type {value_type}"))?,
-        field_type: field_type.to_owned(),
-        group: group.to_owned(),
-        options,
-        referenced_type,
-        flags,
-        archived: false,
-        fill: None,
-    };
-    property.fill = Fill::parse(fill, &property)?;
-    Ok(property)
-}
-
-/// Reads the flag letters and the type a property refers to.
-fn parse_flags(text: &str) -> Result<(Flags, Option<String>)> {
-    let (letters, referenced_type) =
-        text.split_once('@').map_or((text, None), |(letters, name)| (letters, Some(name.to_owned())));
-    let mut flags = Flags::default();
-    for letter in letters.chars().filter(|&letter| letter != '-') {
-        match letter {
-            'r' => flags.read_only_value = true,
-            'h' => flags.hidden = true,
-            'c' => flags.calculated = true,
-            'x' => flags.external_options = true,
-            'u' => flags.has_unique_value = true,
-            'f' => flags.form_field = true,
-            'n' => flags.permanent = true,
-            'd' => flags.editable_definition = true,
-            'o' => flags.read_only_options = true,
-            'm' => flags.custom = true,
-            '$' => flags.money = true,
-            _ => bail!("no flag {letter}"),
-        }
-    }
-    Ok((flags, referenced_type))
 }
 
 impl Property {

@@ -44,9 +44,10 @@ impl Clock {
             + self.advanced_ms.load(Ordering::Relaxed)
     }
 
-    /// Moves the clock forward; a negative amount is taken as none.
+    /// Moves the clock forward, by at most a hundred years; a negative amount is taken as none.
     pub fn advance(&self, by_ms: Millis) {
-        self.advanced_ms.fetch_add(by_ms.max(0), Ordering::Relaxed);
+        const MOST_MS: Millis = 36_525 * DAY_MS;
+        self.advanced_ms.fetch_add(by_ms.clamp(0, MOST_MS), Ordering::Relaxed);
     }
 }
 

@@ -9,6 +9,9 @@ use serde_json::Value;
 use crate::account::Habits;
 use crate::config::Config;
 
+/// More live changes per second than this would leave no time for requests.
+const MOST_LIVE_CHANGES: f64 = 10_000.0;
+
 /// Everything `PATCH /_sim/settings` takes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -102,7 +105,23 @@ impl Settings {
         let mut document = serde_json::to_value(self)?;
         let fields = document.as_object_mut().context("settings are written as an object")?;
         fields.extend(patch);
-        Ok(serde_json::from_value(document)?)
+        let settings: Self = serde_json::from_value(document)?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// Checks what has limits.
+    ///
+    /// # Errors
+    /// Names the setting that is out of range.
+    pub fn check(&self) -> Result<()> {
+        if !(0.0..=MOST_LIVE_CHANGES).contains(&self.live_changes_per_second) {
+            bail!("liveChangesPerSecond must lie between 0 and {MOST_LIVE_CHANGES}");
+        }
+        if !(0.0..=1.0).contains(&self.fault_rate) {
+            bail!("faultRate must lie between 0 and 1");
+        }
+        Ok(())
     }
 
     /// The part the account needs.

@@ -51,8 +51,10 @@ impl Simulator {
     /// The simulator of a command line.
     ///
     /// # Errors
-    /// The state file cannot be used.
+    /// A value is out of range or the state file cannot be used.
     pub fn new(config: Config) -> Result<Self> {
+        let settings = Settings::new(&config);
+        settings.check()?;
         let world =
             World::new(config.seed, [config.contacts, config.companies, config.deals, config.tickets]);
         let mut account = Account::new(world, config.record_bytes)?;
@@ -62,7 +64,7 @@ impl Simulator {
         Ok(Self {
             clock: Clock::new(),
             account: RwLock::new(account),
-            settings: RwLock::new(Arc::new(Settings::new(&config))),
+            settings: RwLock::new(Arc::new(settings)),
             limiter: Mutex::new(Limiter::new(config.time_zone)),
             stats: Mutex::default(),
             faults: Mutex::default(),

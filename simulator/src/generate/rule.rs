@@ -148,24 +148,9 @@ impl Fill {
             }
     }
 
-    /// Whether the rule shows the record's id, for reads that need no text.
-    pub const fn is_id(&self) -> bool {
-        matches!(self.rule, Rule::Id)
-    }
-
-    /// Whether the rule shows the creation time.
-    pub const fn is_created(&self) -> bool {
-        matches!(self.rule, Rule::Created)
-    }
-
-    /// Whether the rule shows the last modification.
-    pub const fn is_modified(&self) -> bool {
-        matches!(self.rule, Rule::Modified)
-    }
-
     /// Whether the rule shows what every record has, however it was made.
     pub const fn is_system(&self) -> bool {
-        self.is_id() || self.is_created() || self.is_modified()
+        matches!(self.rule, Rule::Id | Rule::Created | Rule::Modified)
     }
 
     /// Appends the record's value and says whether it has one. What is appended needs no escaping in JSON.

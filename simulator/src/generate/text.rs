@@ -1,8 +1,13 @@
 //! Writing values as text, without allocation.
 
+use std::ops::RangeInclusive;
+
 use crate::clock::{DAY_MS, Millis};
 use crate::generate::words;
 use crate::random::{below, mix, pick};
+
+/// Moments that can be written with a year of four digits: 0001-01-01 to 9999-12-31.
+pub const MOMENTS: RangeInclusive<Millis> = -62_135_596_800_000..=253_402_300_799_999;
 
 /// Appends a decimal number.
 pub fn push_number(out: &mut Vec<u8>, number: u64) {
@@ -117,7 +122,7 @@ pub fn moment_text(moment: Millis) -> String {
 /// Reads a moment written as ISO 8601, as a day, or as epoch milliseconds.
 pub fn parse_moment(text: &str) -> Option<Millis> {
     if let Ok(millis) = text.parse() {
-        return Some(millis);
+        return MOMENTS.contains(&millis).then_some(millis);
     }
     if let Ok(moment) = chrono::DateTime::parse_from_rfc3339(text) {
         return Some(moment.timestamp_millis());

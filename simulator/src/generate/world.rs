@@ -12,6 +12,9 @@ pub const FIRST_CREATED: Millis = 1_551_686_400_000;
 /// what is generated and what was changed never mix.
 pub const GENERATED_END: Millis = 1_793_491_200_000;
 
+/// No record has an index this large; ids beyond are strangers, however large.
+const INDEX_END: u64 = 1 << 40;
+
 /// Records modified by the same import share one instant, this long apart and going back from the end.
 const IMPORT_EVERY_MS: Millis = 41 * DAY_MS;
 
@@ -64,15 +67,17 @@ impl World {
     pub fn index_of(&self, kind: Kind, id: u64) -> Option<u64> {
         let object_type = ObjectType::of(kind);
         let index = id.checked_sub(object_type.first_id)? / object_type.id_stride;
-        (self.id_of(kind, index) == id).then_some(index)
+        (index < INDEX_END && self.id_of(kind, index) == id).then_some(index)
     }
 
     /// Index of the first generated record whose id is at least `id`; the count when there is none.
     pub fn first_index_from(&self, kind: Kind, id: u64) -> u64 {
         let object_type = ObjectType::of(kind);
         let near = id.saturating_sub(object_type.first_id) / object_type.id_stride;
-        let index = if self.id_of(kind, near) < id { near + 1 } else { near };
-        index.min(self.count(kind))
+        if near >= self.count(kind) {
+            return self.count(kind);
+        }
+        if self.id_of(kind, near) < id { near + 1 } else { near }
     }
 
     /// Start of the slice of time in which the record at an index was created.
@@ -181,6 +186,16 @@ mod tests {
             assert_eq!(world.first_index_from(Kind::Contact, id), index as u64);
             assert_eq!(world.first_index_from(Kind::Contact, id + 1), index as u64 + 1);
         }
+    }
+
+    #[test]
+    fn ids_beyond_all_records_lead_nowhere() {
+        let world = world();
+        for id in [0, 1, u64::MAX - 1, u64::MAX] {
+            assert_eq!(world.index_of(Kind::Contact, id), None);
+        }
+        assert_eq!(world.first_index_from(Kind::Contact, 0), 0);
+        assert_eq!(world.first_index_from(Kind::Contact, u64::MAX), 10_000);
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub fn search(
     let account = simulator.settled_account();
     let catalogue = account.catalogue(object_type.kind);
     let query = Query::compile(&request, object_type, catalogue)?;
-    let ranking = Ranking::compile(request.sort.as_ref(), catalogue)?;
+    let ranking = Ranking::compile(request.sort.as_ref(), object_type, catalogue)?;
     let nonce = if settings.stable_ties { 0 } else { simulator.order_nonce() | 1 };
     let found = find(&account, object_type, &query, ranking, request.after + request.limit, nonce);
     let selection = simulator.selection(&account, object_type, &request.properties.join(","), "");

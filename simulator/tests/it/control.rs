@@ -238,6 +238,13 @@ async fn unknown_settings_and_calls_are_refused() {
     let sim = Sim::small().await;
     assert_eq!(sim.send("PATCH", "/_sim/settings", "{\"latency\":5}").await.status, 400);
     assert_eq!(sim.send("PATCH", "/_sim/settings", "{\"latencyMs\":\"5\"}").await.status, 400);
+    for bad in [
+        json!({ "faultRate": 1.5 }),
+        json!({ "liveChangesPerSecond": -1 }),
+        json!({ "liveChangesPerSecond": 1e9 }),
+    ] {
+        assert_eq!(sim.send("PATCH", "/_sim/settings", &bad.to_string()).await.status, 400, "{bad}");
+    }
     assert_eq!(sim.get("/_sim/nothing").await.status, 404);
     let settings = sim.control("GET", "settings", &json!({})).await;
     assert_eq!(settings["latencyMs"], json!(0));

@@ -277,6 +277,16 @@ async fn a_cleared_value_shows_as_empty_text_or_as_null_by_switch() {
 }
 
 #[tokio::test]
+async fn cursors_and_ids_of_any_size_are_answered() {
+    let sim = Sim::small().await;
+    let huge = u64::MAX;
+    assert!(sim.get(&format!("/crm/v3/objects/contacts?after={huge}")).await.ids().is_empty());
+    assert_eq!(sim.get(&format!("/crm/v3/objects/contacts/{huge}")).await.status, 404);
+    assert_eq!(sim.get("/crm/v3/objects/contacts?after=next").await.status, 400);
+    assert_eq!(sim.search("contacts", json!({ "after": huge.to_string() })).await.status, 400);
+}
+
+#[tokio::test]
 async fn an_empty_account_lists_nothing() {
     let config = hubspot_simulator::Config { contacts: 0, companies: 0, deals: 0, ..small() };
     let sim = Sim::start(config).await;

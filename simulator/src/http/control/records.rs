@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Done, Refusal, done, object_type, read};
 use crate::account::{EditError, MutateRequest};
+use crate::generate::text::MOMENTS;
 use crate::http::body::scalar_text;
 use crate::http::reply::Reply;
 use crate::simulator::Simulator;
@@ -179,6 +180,9 @@ struct Mutate {
 /// `POST mutate`.
 fn mutate(simulator: &Simulator, body: &[u8]) -> Done {
     let request: Mutate = read(body)?;
+    if request.last_modified.is_some_and(|moment| !MOMENTS.contains(&moment)) {
+        return Err(Refusal::bad("lastModified is not a moment in epoch milliseconds"));
+    }
     let request = MutateRequest {
         kind: object_type(&request.object_type)?.kind,
         count: request.count,

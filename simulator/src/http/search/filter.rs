@@ -152,15 +152,11 @@ impl Filter {
         let name = association_property(object_type, &request.property).unwrap_or(&request.property);
         let index = catalogue.active(name).ok_or_else(ApiError::problem)?;
         let property = catalogue.get(index);
-        let fill = property.fill.as_ref();
-        let field = if fill.is_some_and(crate::generate::rule::Fill::is_id) && name == "hs_object_id" {
-            Field::Id
-        } else if name == object_type.last_modified {
-            Field::Modified
-        } else if name == "createdate" {
-            Field::Created
-        } else {
-            Field::Text(index, property.value_type)
+        let field = match name {
+            "hs_object_id" => Field::Id,
+            "createdate" => Field::Created,
+            _ if name == object_type.last_modified => Field::Modified,
+            _ => Field::Text(index, property.value_type),
         };
         let operands = Operands::compile(request, property.value_type)?;
         Ok(Self { field, operator: request.operator, operands })

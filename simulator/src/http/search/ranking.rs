@@ -8,6 +8,7 @@ use crate::catalogue::{Catalogue, PropertyIndex, ValueType};
 use crate::generate::text::parse_moment;
 use crate::http::reply::ApiError;
 use crate::http::search::request::SortRequest;
+use crate::object_type::ObjectType;
 use crate::random::mix;
 
 /// What results are ordered by.
@@ -34,13 +35,17 @@ pub struct Ranking {
 
 impl Ranking {
     /// Checks a sort against the catalogue.
-    pub fn compile(sort: Option<&SortRequest>, catalogue: &Catalogue) -> Result<Self, ApiError> {
+    pub fn compile(
+        sort: Option<&SortRequest>,
+        object_type: &ObjectType,
+        catalogue: &Catalogue,
+    ) -> Result<Self, ApiError> {
         let Some(sort) = sort else { return Ok(Self { by: By::Created, descending: false }) };
         let index = catalogue.active(&sort.property).ok_or_else(ApiError::problem)?;
-        let by = match catalogue.get(index).fill.as_ref() {
-            Some(fill) if fill.is_id() => By::Id,
-            Some(fill) if fill.is_created() => By::Created,
-            Some(fill) if fill.is_modified() => By::Modified,
+        let by = match sort.property.as_str() {
+            "hs_object_id" => By::Id,
+            "createdate" => By::Created,
+            name if name == object_type.last_modified => By::Modified,
             _ => By::Property(index),
         };
         Ok(Self { by, descending: sort.descending })

@@ -194,7 +194,7 @@ impl SearchRequest {
         let limit = number(wire.limit.as_ref())?.unwrap_or(USUAL_PAGE);
         let limit = page_size(limit, LARGEST_PAGE, clamp)?;
         let after = number(wire.after.as_ref())?.unwrap_or(0);
-        if after + limit > REACHABLE {
+        if after.saturating_add(limit) > REACHABLE {
             return Err(ApiError::problem());
         }
         Ok(Self {
