@@ -5,13 +5,37 @@ use std::path::PathBuf;
 use chrono_tz::Tz;
 use clap::Parser;
 
+/// What `--help` says about the control API; `http::control` is the reference.
+const CONTROL_API: &str = "\
+Control API (JSON, no token), for example with curl:
+  GET    /_sim/stats                        what was asked; POST /_sim/stats/reset
+  PATCH  /_sim/settings                     limits, lag, switches; GET shows all names
+  POST   /_sim/faults                       {\"times\":3,\"action\":{\"kind\":\"reset\"}}
+         kinds: status reset truncate hang delay garbage rateLimit shortPage
+         only some requests: \"match\":{\"method\":\"GET\",\"pathContains\":\"deals\"}
+  GET    /_sim/truth/{type}                 records as they are, one line each; ?archived=true
+  GET    /_sim/count/{type}                 {\"live\":n,\"archived\":n}
+  POST   /_sim/objects/{type}               {\"count\":1}, with \"properties\" to choose values
+  PATCH  /_sim/objects/{type}/{id}          {\"properties\":{}}; DELETE puts it into the bin
+  POST   /_sim/objects/{type}/{id}/restore  out of the bin; /purge: gone without trace
+  POST   /_sim/objects/{type}/merge         {\"primaryObjectId\":\"1\",\"objectIdToMerge\":\"2\"}
+  POST   /_sim/mutate                       {\"type\":\"contacts\",\"count\":100,\"seed\":7}
+         all at once: \"sameMillisecond\":true or \"lastModified\":epoch ms
+  POST   /_sim/touch                        {\"type\":\"contacts\",\"count\":9}: last-modified alone
+  POST   /_sim/silent                       {\"type\",\"id\",\"properties\"}: all but last-modified
+  POST   /_sim/raw/{type}/{id}              {\"json\":\"...\"} in place of a record; DELETE undoes
+  PATCH  /_sim/properties/{type}/{name}     definitions
+  PUT    /_sim/pipelines/{type}             pipelines and stages; GET shows the form
+  POST   /_sim/owners                       owners; PATCH /_sim/owners/{id}
+  POST   /_sim/clock/advance                {\"ms\":60000}";
+
 /// A stand-in for HubSpot's CRM API over real HTTP.
 ///
 /// Serves an invented but realistic account that depends on the seed alone, is as strict about limits as HubSpot,
 /// and can be told through its control API (`/_sim`) to change records, lag and misbehave. Listens on the loopback
 /// address only. The first line on standard output is `listening on http://127.0.0.1:PORT`.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "hubspot-simulator", version)]
+#[command(name = "hubspot-simulator", version, after_long_help = CONTROL_API)]
 pub struct Config {
     /// Port to listen on; 0 lets the operating system choose.
     #[arg(long, default_value_t = 0)]

@@ -5,7 +5,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::account::{Account, Change, EditError, Moment, Value};
+use crate::account::{Account, Change, EditError, Moment, Value, View};
+use crate::catalogue::Catalogue;
+use crate::clock::Millis;
 use crate::object_type::Kind;
 
 impl Account {
@@ -41,56 +43,51 @@ impl Account {
         let mut merged = state;
         let catalogue = self.catalogue(kind);
         let view_of = |id| self.store(kind).get(&self.world, id);
-        let (Some(primary_view), Some(other_view)) = (view_of(primary), view_of(other)) else {
-            return merged;
-        };
+        let (Some(primary), Some(other)) = (view_of(primary), view_of(other)) else { return merged };
         let mut set = |index, text: String| {
             let value = Value { text: Some(text.into_boxed_str()), set_at: moment.now };
             merged.values.insert(index, value);
         };
         for (index, _) in catalogue.iter() {
-            let primary_text = primary_view.text(catalogue, index).filter(|text| !text.is_empty());
-            let other_text = other_view.text(catalogue, index).filter(|text| !text.is_empty());
-            if let (None, Some(text)) = (&primary_text, other_text) {
+            let text_of = |view: &View<'_>| view.text(catalogue, index).filter(|text| !text.is_empty());
+            if let (None, Some(text)) = (text_of(&primary), text_of(&other)) {
                 set(index, text);
             }
         }
-        let earlier = |name| -> Vec<String> {
-            let texts =
-                [&primary_view, &other_view].map(|view| view.named(catalogue, name).unwrap_or_default());
-            texts
-                .iter()
-                .flat_map(|text| text.split(';'))
-                .filter(|part| !part.is_empty())
-                .map(str::to_owned)
-                .collect()
-        };
-        let list = |mut parts: Vec<String>| {
-            let mut seen = BTreeSet::new();
-            parts.retain(|part| seen.insert(part.clone()));
-            parts.join(";")
-        };
-        if let Some(index) = catalogue.index_of("hs_merged_object_ids") {
-            let mut ids = earlier("hs_merged_object_ids");
-            ids.extend([primary.to_string(), other.to_string()]);
-            set(index, list(ids));
-        }
-        if let Some(index) = catalogue.index_of("hs_calculated_merged_vids") {
-            let mut vids = earlier("hs_calculated_merged_vids");
-            vids.extend([primary, other].map(|id| format!("{id}:{}", moment.now)));
-            set(index, list(vids));
-        }
-        if let Some(index) = catalogue.index_of("hs_all_contact_vids") {
-            set(index, list(earlier("hs_all_contact_vids")));
-        }
-        if let Some(index) = catalogue.index_of("hs_additional_emails")
-            && let Some(email) = other_view.named(catalogue, "email").filter(|email| !email.is_empty())
-            && primary_view.named(catalogue, "email").is_some_and(|own| own != email)
-        {
-            let mut emails = earlier("hs_additional_emails");
-            emails.push(email);
-            set(index, list(emails));
+        for (name, text) in traces(catalogue, &primary, &other, moment.now) {
+            if let Some(index) = catalogue.index_of(name) {
+                set(index, text);
+            }
         }
         merged
     }
+}
+
+/// What merging leaves behind in the record that remains: every earlier id, and the other's address.
+fn traces(
+    catalogue: &Catalogue,
+    primary: &View<'_>,
+    other: &View<'_>,
+    now: Millis,
+) -> Vec<(&'static str, String)> {
+    let (primary_id, other_id) = (primary.record.id, other.record.id);
+    let grown = |name: &'static str, new: &[String]| {
+        let before = [primary, other].map(|view| view.named(catalogue, name).unwrap_or_default());
+        let parts = before.iter().flat_map(|text| text.split(';')).chain(new.iter().map(String::as_str));
+        let mut seen = BTreeSet::new();
+        let distinct: Vec<&str> = parts.filter(|part| !part.is_empty() && seen.insert(*part)).collect();
+        (name, distinct.join(";"))
+    };
+    let mut traces = vec![
+        grown("hs_merged_object_ids", &[primary_id.to_string(), other_id.to_string()]),
+        grown("hs_calculated_merged_vids", &[primary_id, other_id].map(|id| format!("{id}:{now}"))),
+        grown("hs_all_contact_vids", &[]),
+    ];
+    let email_of = |view: &View<'_>| view.named(catalogue, "email").filter(|email| !email.is_empty());
+    if let (Some(own), Some(email)) = (email_of(primary), email_of(other))
+        && own != email
+    {
+        traces.push(grown("hs_additional_emails", &[email]));
+    }
+    traces
 }
