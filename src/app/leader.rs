@@ -118,7 +118,7 @@ async fn work(parts: &Parts, lease: &Lease, stop: &CancellationToken) -> anyhow:
         match load_states(&parts.database).await {
             Ok(states) => {
                 troubled = false;
-                runs.start_due(&states).await;
+                runs.start_due(&states);
             }
             Err(error) if !troubled => {
                 troubled = true;
@@ -148,7 +148,7 @@ impl Runs {
     }
 
     /// Starts every subject that is due and not running.
-    async fn start_due(&self, states: &[SyncState]) {
+    fn start_due(&self, states: &[SyncState]) {
         let now = clock::now();
         for subject in self.engine.subjects() {
             let name = subject.to_string();
@@ -156,9 +156,6 @@ impl Runs {
             let Some((trigger, requested)) = due(state, now) else { continue };
             if self.names().contains(&name) {
                 continue;
-            }
-            if !self.engine.verify_account().await {
-                return;
             }
             self.start(subject, name, trigger, requested);
         }
@@ -170,7 +167,7 @@ impl Runs {
         let engine = self.engine.clone();
         let run = self.lifecycle.spawn(async move {
             // The engine has logged and recorded whatever went wrong.
-            engine.run(subject, trigger, requested).await.ok();
+            engine.run_verified(subject, trigger, requested).await.ok();
         });
         let (running, ended) = (self.running.clone(), self.ended.clone());
         self.lifecycle.spawn(async move {

@@ -25,6 +25,9 @@ use crate::model::{ContentHash, ObjectId, ObjectType, Record, RejectedRecord};
 const CHUNKS: [usize; 4] = [100, 25, 5, 1];
 /// Most bytes of JSON in a statement, far below the smallest usual `max_allowed_packet` (16 MiB).
 const CHUNK_BYTES: usize = 4 * 1024 * 1024;
+/// Largest row: twice that, and a statement would not fit the usual `max_allowed_packet`, which breaks the connection
+/// instead of blaming the row.
+const ROW_BYTES: usize = 7 * 1024 * 1024;
 /// Ids a lookup asks for; shorter lists are padded, so that there is one statement text.
 const LOOKUP: usize = 100;
 
@@ -141,6 +144,12 @@ pub async fn store_records(
     let ids: Vec<_> = new.iter().chain(&changed).map(|write| write.incoming.record.id).collect();
     quarantine::clear(connection, table.object_type, &ids).await?;
     let mut refused = rejected.to_vec();
+    for oversized in
+        new.extract_if(.., RowWrite::is_oversized).chain(changed.extract_if(.., RowWrite::is_oversized))
+    {
+        refused
+            .push(oversized.reject(format!("{} bytes are more than a row can hold", oversized.json.len())));
+    }
     outcome.inserted = write_all(connection, table, &new, &mut refused, now).await?;
     outcome.updated = write_all(connection, table, &changed, &mut refused, now).await?;
     outcome.quarantined = refused.len() as u64;
@@ -243,6 +252,16 @@ impl<'r> RowWrite<'r> {
         let json = serde_json::to_string(&incoming.record.properties).expect("a map of text is valid JSON");
         Self { local_key, incoming, json }
     }
+
+    /// Whether the row is too large for any statement.
+    fn is_oversized(&mut self) -> bool {
+        self.json.len() > ROW_BYTES
+    }
+
+    /// The quarantine entry of the row.
+    fn reject(&self, reason: String) -> RejectedRecord {
+        RejectedRecord { id: self.incoming.record.id.to_string(), reason, raw: self.json.clone() }
+    }
 }
 
 /// Writes the rows in chunks; returns how many were written. Refused ones are added to `refused`.
@@ -266,7 +285,7 @@ async fn write_all(
                     match write_chunk(connection, table, std::slice::from_ref(write), now).await {
                         Ok(()) => written += 1,
                         Err(error) if error.kind() == StorageErrorKind::Data => {
-                            refused.push(refuse(write, &error));
+                            refused.push(write.reject(refusal(&error)));
                         }
                         Err(error) => return Err(error),
                     }
@@ -291,15 +310,14 @@ fn chunk_len(writes: &[RowWrite<'_>]) -> usize {
     CHUNKS.into_iter().find(|chunk| *chunk <= fitting).unwrap_or(1)
 }
 
-/// The quarantine entry of a row MariaDB refused.
-fn refuse(write: &RowWrite<'_>, error: &StorageError) -> RejectedRecord {
-    let reason = match error {
+/// Why MariaDB refused a row, without the row's values, which its message may quote.
+fn refusal(error: &StorageError) -> String {
+    match error {
         StorageError::Query { source: sqlx::Error::Database(cause), .. } => {
-            format!("MariaDB refused it: {}", cause.code().unwrap_or_default())
+            format!("MariaDB refused it: error {}", cause.code().unwrap_or_default())
         }
         other => other.to_string(),
-    };
-    RejectedRecord { id: write.incoming.record.id.to_string(), reason, raw: write.json.clone() }
+    }
 }
 
 /// Writes one chunk, whose length is one of [`CHUNKS`], and records the values that do not fit their column.

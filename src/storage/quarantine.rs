@@ -20,6 +20,9 @@ pub(super) struct Misfit {
     pub(super) reason: model::Misfit,
 }
 
+/// Most bytes of a record that are kept; far beyond any sane one, and below the smallest usual `max_allowed_packet`.
+const KEPT_BYTES: usize = 1024 * 1024;
+
 /// How many quarantined records a run tries again: one batch read.
 const RETRIES_PER_RUN: u32 = 100;
 
@@ -43,7 +46,7 @@ pub(super) async fn record_rejected(
             .bind(object_type.name)
             .bind(record_key(record))
             .bind(&record.reason)
-            .bind(&record.raw)
+            .bind(&record.raw[..record.raw.floor_char_boundary(KEPT_BYTES)])
             .bind(now)
             .bind(now)
             .execute(&mut *connection)

@@ -1,9 +1,7 @@
 //! Whose data this is: before anything is written, the token must prove to belong to the account the database mirrors.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
-
 use chrono::{DateTime, Utc};
+use tokio::sync::Mutex;
 use tracing::{error, info};
 
 use super::engine::Engine;
@@ -12,13 +10,12 @@ use crate::clock;
 use crate::hubspot::Priority;
 use crate::storage::{StateRow, StorageError, bind_account};
 
-/// What is known of the token's account.
-#[derive(Debug, Default)]
-pub(super) struct AccountCheck(Mutex<Standing>);
+/// What is known of the token's account. Locked while HubSpot is asked, so that runs that begin together ask once.
+pub(super) type AccountCheck = Mutex<Standing>;
 
 /// The state of an [`AccountCheck`].
-#[derive(Debug, Clone, Copy, Default)]
-struct Standing {
+#[derive(Debug, Default)]
+pub(super) struct Standing {
     verified: bool,
     /// Checks failed so far in a row.
     failures: u32,
@@ -26,23 +23,11 @@ struct Standing {
     retry_at: Option<DateTime<Utc>>,
 }
 
-impl AccountCheck {
-    /// The present standing.
-    fn get(&self) -> Standing {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Replaces it.
-    fn set(&self, standing: Standing) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = standing;
-    }
-}
-
 impl Engine {
     /// Whether runs may begin. Asks HubSpot once, and after a failure again only when that makes sense; the failure
     /// then stands in `sync_state` of every type.
-    pub async fn verify_account(&self) -> bool {
-        let standing = self.account.get();
+    pub(super) async fn verify_account(&self) -> bool {
+        let mut standing = self.account.lock().await;
         if standing.verified {
             return true;
         }
@@ -50,15 +35,10 @@ impl Engine {
             return false;
         }
         match self.check_account().await {
-            Ok(()) => {
-                self.account.set(Standing { verified: true, ..Standing::default() });
-                true
-            }
-            Err(error) => {
-                self.refuse(&error, standing.failures + 1).await;
-                false
-            }
+            Ok(()) => standing.verified = true,
+            Err(error) => self.refuse(&error, &mut standing).await,
         }
+        standing.verified
     }
 
     /// Reads the account and binds the database to it.
@@ -83,15 +63,16 @@ impl Engine {
     }
 
     /// Logs why nothing can run, and says so in every row of `sync_state`.
-    async fn refuse(&self, error: &SyncError, failures: u32) {
+    async fn refuse(&self, error: &SyncError, standing: &mut Standing) {
         let (report, now) = (error.report(), clock::now());
         let wait = match error.next_try() {
             NextTry::Elsewhere => return,
-            NextTry::Soon => soon(failures, self.config.schedule.interval),
+            NextTry::Soon => soon(standing.failures + 1, self.config.schedule.interval),
             NextTry::NextInterval => self.config.schedule.interval,
         };
         let retry_at = now + wait;
-        self.account.set(Standing { verified: false, failures, retry_at: Some(retry_at) });
+        standing.failures += 1;
+        standing.retry_at = Some(retry_at);
         error!(error = report, "Nothing can be synced; trying again at {}", retry_at.format("%H:%M:%S UTC"));
         for subject in self.subjects() {
             let state = StateRow::new(self.database.clone(), subject.to_string());

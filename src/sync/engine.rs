@@ -87,6 +87,20 @@ impl Engine {
         plan::next_run(&self.config.schedule, &subject.to_string(), (index, subjects.len()), now)
     }
 
+    /// [`Engine::run`], once the token has proven to belong to the account the database mirrors. Until it has, every
+    /// subject is left as it is.
+    ///
+    /// # Errors
+    /// As [`Engine::run`].
+    pub async fn run_verified(
+        &self,
+        subject: Subject,
+        trigger: Trigger,
+        requested: Option<RequestedMode>,
+    ) -> Result<(), SyncError> {
+        if self.verify_account().await { self.run(subject, trigger, requested).await } else { Ok(()) }
+    }
+
     /// Brings `subject` up to date and records in `sync_state` how it went and when it is due next.
     ///
     /// # Errors

@@ -205,6 +205,17 @@ async fn a_record_mariadb_refuses_is_quarantined_and_the_others_are_stored() {
 }
 
 #[tokio::test]
+async fn a_record_too_large_for_a_row_is_quarantined_with_its_beginning() {
+    let fixture = Fixture::new().await;
+    let huge = "x".repeat(8 * 1024 * 1024);
+    let page = [contact(1, 10, &[("city", "Bonn")]), contact(2, 10, &[("message", &huge)])];
+    let outcome = fixture.store(&page).await;
+    assert_eq!(outcome, PageOutcome { inserted: 1, quarantined: 1, ..PageOutcome::default() });
+    let kept = fixture.test.rows("quarantine", &["record_key", "LENGTH(raw)"], "").await;
+    assert_eq!(kept, [format!("2|{}", 1024 * 1024)]);
+}
+
+#[tokio::test]
 async fn records_that_cannot_be_understood_are_kept_as_they_came() {
     let fixture = Fixture::new().await;
     let reject =
