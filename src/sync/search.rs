@@ -125,49 +125,116 @@ impl Engine {
     }
 }
 
-/// A walk through the hits of a window in id order.
+/// A walk through the hits of a window in id order: which page to ask for, and when it was the last.
+#[derive(Debug)]
 struct Walk {
     /// The last id seen.
     after: ObjectId,
-    /// Pages seen.
+    /// Pages with hits seen.
     pages: u64,
-    /// The last page was the last one.
+    /// Contradictions met since the last page with hits.
+    contradictions: u32,
+    /// There is no further page.
     ended: bool,
 }
 
 impl Default for Walk {
     fn default() -> Self {
-        Self { after: ObjectId::START, pages: 0, ended: false }
+        Self { after: ObjectId::START, pages: 0, contradictions: 0, ended: false }
     }
 }
 
 impl Walk {
-    /// The next page, `None` after the last one.
+    /// The next page with hits, `None` after the last one.
     async fn next(
         &mut self,
         run: &Run,
         context: &Context,
         window: Window,
     ) -> Result<Option<SearchPage>, SyncError> {
-        for _ in 0..CONTRADICTIONS {
-            if self.ended {
-                return Ok(None);
-            }
+        while !self.ended {
             let page = run
                 .hubspot
                 .search_modified(context.object_type, window, self.after, Priority::Incremental)
                 .await?;
-            let Some(last) = page.hits.iter().map(|hit| hit.id).max() else {
-                // Nothing there, unless the count says otherwise.
-                self.ended = page.total == 0;
-                continue;
-            };
-            self.after = last;
-            self.pages += 1;
-            // A short page alone proves nothing: the count may know of more.
-            self.ended = page.total <= page.hits.len() as u64;
-            return Ok(Some(page));
+            self.take(&page);
+            if !page.hits.is_empty() {
+                return Ok(Some(page));
+            }
         }
         Ok(None)
+    }
+
+    /// Takes note of an answer to "what comes after [`Walk::after`]".
+    fn take(&mut self, page: &SearchPage) {
+        if let Some(last) = page.hits.iter().map(|hit| hit.id).max() {
+            self.after = self.after.max(last);
+            self.pages += 1;
+            self.contradictions = 0;
+            // A short page alone proves nothing: the count may know of more.
+            self.ended = page.total <= page.hits.len() as u64;
+        } else {
+            self.contradictions += 1;
+            self.ended = page.total == 0 || self.contradictions == CONTRADICTIONS;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// An answer with hits of these ids.
+    fn page(ids: impl IntoIterator<Item = i64>, total: u64) -> SearchPage {
+        let hit = |id| Hit { id: ObjectId(id), updated_at: DateTime::UNIX_EPOCH };
+        SearchPage { total, hits: ids.into_iter().map(hit).collect() }
+    }
+
+    #[test]
+    fn a_count_without_hits_is_asked_again_but_not_for_ever() {
+        let mut walk = Walk::default();
+        walk.take(&page([], 7));
+        walk.take(&page([], 7));
+        assert!(!walk.ended);
+        walk.take(&page([1], 7));
+        assert_eq!((walk.ended, walk.contradictions), (false, 0));
+        (0..CONTRADICTIONS).for_each(|_| walk.take(&page([], 6)));
+        assert!(walk.ended);
+    }
+
+    #[test]
+    fn an_empty_window_ends_at_once() {
+        let mut walk = Walk::default();
+        walk.take(&page([], 0));
+        assert!(walk.ended);
+    }
+
+    proptest! {
+        #[test]
+        fn every_id_is_met_once_whatever_the_size_of_the_pages(
+            ids in prop::collection::btree_set(1..10_000_i64, 0..500),
+            sizes in prop::collection::vec(1..200_usize, 1..20),
+        ) {
+            let mut walk = Walk::default();
+            let mut met = BTreeSet::new();
+            for size in sizes.iter().cycle().take(1_000) {
+                if walk.ended {
+                    break;
+                }
+                let rest: Vec<_> = ids.range(walk.after.0 + 1..).copied().collect();
+                // Full, short, in any order: the index promises nothing but what it counted.
+                let shown: Vec<_> = rest.iter().copied().take(*size).rev().collect();
+                for id in &shown {
+                    prop_assert!(met.insert(*id), "{} twice", id);
+                }
+                walk.take(&page(shown, rest.len() as u64));
+            }
+            prop_assert!(walk.ended);
+            prop_assert_eq!(met, ids);
+        }
     }
 }
