@@ -1,10 +1,11 @@
 //! Progress bars for a person at a terminal: one a type, with rate and time left.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::io::{self, Write, stderr};
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -12,9 +13,9 @@ use crate::storage::RunCounts;
 use crate::sync::Event;
 
 /// A type whose total is known.
-const BAR: &str = "{prefix:<16} {bar:32} {pos:>9} of {len:<9} {per_sec:>12} {eta:>5} left";
+const BAR: &str = "{prefix:<16} {bar:32} {human_pos:>9} of {human_len:<9} {rate:>9} {eta:>5} left";
 /// A type whose total nobody knows.
-const SPINNER: &str = "{prefix:<16} {spinner} {pos} {msg}";
+const SPINNER: &str = "{prefix:<16} {spinner} {human_pos} {msg}";
 /// A type that is done.
 const DONE: &str = "{prefix:<16} {msg}";
 /// How often a bar is redrawn without news.
@@ -101,7 +102,13 @@ fn summary(counts: &RunCounts) -> String {
 
 /// A template as a style.
 fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).expect("the templates are valid").progress_chars("━╸─")
+    ProgressStyle::with_template(template).expect("the templates are valid").progress_chars("━╸─").with_key(
+        "rate",
+        |state: &ProgressState, words: &mut dyn fmt::Write| {
+            // Nowhere to report a failure to, and nothing lost but a figure.
+            write!(words, "{:.0}/s", state.per_sec()).ok();
+        },
+    )
 }
 
 /// Writes to standard error with the bars out of the way.
