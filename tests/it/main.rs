@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a step that fails ends its test, in helpers too")]
 
 mod deploy;
+mod documents;
 mod layers;
 mod scripts;
 mod storage;

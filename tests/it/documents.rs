@@ -1,0 +1,225 @@
+//! The documents are true: every setting, link, query and command in them exists.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process::Command;
+
+use hubspot_mariadb_connector::config::{Config, Environment, VARIABLES};
+use sqlx::Executor;
+
+use crate::deploy::{root, succeed, text};
+use crate::support::database::TestDatabase;
+
+/// How names begin that can only mean a setting of ours.
+const PREFIXES: [&str; 9] = [
+    "HUBSPOT_",
+    "DB_",
+    "DATABASE_URL",
+    "SYNC_",
+    "COLUMNS_",
+    "RATE_LIMIT_",
+    "LOG_FORMAT",
+    "LOG_LEVEL",
+    "MIGRATE_ON_",
+];
+
+/// The documents in the root of the repository, each with its name.
+fn documents() -> Vec<(String, String)> {
+    let files = std::fs::read_dir(root()).unwrap().map(|entry| entry.unwrap().path());
+    let mut names: Vec<_> = files
+        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+        .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    assert!(names.len() >= 5, "only {names:?} were found, so the search is broken");
+    names.into_iter().map(|name| (name.clone(), text(&name))).collect()
+}
+
+/// The fenced blocks of a document that are marked with `language`.
+fn blocks<'t>(document: &'t str, language: &str) -> Vec<&'t str> {
+    // Every second part stands between two fences.
+    let fenced = document.split("\n```").skip(1).step_by(2);
+    fenced.filter_map(|block| block.strip_prefix(language)?.strip_prefix('\n')).collect()
+}
+
+/// The inline code of a document, outside of fenced blocks.
+fn inline_code(document: &str) -> Vec<&str> {
+    let prose = document.split("\n```").step_by(2);
+    prose.flat_map(|part| part.split('`').skip(1).step_by(2)).collect()
+}
+
+/// The settings `.env.example` offers: the explanation above each, its name and its value.
+fn offered() -> Vec<(String, String, String)> {
+    let text = text(".env.example");
+    let paragraphs = text.split("\n\n").filter_map(|paragraph| {
+        let (explanation, setting) = paragraph.trim_end().rsplit_once("\n#")?;
+        let (name, value) = setting.split_once('=')?;
+        Some((explanation.to_owned(), name.to_owned(), value.to_owned()))
+    });
+    paragraphs.collect()
+}
+
+/// Whether the daemon reads a variable of this name.
+fn is_setting(name: &str) -> bool {
+    VARIABLES.iter().any(|variable| match variable.name.strip_suffix("<TYPE>") {
+        Some(prefix) => name.starts_with(prefix),
+        None => variable.name == name,
+    })
+}
+
+#[test]
+fn the_table_of_settings_is_the_one_in_the_code() {
+    let document = text("DEPLOYMENT.md");
+    let (_, table) =
+        document.split_once("| Variable | Default | Rule | Meaning |\n| --- | --- | --- | --- |\n").unwrap();
+    let rows: Vec<_> = table.lines().take_while(|line| line.starts_with('|')).collect();
+    let expected: Vec<_> = VARIABLES
+        .iter()
+        .map(|variable| {
+            let default = match variable.default {
+                "" => "none".to_owned(),
+                default => format!("`{default}`"),
+            };
+            format!("| `{}` | {default} | {} | {} |", variable.name, variable.rule, variable.meaning)
+        })
+        .collect();
+    assert_eq!(rows, expected);
+}
+
+#[test]
+fn the_example_file_offers_every_setting_with_its_meaning_and_default_and_no_other() {
+    let offered = offered();
+    assert_eq!(offered.len(), VARIABLES.len(), "{offered:?}");
+    for (variable, (explanation, name, value)) in VARIABLES.iter().zip(&offered) {
+        let matches = match variable.name.strip_suffix("<TYPE>") {
+            Some(prefix) => name.starts_with(prefix),
+            None => variable.name == name,
+        };
+        assert!(matches, "{name} stands where {} belongs", variable.name);
+        assert!(explanation.contains(variable.meaning), "{name}: {explanation}");
+        assert!(explanation.contains(variable.rule), "{name}: {explanation}");
+        if !variable.default.is_empty() {
+            assert_eq!(value, variable.default, "{name}");
+        }
+    }
+}
+
+#[test]
+fn the_example_file_can_be_read_and_is_accepted_once_a_token_is_set() {
+    let switched_on: String = offered()
+        .iter()
+        // Only one way to name the database at a time, and this example names no real server.
+        .filter(|(_, name, _)| name != "DATABASE_URL")
+        .map(|(_, name, value)| format!("{name}={value}\n"))
+        .collect();
+    let pairs = dotenvy::from_read_iter(switched_on.as_bytes()).map(Result::unwrap);
+    let token = [("HUBSPOT_ACCESS_TOKEN".to_owned(), "a-token".to_owned())];
+    let config = Config::read(Environment::from_pairs(pairs.chain(token))).unwrap();
+    assert_eq!(config.sync.columns["contacts"], ["my_score"], "the examples of <TYPE> count too");
+    assert!(config.sync.schedule.cron.contains_key("deals"));
+}
+
+#[test]
+fn every_setting_a_document_names_exists() {
+    let mut found = 0;
+    for (file, document) in documents() {
+        let words = document.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        let ours = words.filter(|word| PREFIXES.iter().any(|prefix| word.starts_with(prefix)));
+        // "the DB_ settings", "COLUMNS_<TYPE>"
+        for name in ours.filter(|word| !word.ends_with('_')) {
+            found += 1;
+            assert!(is_setting(name), "{file}: {name}");
+        }
+    }
+    assert!(found > 60, "only {found} names were found, so the search is broken");
+}
+
+/// The targets of the Markdown links of a document.
+fn links(document: &str) -> Vec<&str> {
+    let rest = document.split("](").skip(1);
+    rest.filter_map(|rest| rest.split_once(')')).map(|(target, _)| target).collect()
+}
+
+/// The names by which links reach the headings of a document.
+fn anchors(document: &str) -> BTreeSet<String> {
+    let prose = document.split("\n```").step_by(2);
+    let headings = prose.flat_map(str::lines).filter(|line| line.starts_with('#'));
+    let kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
+    headings
+        .map(|line| line.trim_start_matches('#').trim().to_lowercase())
+        .map(|heading| heading.chars().filter(kept).collect::<String>().replace(' ', "-"))
+        .collect()
+}
+
+#[test]
+fn every_link_inside_the_repository_leads_somewhere() {
+    let mut found = 0;
+    for (file, document) in documents() {
+        for link in links(&document).into_iter().filter(|link| !link.contains("://")) {
+            found += 1;
+            let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = if path.is_empty() { file.as_str() } else { path };
+            let target_path: PathBuf = root().join(target);
+            assert!(target_path.exists(), "{file} links to {link}");
+            if !anchor.is_empty() {
+                let anchors = anchors(&text(target));
+                assert!(anchors.contains(anchor), "{file} links to {link}; there is {anchors:?}");
+            }
+        }
+    }
+    assert!(found > 20, "only {found} links were found, so the search is broken");
+}
+
+/// The commands `hubspot-connector --help` lists.
+fn commands() -> BTreeSet<String> {
+    let help = succeed(Command::new(env!("CARGO_BIN_EXE_hubspot-connector")).arg("--help"));
+    let (_, list) = help.split_once("Commands:\n").unwrap();
+    list.lines()
+        .take_while(|line| line.starts_with("  "))
+        .filter_map(|line| line.split_whitespace().next())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The commands a document runs: the word behind the program's name in shell blocks, and in inline code that begins
+/// with that name. An option or nothing there is no command.
+fn commands_in(document: &str) -> Vec<String> {
+    let shell =
+        blocks(document, "sh").into_iter().flat_map(|block| block.split("hubspot-connector ").skip(1));
+    let inline = inline_code(document).into_iter().filter_map(|code| code.strip_prefix("hubspot-connector "));
+    shell
+        .chain(inline)
+        .map(|rest| rest.chars().take_while(char::is_ascii_lowercase).collect::<String>())
+        .filter(|word| !word.is_empty())
+        .collect()
+}
+
+#[test]
+fn every_command_a_document_names_exists() {
+    let commands = commands();
+    assert!(commands.contains("sync"), "{commands:?}");
+    let mut found = 0;
+    for (file, document) in documents() {
+        for command in commands_in(&document) {
+            found += 1;
+            assert!(commands.contains(&command), "{file}: hubspot-connector {command}");
+        }
+    }
+    assert!(found > 15, "only {found} commands were found, so the search is broken");
+}
+
+#[tokio::test]
+async fn every_query_in_a_document_runs() {
+    let test = TestDatabase::migrated().await;
+    let mut found = 0;
+    for (file, document) in documents() {
+        for block in blocks(&document, "sql") {
+            for statement in block.split(';').map(str::trim).filter(|statement| !statement.is_empty()) {
+                found += 1;
+                let result = test.sql.execute(sqlx::AssertSqlSafe(statement.to_owned())).await;
+                assert!(result.is_ok(), "{file}: {result:?} in:\n{statement}");
+            }
+        }
+    }
+    assert!(found > 10, "only {found} queries were found, so the search is broken");
+}
