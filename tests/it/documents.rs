@@ -106,13 +106,14 @@ fn the_example_file_offers_every_setting_with_its_meaning_and_default_and_no_oth
 
 #[test]
 fn the_example_file_can_be_read_and_is_accepted_once_a_token_is_set() {
-    let switched_on: String = offered()
+    let switched_on: Vec<_> = offered()
         .iter()
         // Only one way to name the database at a time, and this example names no real server.
         .filter(|(_, name, _)| name != "DATABASE_URL")
         .map(|(_, name, value)| format!("{name}={value}\n"))
         .collect();
-    let pairs = dotenvy::from_read_iter(switched_on.as_bytes()).map(Result::unwrap);
+    let file = switched_on.concat();
+    let pairs = dotenvy::from_read_iter(file.as_bytes()).map(Result::unwrap);
     let token = [("HUBSPOT_ACCESS_TOKEN".to_owned(), "a-token".to_owned())];
     let config = Config::read(Environment::from_pairs(pairs.chain(token))).unwrap();
     assert_eq!(config.sync.columns["contacts"], ["my_score"], "the examples of <TYPE> count too");
