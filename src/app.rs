@@ -38,7 +38,11 @@ struct Parts {
 /// When it cannot start: schema, rights, signal handlers. Afterwards failures are retried for ever.
 pub async fn run(config: Config, lifecycle: Lifecycle) -> anyhow::Result<()> {
     let started = tokio::time::Instant::now();
-    let database = open_database(&config.database, &config.sync, lifecycle.shutdown()).await?;
+    let database = match open_database(&config.database, &config.sync, lifecycle.shutdown()).await {
+        // Told to stop while it waited for the database: that is no failure.
+        Err(_) if lifecycle.shutdown().is_cancelled() => return Ok(()),
+        opened => opened?,
+    };
     let keeper = LeaseKeeper::new(database.clone(), process_name());
     let ticker = Ticker::start().await?;
     info!(

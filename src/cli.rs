@@ -7,7 +7,8 @@ mod progress;
 mod status;
 mod sync;
 
-use std::io::stderr;
+use std::fmt;
+use std::io::{Write, stderr, stdout};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -43,6 +44,11 @@ enum Command {
     Check,
     /// Create and change tables, then exit.
     Migrate,
+}
+
+/// Prints a line to standard output. A reader that has gone, as in `… | head`, is no failure.
+fn print(line: impl fmt::Display) {
+    writeln!(stdout(), "{line}").ok();
 }
 
 /// Parses the arguments, runs the command and turns its result into an exit code.

@@ -7,7 +7,7 @@ use tracing::{debug, info, warn};
 
 use crate::clock;
 use crate::config::{DatabaseConfig, SyncConfig};
-use crate::storage::{Database, StorageError, StorageErrorKind, migrate, pending_migrations};
+use crate::storage::{Database, StorageError, StorageErrorKind, migrate, pending_migrations, server_facts};
 use crate::sync::Chain;
 
 /// Pause between two attempts to reach the database at start.
@@ -37,18 +37,18 @@ pub async fn open_database(
 }
 
 /// The error with what to do about it.
+#[expect(clippy::needless_pass_by_value, reason = "for use in map_err")]
 pub(crate) fn advise(error: StorageError) -> anyhow::Error {
-    let advice = error.advice();
-    anyhow::Error::new(error).context(advice)
+    anyhow::anyhow!("{}. {}", Chain(&error), error.advice())
 }
 
 /// Waits until the database answers. Refused credentials are no reason to wait.
 async fn wait_for(database: &Database, shutdown: &CancellationToken) -> anyhow::Result<()> {
     let mut waiting = false;
     loop {
-        match database.version().await {
-            Ok(version) => {
-                info!("Connected to MariaDB {version}");
+        match server_facts(database).await {
+            Ok(facts) => {
+                info!("Connected to MariaDB {} at {}", facts.version, facts.host);
                 return Ok(());
             }
             Err(error) if error.kind() == StorageErrorKind::Transient => {

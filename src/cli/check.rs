@@ -1,12 +1,12 @@
 //! `check`: a preflight that says in words what is wrong and what to do.
 
 use std::fmt;
-use std::io::{Write, stdout};
 use std::process::ExitCode;
 
 use chrono::TimeDelta;
 use tokio_util::sync::CancellationToken;
 
+use super::print;
 use crate::config::{Config, Environment, SyncConfig};
 use crate::hubspot::{HubSpotClient, LimiterSnapshot, Priority};
 use crate::storage::{Database, pending_migrations, probe_rights, server_facts};
@@ -47,8 +47,7 @@ impl Report {
     /// Prints one line.
     fn line(&mut self, verdict: Verdict, subject: &str, text: impl fmt::Display) {
         self.failed |= verdict == Verdict::Failed;
-        // A closed pipe is no reason to fail: whoever reads has seen enough.
-        writeln!(stdout(), "{verdict:<8} {subject:<14} {text}").ok();
+        print(format_args!("{verdict:<8} {subject:<14} {text}"));
     }
 
     /// Prints the error of a check and what to do about it.
@@ -65,7 +64,7 @@ pub(super) async fn main(environment: Environment) -> anyhow::Result<ExitCode> {
     check_database(&config, &mut report).await?;
     check_hubspot(&config, &mut report).await?;
     let verdict = if report.failed { "Something has to be mended first, see above." } else { "Ready." };
-    writeln!(stdout(), "{verdict}")?;
+    print(verdict);
     Ok(if report.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 

@@ -1,9 +1,9 @@
 //! `migrate`: what a start does with the schema, and nothing else. For installations whose daemon may not change
 //! tables.
 
-use std::io::{Write, stdout};
 use std::process::ExitCode;
 
+use super::print;
 use crate::app::advise;
 use crate::config::{Config, Environment};
 use crate::storage::{Database, ensure_columns, load_catalogue, migrate};
@@ -20,6 +20,6 @@ pub(super) async fn main(environment: Environment) -> anyhow::Result<ExitCode> {
             ensure_columns(&database, object_type, wanted, &catalogue, true).await.map_err(advise)?;
         }
     }
-    writeln!(stdout(), "The schema is up to date.")?;
+    print("The schema is up to date.");
     Ok(ExitCode::SUCCESS)
 }

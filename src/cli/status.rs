@@ -1,11 +1,11 @@
 //! `status`: how far each type is, as a table or as JSON.
 
-use std::io::{Write, stdout};
 use std::process::ExitCode;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use comfy_table::{ContentArrangement, Table, presets};
 
+use super::print;
 use crate::app::advise;
 use crate::clock;
 use crate::config::{Config, Environment};
@@ -24,12 +24,12 @@ pub(super) async fn main(environment: Environment, arguments: &Arguments) -> any
     let (database, _) = Config::read_without_hubspot(environment)?;
     let states = load_states(&Database::new(&database)?).await.map_err(advise)?;
     if arguments.json {
-        writeln!(stdout(), "{}", serde_json::to_string_pretty(&states)?)?;
+        print(serde_json::to_string_pretty(&states)?);
     } else {
-        writeln!(stdout(), "{}", table(&states, clock::now()))?;
+        print(table(&states, clock::now()));
         for state in &states {
             if let Some(error) = &state.last_error {
-                writeln!(stdout(), "{}: {error}", state.object_type)?;
+                print(format_args!("{}: {error}", state.object_type));
             }
         }
     }

@@ -74,11 +74,11 @@ impl DatabaseConfig {
     /// # Errors
     /// When `DATABASE_URL` cannot be parsed, which reading the configuration has already ruled out.
     pub fn connect_options(&self) -> Result<MySqlConnectOptions, sqlx::Error> {
-        let (options, local, explicit_tls) = match &self.target {
+        let (options, default_tls, explicit_tls) = match &self.target {
             Target::Url(url) => {
                 let options = MySqlConnectOptions::from_str(url.expose_secret())?;
-                let local = options.get_socket().is_some() || is_local(options.get_host());
-                (options, local, url.expose_secret().contains("ssl-mode"))
+                let tls = default_tls(options.get_socket().is_some(), options.get_host());
+                (options, tls, url.expose_secret().contains("ssl-mode"))
             }
             Target::Parts { host, port, socket, user, password, name } => {
                 let mut options =
@@ -89,14 +89,13 @@ impl DatabaseConfig {
                 if let Some(socket) = socket {
                     options = options.socket(socket);
                 }
-                (options, socket.is_some() || is_local(host), false)
+                (options, default_tls(socket.is_some(), host), false)
             }
         };
-        let default = if local { MySqlSslMode::Preferred } else { MySqlSslMode::VerifyIdentity };
         let mut options = match (self.tls, explicit_tls) {
             (Some(mode), _) => options.ssl_mode(mode),
             (None, true) => options,
-            (None, false) => options.ssl_mode(default),
+            (None, false) => options.ssl_mode(default_tls),
         };
         if let Some(ca) = &self.tls_ca {
             options = options.ssl_ca(ca);
@@ -105,7 +104,29 @@ impl DatabaseConfig {
     }
 }
 
-/// Whether traffic to `host` stays on this machine.
-fn is_local(host: &str) -> bool {
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+/// The mode when none is asked for: what stays on this machine needs no proof of identity, and a socket no cipher.
+fn default_tls(over_socket: bool, host: &str) -> MySqlSslMode {
+    if over_socket {
+        MySqlSslMode::Disabled
+    } else if host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback()) {
+        MySqlSslMode::Preferred
+    } else {
+        MySqlSslMode::VerifyIdentity
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_leaves_the_machine_must_prove_its_identity() {
+        let mode = |over_socket, host| format!("{:?}", default_tls(over_socket, host));
+        assert_eq!(mode(true, "localhost"), "Disabled");
+        assert_eq!(mode(false, "127.0.0.1"), "Preferred");
+        assert_eq!(mode(false, "localhost"), "Preferred");
+        assert_eq!(mode(false, "::1"), "Preferred");
+        assert_eq!(mode(false, "db.example.test"), "VerifyIdentity");
+        assert_eq!(mode(false, "10.0.0.5"), "VerifyIdentity");
+    }
 }

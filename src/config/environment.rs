@@ -1,6 +1,7 @@
 //! Reading variables and collecting what is wrong with them.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::str::FromStr;
 
@@ -32,12 +33,16 @@ pub struct Environment {
 impl Environment {
     /// Takes the process environment, after `.env` in the working directory or above filled what is not set.
     pub fn from_process() -> Self {
-        // No `.env` is the normal case on a server; a broken one shows as the variables it fails to set.
-        dotenvy::dotenv().ok();
-        Self::from_pairs(
-            std::env::vars_os()
-                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
-        )
+        let file = dotenvy::dotenv();
+        let text =
+            |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+        let mut environment = Self::from_pairs(std::env::vars_os().filter_map(text));
+        // No file is the normal case on a server. Any other error would quote the line, which may hold a secret.
+        if file.is_err_and(|error| !error.not_found()) {
+            let message = "has a line that cannot be read, and what follows it is lost; put values with spaces in quotes";
+            environment.problem(".env", message.to_owned());
+        }
+        environment
     }
 
     /// Takes the given variables. An empty value is the same as an absent one.

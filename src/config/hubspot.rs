@@ -57,7 +57,9 @@ impl HubSpotConfig {
 fn is_safe_url(url: &str) -> bool {
     let loopback = ["http://127.0.0.1", "http://localhost", "http://[::1]"];
     let ends_host = |rest: &str| rest.is_empty() || rest.starts_with([':', '/']);
-    url.starts_with("https://") || loopback.iter().any(|host| url.strip_prefix(host).is_some_and(ends_host))
+    let is_loopback = loopback.iter().any(|host| url.strip_prefix(host).is_some_and(ends_host));
+    // What stands before an `@` is not the host.
+    !url.contains('@') && (url.starts_with("https://") || is_loopback)
 }
 
 #[cfg(test)]

@@ -87,7 +87,7 @@ pub const VARIABLES: &[Variable] = &[
         "DB_TLS",
         "",
         "disabled, preferred, required, verify_ca or verify_identity",
-        "Encryption towards MariaDB; by default `preferred` on this machine and `verify_identity` elsewhere.",
+        "Encryption towards MariaDB; by default `disabled` over a socket, `preferred` on this machine and `verify_identity` elsewhere.",
     ),
     public(
         "DB_TLS_CA",

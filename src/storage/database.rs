@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use sqlx::{Connection, Executor, MySql, MySqlConnection, MySqlPool, Transaction};
+use tracing::debug;
 
 use super::StorageError;
 use crate::config::DatabaseConfig;
@@ -72,20 +73,16 @@ impl Database {
         connect.await.map_err(StorageError::query("connect to the database"))
     }
 
-    /// The server's version text.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
-    pub async fn version(&self) -> Result<String, StorageError> {
-        sqlx::query_scalar("SELECT VERSION()")
-            .fetch_one(&self.pool)
-            .await
-            .map_err(StorageError::query("reach the database"))
-    }
-
     /// Closes every connection.
     pub async fn close(&self) {
         self.pool.close().await;
+    }
+}
+
+/// Closes a dedicated connection. It has done its work, so a peer that is gone already is none of our concern.
+pub(super) async fn close(connection: MySqlConnection) {
+    if let Err(error) = connection.close().await {
+        debug!("A database connection did not close cleanly: {error}");
     }
 }
 

@@ -84,6 +84,11 @@ const DATA: &[u16] = &[
     4025, // CHECK constraint failed (json_valid)
 ];
 
+/// MariaDB's number for a table that does not exist.
+const NO_SUCH_TABLE: u16 = 1146;
+/// What to do about a schema that is not there or too old.
+const MIGRATE: &str = "Run `hubspot-connector migrate` as a user who may change tables.";
+
 impl StorageError {
     /// Wraps a driver error with what was being done.
     pub(super) fn query(operation: impl Into<String>) -> impl FnOnce(sqlx::Error) -> Self {
@@ -108,7 +113,8 @@ impl StorageError {
     pub fn advice(&self) -> &'static str {
         match self {
             Self::WrongAccount { .. } => "Use the token of that account, or another database for this one.",
-            Self::SchemaOutdated(_) => "Run `hubspot-connector migrate` as a user who may change tables.",
+            Self::SchemaOutdated(_) => MIGRATE,
+            Self::Query { source, .. } if number(source) == NO_SUCH_TABLE => MIGRATE,
             Self::Migrate(_) => {
                 "Give the user the rights of deploy/grants.sql; if a migration stopped halfway, delete its row with success = 0 from _sqlx_migrations and start again."
             }
@@ -138,9 +144,19 @@ fn classify(error: &sqlx::Error) -> StorageErrorKind {
                 StorageErrorKind::Permanent
             }
         }
+        // A certificate that does not verify, or an answer that is not MariaDB's.
+        sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+            StorageErrorKind::Permanent
+        }
         sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Protocol(_) => {
             StorageErrorKind::Transient
         }
         _ => StorageErrorKind::Permanent,
     }
+}
+
+/// MariaDB's error number; 0 for an error that is not MariaDB's.
+fn number(error: &sqlx::Error) -> u16 {
+    let database = error.as_database_error().and_then(|error| error.try_downcast_ref::<MySqlDatabaseError>());
+    database.map_or(0, MySqlDatabaseError::number)
 }

@@ -3,10 +3,9 @@
 //! The daemon's own tables come from the files in `migrations/`; the mirror tables come from their descriptors
 //! (`mirror_schema`), so that a new object type needs no migration file.
 
-use sqlx::Connection;
 use sqlx::migrate::{Migrate, Migrator};
 
-use super::{Database, StorageError, ensure_table};
+use super::{Database, StorageError, database, ensure_table};
 use crate::model::ObjectType;
 
 /// The files in `migrations/`, part of the binary.
@@ -40,8 +39,8 @@ pub async fn migrate(database: &Database, objects: &[&'static ObjectType]) -> Re
     for object_type in objects {
         ensure_table(&mut connection, object_type).await?;
     }
-    // The lock goes with the connection.
-    connection.close().await.map_err(StorageError::query("close the migration connection"))
+    database::close(connection).await;
+    Ok(())
 }
 
 /// How many migrations have not run yet.

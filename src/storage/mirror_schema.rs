@@ -6,12 +6,12 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::{Connection, MySqlConnection, Row};
+use sqlx::{MySqlConnection, Row};
 use tracing::{info, warn};
 
 use super::column_fill::fill_column;
 use super::mirror::MirrorTable;
-use super::{Database, StorageError};
+use super::{Database, StorageError, database};
 use crate::model::{ColumnDef, ColumnType, ObjectType, Property};
 
 /// How the comment of a typed column begins.
@@ -221,7 +221,8 @@ async fn alter(
         .execute(&mut connection)
         .await
         .map_err(StorageError::query(format!("change the columns of {}", object_type.table)))?;
-    connection.close().await.map_err(StorageError::query("close a connection"))
+    database::close(connection).await;
+    Ok(())
 }
 
 /// A typed column and whether it still waits to be filled.

@@ -8,7 +8,7 @@ use super::engine::Engine;
 use super::error::{NextTry, SyncError, soon};
 use crate::clock;
 use crate::hubspot::Priority;
-use crate::storage::{StateRow, StorageError, bind_account};
+use crate::storage::{StateRow, bind_account};
 
 /// What is known of the token's account. Locked while HubSpot is asked, so that runs that begin together ask once.
 pub(super) type AccountCheck = Mutex<Standing>;
@@ -47,8 +47,9 @@ impl Engine {
     /// When the token is not accepted, or belongs to another account than the database or the configuration says.
     pub async fn check_account(&self) -> Result<(), SyncError> {
         let account = self.hubspot.account(Priority::Interactive).await?;
-        if let Some(bound) = self.config.portal_id.filter(|id| *id != account.portal_id) {
-            return Err(StorageError::WrongAccount { bound, given: account.portal_id }.into());
+        let given = account.portal_id;
+        if let Some(expected) = self.config.portal_id.filter(|expected| *expected != given) {
+            return Err(SyncError::UnexpectedAccount { expected, given });
         }
         bind_account(&self.database, &account).await?;
         self.hubspot.set_time_zone(&account.time_zone);

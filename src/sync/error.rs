@@ -24,6 +24,14 @@ pub enum SyncError {
     /// A listing returned the cursor it was given.
     #[error("the listing of {0} does not advance: HubSpot returned the same cursor again")]
     ListingStuck(&'static str),
+    /// The token belongs to another account than the configuration says.
+    #[error("HUBSPOT_PORTAL_ID is {expected}, but the token is for account {given}")]
+    UnexpectedAccount {
+        /// The configured account.
+        expected: i64,
+        /// The account of the token.
+        given: i64,
+    },
     /// The daemon is stopping.
     #[error("stopped before it was done")]
     Stopped,
@@ -45,7 +53,9 @@ impl SyncError {
     pub(super) fn next_try(&self) -> NextTry {
         match self {
             Self::Stopped => NextTry::Elsewhere,
-            Self::EmptyCatalogue(_) | Self::ListingStuck(_) => NextTry::NextInterval,
+            Self::EmptyCatalogue(_) | Self::ListingStuck(_) | Self::UnexpectedAccount { .. } => {
+                NextTry::NextInterval
+            }
             Self::HubSpot(error) => match error.kind() {
                 ErrorKind::RateLimited | ErrorKind::Unavailable | ErrorKind::Protocol => NextTry::Soon,
                 ErrorKind::TokenRejected
@@ -72,6 +82,7 @@ impl SyncError {
             Self::Storage(error) => error.advice(),
             Self::EmptyCatalogue(_) => "Check that the token has the crm.schemas read scope of this type.",
             Self::ListingStuck(_) => "Nothing to do if it passes; otherwise report it to HubSpot.",
+            Self::UnexpectedAccount { .. } => "Use the token of that account, or correct HUBSPOT_PORTAL_ID.",
             Self::Stopped => "Nothing to do: the next start continues.",
         }
     }
@@ -89,8 +100,14 @@ impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)?;
         let mut cause = self.0.source();
+        let mut said = self.0.to_string();
         while let Some(error) = cause {
-            write!(f, ": {error}")?;
+            let words = error.to_string();
+            // Some libraries repeat the cause in the error itself.
+            if !said.contains(&words) {
+                write!(f, ": {words}")?;
+            }
+            said = words;
             cause = error.source();
         }
         Ok(())
