@@ -35,8 +35,19 @@ struct Parts {
 /// Runs the daemon until it is told to stop.
 ///
 /// # Errors
-/// When it cannot start: schema, rights, signal handlers. Afterwards failures are retried for ever.
+/// When it cannot start: schema, rights, signal handlers. Afterwards failures are retried for ever; only a stop that
+/// takes too long is one more.
 pub async fn run(config: Config, lifecycle: Lifecycle) -> anyhow::Result<()> {
+    let Some(result) = lifecycle.within_grace(Box::pin(start_and_lead(config, &lifecycle))).await else {
+        anyhow::bail!("some work did not end in time; it is repeated at the next start");
+    };
+    result?;
+    info!("Stopped");
+    Ok(())
+}
+
+/// Everything from the first connection to the last.
+async fn start_and_lead(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<()> {
     let started = tokio::time::Instant::now();
     let database = match open_database(&config.database, &config.sync, lifecycle.shutdown()).await {
         // Told to stop while it waited for the database: that is no failure.
@@ -52,14 +63,12 @@ pub async fn run(config: Config, lifecycle: Lifecycle) -> anyhow::Result<()> {
         config.sync.objects.iter().map(|object_type| object_type.name).collect::<Vec<_>>().join(", ")
     );
     start::tell_service_manager(NotifyState::Ready);
-    let parts = Parts { config, database, lifecycle, ticker, keeper };
+    let parts = Parts { config, database, lifecycle: lifecycle.clone(), ticker, keeper };
     leader::lead_or_stand_by(&parts).await;
 
     start::tell_service_manager(NotifyState::Stopping);
-    let clean = parts.lifecycle.stop().await;
+    parts.lifecycle.stop().await;
     parts.ticker.stop().await.ok();
     parts.database.close().await;
-    anyhow::ensure!(clean, "some work did not end in time; it is repeated at the next start");
-    info!("Stopped");
     Ok(())
 }

@@ -59,15 +59,27 @@ impl Lifecycle {
         Ok(())
     }
 
-    /// Asks every task to end and waits for them, at most [`GRACE`]. Returns whether all ended in time.
-    pub async fn stop(&self) -> bool {
+    /// Asks every task to end and waits for them.
+    pub async fn stop(&self) {
         self.shutdown.cancel();
         self.tasks.close();
-        let ended = tokio::time::timeout(GRACE, self.tasks.wait()).await.is_ok();
-        if !ended {
-            warn!("{} task(s) did not end within {} s", self.tasks.len(), GRACE.as_secs());
+        self.tasks.wait().await;
+    }
+
+    /// Does `work`, but once the process should stop, for no longer than [`GRACE`]. `None` when that was not enough:
+    /// the process must then end, because what was under way is dropped wherever it was.
+    pub async fn within_grace<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let grace = async {
+            self.shutdown.cancelled().await;
+            tokio::time::sleep(GRACE).await;
+        };
+        tokio::select! {
+            done = work => Some(done),
+            () = grace => {
+                warn!("Ending after {} s of grace; what was under way is repeated at the next start", GRACE.as_secs());
+                None
+            }
         }
-        ended
     }
 }
 

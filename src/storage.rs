@@ -21,8 +21,10 @@ mod pipelines;
 mod preflight;
 mod quarantine;
 mod reference;
+mod state_row;
 mod sync_run;
 mod sync_state;
+mod words;
 
 pub use account::bind_account;
 pub use catalogue::{load_catalogue, store_catalogue};
@@ -36,7 +38,8 @@ pub use owners::store_owners;
 pub use pipelines::store_pipelines;
 pub use preflight::{ServerFacts, probe_rights, server_facts};
 pub use quarantine::{quarantined_records, release as release_from_quarantine};
+pub use state_row::{StateRow, request_run};
 pub use sync_run::{
     Lane, NewRun, Outcome, RunCounts, Trigger, count_page, finish_run, interrupt_open_runs, start_run,
 };
-pub use sync_state::{RequestedMode, RunMode, StateRow, SyncState, SyncStatus, load_states};
+pub use sync_state::{Request, RequestedMode, RunMode, SyncState, SyncStatus, load_states};

@@ -11,11 +11,14 @@ mod engine;
 mod error;
 mod event;
 mod page;
+mod patience;
 mod plan;
+mod records;
 mod reference;
 mod run;
 mod search;
 mod subject;
+mod verdict;
 
 pub use engine::Engine;
 pub(crate) use error::Chain;

@@ -1,12 +1,13 @@
 //! The loop that runs what is due, in the one process that may.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sd_notify::NotifyState;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -16,13 +17,17 @@ use crate::clock;
 use crate::hubspot::HubSpotClient;
 use crate::lifecycle::Lifecycle;
 use crate::storage::{
-    LEASE_TTL, Lease, LeaseKeeper, RequestedMode, StorageError, SyncState, Trigger, interrupt_open_runs,
+    LEASE_TTL, Lease, LeaseKeeper, Request, StorageError, SyncState, Trigger, interrupt_open_runs,
     load_states,
 };
 use crate::sync::{Chain, Engine, Events, Subject};
 
 /// Pause between two attempts to take over from another process.
 const STANDBY: Duration = Duration::from_secs(2);
+/// Rest of a subject whose run failed, whatever `sync_state` says.
+const REST: Duration = Duration::from_secs(5);
+/// How often runs are held to the schedule.
+const SCHEDULE_CHECK: Duration = Duration::from_mins(1);
 
 /// Leads whenever possible and stands by otherwise, until the process stops.
 pub(super) async fn lead_or_stand_by(parts: &Parts) {
@@ -105,9 +110,9 @@ async fn work(parts: &Parts, lease: &Lease, stop: &CancellationToken) -> anyhow:
         Events::default(),
         stop.clone(),
     ));
-    engine.adopt_schedule().await?;
-    let runs = Runs::new(parts.lifecycle.clone(), engine);
+    let runs = Runs::new(parts.lifecycle.clone(), engine.clone());
     let mut troubled = false;
+    let mut schedule_checked = None;
     while !stop.is_cancelled() {
         tokio::select! {
             () = stop.cancelled() => break,
@@ -115,6 +120,12 @@ async fn work(parts: &Parts, lease: &Lease, stop: &CancellationToken) -> anyhow:
             () = runs.ended.notified() => {}
         }
         tell_service_manager(NotifyState::Watchdog);
+        let now = Instant::now();
+        if schedule_checked.is_none_or(|checked| now - checked >= SCHEDULE_CHECK) {
+            schedule_checked = Some(now);
+            // What keeps the state from being written keeps it from being read, and is reported there.
+            engine.keep_to_schedule().await.ok();
+        }
         match load_states(&parts.database).await {
             Ok(states) => {
                 troubled = false;
@@ -131,72 +142,91 @@ async fn work(parts: &Parts, lease: &Lease, stop: &CancellationToken) -> anyhow:
     Ok(())
 }
 
-/// The runs under way, at most one a subject.
+/// The runs, at most one a subject at a time.
 struct Runs {
     lifecycle: Lifecycle,
     engine: Arc<Engine>,
-    /// Names of the subjects that are running.
-    running: Arc<Mutex<HashSet<String>>>,
+    /// Subjects that cannot be started now, by name.
+    busy: Arc<Mutex<HashMap<String, Busy>>>,
     /// Told whenever a run has ended.
     ended: Arc<Notify>,
+}
+
+/// Why a subject cannot be started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Busy {
+    /// It is running.
+    Running,
+    /// Its last run failed, and how it ended may not have been recorded: without a rest it could be due again at once,
+    /// for ever.
+    RestingUntil(Instant),
 }
 
 impl Runs {
     /// No run yet.
     fn new(lifecycle: Lifecycle, engine: Arc<Engine>) -> Self {
-        Self { lifecycle, engine, running: Arc::default(), ended: Arc::default() }
+        Self { lifecycle, engine, busy: Arc::default(), ended: Arc::default() }
     }
 
-    /// Starts every subject that is due and not running.
+    /// Starts every subject that is due and can be started.
     fn start_due(&self, states: &[SyncState]) {
         let now = clock::now();
         for subject in self.engine.subjects() {
             let name = subject.to_string();
             let state = states.iter().find(|state| state.object_type == name);
-            let Some((trigger, requested)) = due(state, now) else { continue };
-            if self.names().contains(&name) {
-                continue;
+            let Some((trigger, request)) = due(state, now) else { continue };
+            match lock(&self.busy).get(&name) {
+                Some(Busy::Running) => continue,
+                Some(Busy::RestingUntil(end)) if Instant::now() < *end => continue,
+                Some(Busy::RestingUntil(_)) | None => {}
             }
-            self.start(subject, name, trigger, requested);
+            self.start(subject, name, trigger, request);
         }
     }
 
     /// Starts one run.
-    fn start(&self, subject: Subject, name: String, trigger: Trigger, requested: Option<RequestedMode>) {
-        self.names().insert(name.clone());
+    fn start(&self, subject: Subject, name: String, trigger: Trigger, request: Option<Request>) {
+        lock(&self.busy).insert(name.clone(), Busy::Running);
         let engine = self.engine.clone();
-        let run = self.lifecycle.spawn(async move {
-            // The engine has logged and recorded whatever went wrong.
-            engine.run_verified(subject, trigger, requested).await.ok();
-        });
-        let (running, ended) = (self.running.clone(), self.ended.clone());
+        let run = self.lifecycle.spawn(async move { engine.run_verified(subject, trigger, request).await });
+        let (engine, busy, ended) = (self.engine.clone(), self.busy.clone(), self.ended.clone());
         self.lifecycle.spawn(async move {
-            if let Err(panic) = run.await {
-                error!(%subject, "The run of {subject} panicked: {panic}");
+            let succeeded = match run.await {
+                // The engine has logged and recorded whatever went wrong.
+                Ok(result) => result.is_ok(),
+                Err(panic) => {
+                    error!(%subject, "The run of {subject} panicked: {panic}");
+                    engine.record_panic(subject).await;
+                    false
+                }
+            };
+            if succeeded {
+                lock(&busy).remove(&name);
+            } else {
+                lock(&busy).insert(name, Busy::RestingUntil(Instant::now() + REST));
             }
-            running.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
             ended.notify_one();
         });
     }
 
     /// Waits until no run is under way.
     async fn finished(&self) {
-        while !self.names().is_empty() {
+        while lock(&self.busy).values().any(|busy| *busy == Busy::Running) {
             self.ended.notified().await;
         }
     }
+}
 
-    /// The names of the running subjects.
-    fn names(&self) -> MutexGuard<'_, HashSet<String>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// Locks what a panicked holder cannot have left half-changed.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether a subject is due, and why. One that never ran is.
-fn due(state: Option<&SyncState>, now: DateTime<Utc>) -> Option<(Trigger, Option<RequestedMode>)> {
+fn due(state: Option<&SyncState>, now: DateTime<Utc>) -> Option<(Trigger, Option<Request>)> {
     let Some(state) = state else { return Some((Trigger::Schedule, None)) };
-    if state.requested_mode.is_some() {
-        return Some((Trigger::Request, state.requested_mode));
+    if let Some(request) = state.request() {
+        return Some((Trigger::Request, Some(request)));
     }
     let is_due = state.next_run_at.is_none_or(|next| next <= now);
     is_due.then_some((Trigger::Schedule, None))

@@ -59,7 +59,7 @@ fn status(state: &SyncState) -> String {
         SyncStatus::Idle if state.backfill_cursor.is_some() => "full listing interrupted".to_owned(),
         SyncStatus::Idle if state.last_sync_date.is_some() => "in step".to_owned(),
         SyncStatus::Idle => "waiting".to_owned(),
-        SyncStatus::Running => format!("running ({})", state.mode.map_or("", |mode| mode.text())),
+        SyncStatus::Running => format!("running ({})", state.mode.map_or("", |mode| mode.word())),
         SyncStatus::Error => format!("error ({} in a row)", state.consecutive_failures),
     }
 }

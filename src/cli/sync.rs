@@ -11,8 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use chrono::{DateTime, Utc};
-use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tracing::{error, info};
 
 use super::progress::Bars;
@@ -21,14 +20,16 @@ use crate::config::{Config, Environment, LogConfig};
 use crate::hubspot::HubSpotClient;
 use crate::lifecycle::Lifecycle;
 use crate::storage::{
-    Database, Lease, LeaseKeeper, RequestedMode, StateRow, SyncState, SyncStatus, Trigger,
-    interrupt_open_runs, load_states,
+    Database, Lease, LeaseKeeper, RequestedMode, SyncState, SyncStatus, Trigger, interrupt_open_runs,
+    load_states, request_run,
 };
 use crate::sync::{Engine, Events, Subject};
 use crate::{clock, telemetry};
 
 /// How often the daemon's progress is read.
 const WATCH: Duration = Duration::from_millis(250);
+/// How long a daemon may take to begin what was asked for; it looks every second.
+const UNNOTICED: Duration = Duration::from_secs(30);
 
 /// Arguments of `sync`.
 #[derive(Debug, Clone, clap::Args)]
@@ -79,13 +80,10 @@ pub(super) async fn main(
     let keeper = LeaseKeeper::new(database.clone(), process_name());
     let mode = if arguments.full { RequestedMode::Full } else { RequestedMode::Incremental };
     let sync = Sync { config, database, lifecycle, keeper, subjects, mode, bars };
-    let succeeded = match sync.keeper.acquire(ACCOUNT_LEASE).await.map_err(advise)? {
-        Some(lease) => sync.run_here(lease).await?,
-        None => sync.hand_over().await?,
+    let Some(succeeded) = sync.lifecycle.within_grace(sync.carry_out()).await else {
+        bail!("stopped before it was done")
     };
-    sync.lifecycle.stop().await;
-    sync.database.close().await;
-    Ok(if succeeded { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if succeeded? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// The subjects named on the command line, all of them when none is.
@@ -103,6 +101,18 @@ fn choose(config: &Config, names: &[String]) -> anyhow::Result<Vec<Subject>> {
 }
 
 impl Sync {
+    /// Asks for the runs and does them here, or watches the daemon do them; returns whether all went well.
+    async fn carry_out(&self) -> anyhow::Result<bool> {
+        self.request().await?;
+        let succeeded = match self.keeper.acquire(ACCOUNT_LEASE).await.map_err(advise)? {
+            Some(lease) => self.run_here(lease).await?,
+            None => self.watch().await?,
+        };
+        self.lifecycle.stop().await;
+        self.database.close().await;
+        Ok(succeeded)
+    }
+
     /// Runs the subjects in this process, all at once, and returns whether all went well.
     async fn run_here(&self, lease: Lease) -> anyhow::Result<bool> {
         let stop = self.lifecycle.shutdown().child_token();
@@ -121,44 +131,64 @@ impl Sync {
             events,
             stop.clone(),
         ));
-        if let Err(error) = engine.check_account().await {
-            self.keeper.release(&lease).await.ok();
-            bail!("{}", error.report());
-        }
-        let mut runs = JoinSet::new();
+        let states = load_states(&self.database).await.map_err(advise)?;
+        let mut runs = Vec::new();
         for subject in self.subjects.clone() {
-            let (engine, mode) = (engine.clone(), self.mode);
-            runs.spawn(async move { engine.run(subject, Trigger::Request, Some(mode)).await.is_ok() });
+            let state = states.iter().find(|state| state.object_type == subject.to_string());
+            let (engine, request) = (engine.clone(), state.and_then(SyncState::request));
+            runs.push(
+                self.lifecycle.spawn(async move {
+                    engine.run_verified(subject, Trigger::Request, request).await.is_ok()
+                }),
+            );
         }
-        let succeeded = runs.join_all().await.into_iter().all(|ok| ok);
+        let mut succeeded = true;
+        for run in runs {
+            succeeded &= run.await.context("a run panicked")?;
+        }
         stop.cancel();
         self.keeper.release(&lease).await.ok();
         Ok(succeeded)
     }
 
-    /// Asks the daemon and watches it, until it is done or gone.
-    async fn hand_over(&self) -> anyhow::Result<bool> {
-        info!("A hubspot-connector is running on this database; it carries the sync out");
-        let asked_at = clock::now();
+    /// Writes down what is asked for; whoever holds the lease does it.
+    async fn request(&self) -> anyhow::Result<()> {
         for subject in &self.subjects {
-            let row = StateRow::new(self.database.clone(), subject.to_string());
-            row.request(self.mode, asked_at).await.map_err(advise)?;
+            request_run(&self.database, &subject.to_string(), self.mode).await.map_err(advise)?;
         }
+        Ok(())
+    }
+
+    /// Watches the daemon do what was asked for, until it is done or gone.
+    async fn watch(&self) -> anyhow::Result<bool> {
+        info!("A hubspot-connector is running on this database; it carries the sync out");
         let mut drawn = HashMap::new();
+        let mut noticed = Instant::now();
         loop {
             let states = load_states(&self.database).await.map_err(advise)?;
             let ours: Vec<_> = states.iter().filter(|state| self.concerns(state)).collect();
             if let Some(bars) = &self.bars {
                 for state in &ours {
-                    draw(bars.bar(&mut drawn, &state.object_type), state, asked_at);
+                    draw(bars.bar(&mut drawn, &state.object_type), state);
                 }
             }
-            if ours.iter().all(|state| is_done(state, asked_at)) {
+            if ours.iter().all(|state| is_done(state)) {
                 return Ok(report(&ours));
+            }
+            if ours.iter().any(|state| state.status == SyncStatus::Running) {
+                noticed = Instant::now();
             }
             if let Some(lease) = self.keeper.acquire(ACCOUNT_LEASE).await.map_err(advise)? {
                 info!("The other hubspot-connector has ended; going on here");
                 return self.run_here(lease).await;
+            }
+            if noticed.elapsed() > UNNOTICED {
+                let open: Vec<_> =
+                    ours.iter().filter(|state| !is_done(state)).map(|state| &*state.object_type).collect();
+                bail!(
+                    "the running hubspot-connector does not begin {}; is it in its SYNC_OBJECTS?",
+                    open.join(", ")
+                );
             }
             tokio::select! {
                 () = self.lifecycle.shutdown().cancelled() => bail!("stopped watching; the daemon goes on"),
@@ -173,18 +203,15 @@ impl Sync {
     }
 }
 
-/// Whether a run that began after the request has ended.
-fn is_done(state: &SyncState, asked_at: DateTime<Utc>) -> bool {
-    let after = |at: Option<DateTime<Utc>>| at.is_some_and(|at| at >= asked_at);
-    state.requested_mode.is_none()
-        && state.status != SyncStatus::Running
-        && (after(state.last_sync_date) || after(state.last_error_at))
+/// Whether what was asked for has been done, or has failed.
+fn is_done(state: &SyncState) -> bool {
+    state.request().is_none() && state.status != SyncStatus::Running
 }
 
 /// Draws the daemon's progress.
-fn draw(bar: &indicatif::ProgressBar, state: &SyncState, asked_at: DateTime<Utc>) {
+fn draw(bar: &indicatif::ProgressBar, state: &SyncState) {
     let count = |records: i64| u64::try_from(records).unwrap_or(0);
-    if is_done(state, asked_at) {
+    if is_done(state) {
         let message =
             state.last_error.as_ref().map_or_else(|| "done".to_owned(), |error| format!("failed: {error}"));
         Bars::finish(bar, message);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sqlx::{QueryBuilder, Row};
 
 use super::reference::{BATCH, Difference};
-use super::{Database, StorageError};
+use super::{Database, Lease, StorageError};
 use crate::model::{ObjectType, Property};
 
 /// Makes the stored catalogue of the type equal to `properties`; one that is gone is marked archived. Writes only
@@ -15,6 +15,7 @@ use crate::model::{ObjectType, Property};
 /// When the database cannot be written.
 pub async fn store_catalogue(
     database: &Database,
+    lease: &Lease,
     object_type: &ObjectType,
     properties: &[Property],
 ) -> Result<(), StorageError> {
@@ -27,7 +28,7 @@ pub async fn store_catalogue(
         return Ok(());
     }
     let failed = || StorageError::query(format!("store the property catalogue of {object_type}"));
-    let mut transaction = database.begin().await?;
+    let mut transaction = lease.begin(database).await?;
     for chunk in difference.changed.chunks(BATCH) {
         upsert(object_type, chunk)
             .build()
@@ -44,7 +45,7 @@ pub async fn store_catalogue(
             .await
             .map_err(failed())?;
     }
-    transaction.commit().await.map_err(failed())
+    transaction.commit().await
 }
 
 /// One statement that writes the given properties.

@@ -70,7 +70,11 @@ impl Database {
             prepare(&mut connection).await?;
             Ok(connection)
         };
-        connect.await.map_err(StorageError::query("connect to the database"))
+        // A connection that is still being made can be dropped without harm to any other.
+        let connected = tokio::time::timeout(ACQUIRE_TIMEOUT, connect).await;
+        connected
+            .unwrap_or(Err(sqlx::Error::PoolTimedOut))
+            .map_err(StorageError::query("connect to the database"))
     }
 
     /// Closes every connection.

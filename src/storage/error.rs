@@ -61,12 +61,21 @@ pub enum StorageErrorKind {
 /// MariaDB error numbers after which the whole transaction may simply be tried again.
 /// Source: MariaDB, "MariaDB Error Codes".
 const TRANSIENT: &[u16] = &[
-    1020, // record has changed since last read (11.8, REPEATABLE READ)
+    1020, // record has changed since last read
+    1021, // disk full
+    1026, // error writing a file
+    1030, // error from the storage engine, a full disk among them
     1040, // too many connections
+    1047, // a Galera node that is not ready
     1053, // server shutdown in progress
+    1114, // table full, as on a full disk
+    1203, // too many connections of the user
     1205, // lock wait timeout
     1213, // deadlock
+    1226, // a limit of the user is used up
     1290, // read only, as during a failover
+    1317, // query interrupted
+    1792, // read only transaction
     1836, // read only
     1927, // connection was killed
     1969, // max_statement_time exceeded

@@ -175,6 +175,11 @@ async fn try_acquire(
     holder: &str,
 ) -> Result<bool, sqlx::Error> {
     use sqlx::Connection;
+    // Mostly somebody holds it, and then a look is enough: a lock would wait for the pages under way and hold up the
+    // next ones.
+    if !is_free(connection, name, holder, "").await? {
+        return Ok(false);
+    }
     let mut transaction = connection.begin().await?;
     // Makes the row exist, so that even the first taker has something to lock. The no-op update takes the exclusive
     // lock at once; `INSERT IGNORE` would take a shared one, and two takers upgrading it would deadlock.
@@ -185,7 +190,7 @@ async fn try_acquire(
     .bind(name)
     .execute(&mut *transaction)
     .await?;
-    let free = is_free(&mut transaction, name, holder).await?;
+    let free = is_free(&mut transaction, name, holder, "FOR UPDATE").await?;
     if free {
         let sql = format!(
             "UPDATE leases \
@@ -200,17 +205,19 @@ async fn try_acquire(
     Ok(free)
 }
 
-/// Whether nobody else alive holds the lease. Locks its row.
+/// Whether nobody else alive holds the lease. `lock` ends the statement that reads its row.
 async fn is_free(
-    transaction: &mut Transaction<'_, MySql>,
+    connection: &mut MySqlConnection,
     name: &str,
     holder: &str,
+    lock: &str,
 ) -> Result<bool, sqlx::Error> {
     let sql = format!(
         "SELECT holder, connection_id, expires_at <= NOW(6) AS expired, server = {SERVER} AS same_server \
-         FROM leases WHERE name = ? FOR UPDATE"
+         FROM leases WHERE name = ? {lock}"
     );
-    let row = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(name).fetch_one(&mut **transaction).await?;
+    let row = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(name).fetch_optional(&mut *connection).await?;
+    let Some(row) = row else { return Ok(true) };
     if row.try_get::<String, _>("holder")? == holder || row.try_get::<bool, _>("expired")? {
         return Ok(true);
     }
@@ -220,7 +227,7 @@ async fn is_free(
     let alive: bool =
         sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM information_schema.processlist WHERE id = ?)")
             .bind(row.try_get::<i64, _>("connection_id")?)
-            .fetch_one(&mut **transaction)
+            .fetch_one(connection)
             .await?;
     Ok(!alive)
 }

@@ -133,27 +133,24 @@ pub async fn store_records(
     let incoming = newest_by_id(records);
     let stored = lookup(connection, table, &incoming).await?;
     let mut outcome = PageOutcome::default();
-    let (mut new, mut changed) = (Vec::new(), Vec::new());
+    let (mut new, mut changed, mut kept) = (Vec::new(), Vec::new(), Vec::new());
     for candidate in &incoming {
         match decide(candidate, stored.get(&candidate.record.id)) {
             Decision::Insert => new.push(RowWrite::new(None, candidate)),
             Decision::Rewrite(local_key) => changed.push(RowWrite::new(Some(local_key), candidate)),
-            Decision::Keep => outcome.unchanged += 1,
+            Decision::Keep => kept.push(candidate.record.id),
         }
     }
-    let ids: Vec<_> = new.iter().chain(&changed).map(|write| write.incoming.record.id).collect();
-    quarantine::clear(connection, table.object_type, &ids).await?;
     let mut refused = rejected.to_vec();
-    for oversized in
-        new.extract_if(.., RowWrite::is_oversized).chain(changed.extract_if(.., RowWrite::is_oversized))
-    {
-        refused
-            .push(oversized.reject(format!("{} bytes are more than a row can hold", oversized.json.len())));
-    }
+    let oversized =
+        new.extract_if(.., RowWrite::is_oversized).chain(changed.extract_if(.., RowWrite::is_oversized));
+    refused.extend(oversized.map(|write| write.reject("larger than a row can be".to_owned())));
     outcome.inserted = write_all(connection, table, &new, &mut refused, now).await?;
     outcome.updated = write_all(connection, table, &changed, &mut refused, now).await?;
-    outcome.quarantined = refused.len() as u64;
+    (outcome.unchanged, outcome.quarantined) = (kept.len() as u64, refused.len() as u64);
     quarantine::record_rejected(connection, table.object_type, &refused, now).await?;
+    let written: Vec<_> = new.iter().chain(&changed).map(|write| write.incoming.record.id).collect();
+    quarantine::release_healed(connection, table.object_type, &written, &kept, now).await?;
     Ok(outcome)
 }
 

@@ -6,7 +6,7 @@ use sqlx::mysql::MySqlRow;
 use sqlx::{MySql, QueryBuilder, Row};
 
 use super::reference::{BATCH, Difference};
-use super::{Database, PageOutcome, StorageError};
+use super::{Database, Lease, PageOutcome, StorageError};
 use crate::model::Owner;
 
 /// Makes the stored owners equal to `owners`. One that HubSpot no longer lists is marked archived, never dropped:
@@ -14,14 +14,18 @@ use crate::model::Owner;
 ///
 /// # Errors
 /// When the database cannot be written.
-pub async fn store_owners(database: &Database, owners: &[Owner]) -> Result<PageOutcome, StorageError> {
+pub async fn store_owners(
+    database: &Database,
+    lease: &Lease,
+    owners: &[Owner],
+) -> Result<PageOutcome, StorageError> {
     let stored = load(database).await?;
     let difference = Difference::between(&stored, owners, |owner| &owner.id, |owner| owner.archived);
     if difference.is_empty() {
         return Ok(difference.outcome);
     }
     let failed = || StorageError::query("store the owners");
-    let mut transaction = database.begin().await?;
+    let mut transaction = lease.begin(database).await?;
     for chunk in difference.changed.chunks(BATCH) {
         upsert(chunk).build().persistent(false).execute(&mut *transaction).await.map_err(failed())?;
     }
@@ -29,7 +33,7 @@ pub async fn store_owners(database: &Database, owners: &[Owner]) -> Result<PageO
         let query = sqlx::query("UPDATE hubspot_owners SET archived = TRUE WHERE owner_id = ?").bind(id);
         query.execute(&mut *transaction).await.map_err(failed())?;
     }
-    transaction.commit().await.map_err(failed())?;
+    transaction.commit().await?;
     Ok(difference.outcome)
 }
 

@@ -6,7 +6,7 @@ use sqlx::mysql::MySqlRow;
 use sqlx::{MySql, QueryBuilder, Row};
 
 use super::reference::{BATCH, Difference};
-use super::{Database, PageOutcome, StorageError};
+use super::{Database, Lease, PageOutcome, StorageError};
 use crate::model::{ObjectType, Pipeline, Stage};
 
 /// A stage with the pipeline it belongs to.
@@ -23,6 +23,7 @@ struct PlacedStage {
 /// When the database cannot be written.
 pub async fn store_pipelines(
     database: &Database,
+    lease: &Lease,
     object_type: &ObjectType,
     pipelines: &[Pipeline],
 ) -> Result<PageOutcome, StorageError> {
@@ -40,7 +41,7 @@ pub async fn store_pipelines(
         |placed| placed.stage.archived,
     );
 
-    let mut transaction = database.begin().await?;
+    let mut transaction = lease.begin(database).await?;
     for chunk in difference.changed.chunks(BATCH) {
         let mut query = tables.upsert_pipelines(chunk);
         query.build().persistent(false).execute(&mut *transaction).await.map_err(failed())?;
@@ -58,7 +59,7 @@ pub async fn store_pipelines(
             query.execute(&mut *transaction).await.map_err(failed())?;
         }
     }
-    transaction.commit().await.map_err(failed())?;
+    transaction.commit().await?;
     Ok(difference.outcome)
 }
 

@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 use sqlx::{MySqlConnection, QueryBuilder};
 
 use super::{Database, StorageError};
+use crate::clock;
 use crate::model::{self, ObjectId, ObjectType, RejectedRecord};
 
 /// A value that stays in the JSON only.
@@ -93,11 +94,14 @@ pub(super) async fn record_misfits(
     Ok(())
 }
 
-/// Drops the entries of records that are about to be stored anew; what is still wrong is recorded again.
-pub(super) async fn clear(
+/// Lets records go that are well again: of the `written` ones every entry this page did not repeat, of the `kept`
+/// ones, which needed nothing, the entry of the record as a whole.
+pub(super) async fn release_healed(
     connection: &mut MySqlConnection,
     object_type: &ObjectType,
-    ids: &[ObjectId],
+    written: &[ObjectId],
+    kept: &[ObjectId],
+    now: DateTime<Utc>,
 ) -> Result<(), StorageError> {
     // Nearly always empty, and then this look is all it costs.
     let any: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM quarantine WHERE object_type = ?)")
@@ -105,20 +109,27 @@ pub(super) async fn clear(
         .fetch_one(&mut *connection)
         .await
         .map_err(StorageError::query("look into the quarantine"))?;
-    if any && !ids.is_empty() {
-        delete(connection, object_type, ids).await?;
+    if any {
+        delete(connection, object_type, written, "", now).await?;
+        delete(connection, object_type, kept, " AND property = ''", now).await?;
     }
     Ok(())
 }
 
-/// Deletes every entry of the records.
+/// Deletes the entries of the records that were last seen before `now` and meet the further condition.
 async fn delete(
     connection: &mut MySqlConnection,
     object_type: &ObjectType,
     ids: &[ObjectId],
+    condition: &'static str,
+    now: DateTime<Utc>,
 ) -> Result<(), StorageError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
     let mut query = QueryBuilder::new("DELETE FROM quarantine WHERE object_type = ");
-    query.push_bind(object_type.name).push(" AND record_key IN (");
+    query.push_bind(object_type.name).push(" AND last_seen_at < ").push_bind(now).push(condition);
+    query.push(" AND record_key IN (");
     let mut keys = query.separated(", ");
     for id in ids {
         keys.push_bind(id.to_string());
@@ -141,7 +152,9 @@ pub async fn quarantined_records(
     object_type: &ObjectType,
 ) -> Result<Vec<ObjectId>, StorageError> {
     let keys: Vec<String> = sqlx::query_scalar(
-        "SELECT record_key FROM quarantine WHERE object_type = ? AND property = '' ORDER BY last_seen_at LIMIT ?",
+        "SELECT record_key FROM quarantine \
+         WHERE object_type = ? AND property = '' AND record_key NOT LIKE 'sha256:%' \
+         ORDER BY last_seen_at LIMIT ?",
     )
     .bind(object_type.name)
     .bind(RETRIES_PER_RUN)
@@ -160,10 +173,7 @@ pub async fn release(
     object_type: &ObjectType,
     ids: &[ObjectId],
 ) -> Result<(), StorageError> {
-    if ids.is_empty() {
-        return Ok(());
-    }
     let mut transaction = database.begin().await?;
-    delete(&mut transaction, object_type, ids).await?;
+    delete(&mut transaction, object_type, ids, "", clock::now()).await?;
     transaction.commit().await.map_err(StorageError::query("release records from quarantine"))
 }

@@ -1,78 +1,48 @@
 //! `sync_runs`: what every run did.
 
-use std::fmt;
-
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::MySqlConnection;
 
+use super::words::stored_words;
 use super::{Database, PageOutcome, StorageError};
 use crate::model::Window;
 
 /// How long finished runs are kept.
 const KEPT: TimeDelta = TimeDelta::days(90);
 
-/// The way a run finds records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lane {
-    /// Listing everything.
-    Backfill,
-    /// Searching a window of modification time.
-    Incremental,
-    /// Searching an older window again, for what the index delivered late.
-    Delayed,
-    /// Reading a small table whole.
-    Reference,
-}
-
-/// Why a run began.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trigger {
-    /// Its time had come.
-    Schedule,
-    /// Somebody asked.
-    Request,
-}
-
-/// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// It did all it set out to do.
-    Succeeded,
-    /// It gave up; `error` says why.
-    Failed,
-    /// It was told to stop, or its process died.
-    Interrupted,
-}
-
-impl fmt::Display for Lane {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Backfill => "backfill",
-            Self::Incremental => "incremental",
-            Self::Delayed => "delayed",
-            Self::Reference => "reference",
-        })
+stored_words! {
+    /// The way a run finds records.
+    pub enum Lane {
+        /// Listing everything.
+        Backfill = "backfill",
+        /// Searching a window of modification time.
+        Incremental = "incremental",
+        /// Searching an older window again, for what the index delivered late.
+        Delayed = "delayed",
+        /// Reading a small table whole.
+        Reference = "reference",
     }
 }
 
-impl Trigger {
-    /// As stored.
-    fn text(self) -> &'static str {
-        match self {
-            Self::Schedule => "schedule",
-            Self::Request => "request",
-        }
+stored_words! {
+    /// Why a run began.
+    pub enum Trigger {
+        /// Its time had come.
+        Schedule = "schedule",
+        /// Somebody asked.
+        Request = "request",
     }
 }
 
-impl Outcome {
-    /// As stored.
-    fn text(self) -> &'static str {
-        match self {
-            Self::Succeeded => "succeeded",
-            Self::Failed => "failed",
-            Self::Interrupted => "interrupted",
-        }
+stored_words! {
+    /// How a run ended.
+    pub enum Outcome {
+        /// It did all it set out to do.
+        Succeeded = "succeeded",
+        /// It gave up; `error` says why.
+        Failed = "failed",
+        /// It was told to stop, or its process died.
+        Interrupted = "interrupted",
     }
 }
 
@@ -114,7 +84,8 @@ impl RunCounts {
     }
 }
 
-/// Records the beginning of a run and returns its id. Also lets go of runs older than 90 days.
+/// Records the beginning of a run and returns its id. Lets go of runs older than 90 days, and closes one of the same
+/// type whose end could not be recorded: a type has one run at a time.
 ///
 /// # Errors
 /// When the database cannot be written.
@@ -126,13 +97,21 @@ pub async fn start_run(database: &Database, run: &NewRun<'_>) -> Result<u64, Sto
         .execute(database.pool())
         .await
         .map_err(failed())?;
+    sqlx::query(
+        "UPDATE sync_runs SET outcome = 'interrupted', finished_at = ? WHERE object_type = ? AND outcome = 'running'",
+    )
+    .bind(run.started_at)
+    .bind(run.object_type)
+    .execute(database.pool())
+    .await
+    .map_err(failed())?;
     let inserted = sqlx::query(
         "INSERT INTO sync_runs (object_type, lane, triggered_by, started_at, window_start, window_end) \
          VALUES (?, ?, ?, ?, ?, ?)",
     )
     .bind(run.object_type)
-    .bind(run.lane.to_string())
-    .bind(run.trigger.text())
+    .bind(run.lane.word())
+    .bind(run.trigger.word())
     .bind(run.started_at)
     .bind(run.window.map(|window| window.start))
     .bind(run.window.map(|window| window.end))
@@ -185,7 +164,7 @@ pub async fn finish_run(
     count_page(&mut transaction, run_id, counts).await?;
     let failed = || StorageError::query("record the end of a run");
     sqlx::query("UPDATE sync_runs SET outcome = ?, error = ?, finished_at = ? WHERE run_id = ?")
-        .bind(outcome.text())
+        .bind(outcome.word())
         .bind(error)
         .bind(now)
         .bind(run_id)

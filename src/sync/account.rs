@@ -8,7 +8,7 @@ use super::engine::Engine;
 use super::error::{NextTry, SyncError, soon};
 use crate::clock;
 use crate::hubspot::Priority;
-use crate::storage::{StateRow, bind_account};
+use crate::storage::bind_account;
 
 /// What is known of the token's account. Locked while HubSpot is asked, so that runs that begin together ask once.
 pub(super) type AccountCheck = Mutex<Standing>;
@@ -25,7 +25,7 @@ pub(super) struct Standing {
 
 impl Engine {
     /// Whether runs may begin. Asks HubSpot once, and after a failure again only when that makes sense; the failure
-    /// then stands in `sync_state` of every type.
+    /// then stands in `sync_state` of every type, and whatever was asked for has failed with it.
     pub(super) async fn verify_account(&self) -> bool {
         let mut standing = self.account.lock().await;
         if standing.verified {
@@ -45,7 +45,7 @@ impl Engine {
     ///
     /// # Errors
     /// When the token is not accepted, or belongs to another account than the database or the configuration says.
-    pub async fn check_account(&self) -> Result<(), SyncError> {
+    async fn check_account(&self) -> Result<(), SyncError> {
         let account = self.hubspot.account(Priority::Interactive).await?;
         let given = account.portal_id;
         if let Some(expected) = self.config.portal_id.filter(|expected| *expected != given) {
@@ -76,7 +76,7 @@ impl Engine {
         standing.retry_at = Some(retry_at);
         error!(error = report, "Nothing can be synced; trying again at {}", retry_at.format("%H:%M:%S UTC"));
         for subject in self.subjects() {
-            let state = StateRow::new(self.database.clone(), subject.to_string());
+            let state = self.state_row(subject);
             let recorded = async {
                 state.load().await?;
                 state.fail(&report, now, retry_at).await

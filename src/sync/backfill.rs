@@ -5,9 +5,10 @@
 
 use tracing::warn;
 
-use super::engine::{Context, Engine};
+use super::engine::Engine;
 use super::error::SyncError;
 use super::page::{Page, Progress};
+use super::records::Context;
 use super::run::Run;
 use crate::hubspot::{ErrorKind, HubSpotClient, HubSpotError, Priority, RecordPage};
 use crate::model::Cursor;
@@ -37,9 +38,6 @@ impl Engine {
         let mut page = first_page(&hubspot, context, &mut listing).await?;
         loop {
             let next = page.next.take();
-            if next.is_some() && next == listing.cursor {
-                return Err(SyncError::ListingStuck(context.object_type.name));
-            }
             let rows = Page { table: &context.table, records: &page.records, rejected: &page.rejected };
             listing.listed += rows.len();
             let progress = Progress::Listed { next: next.as_ref(), listed: listing.listed };

@@ -1,7 +1,8 @@
 //! What a run learns before it reads records: the property catalogue, and the columns that follow from it.
 
-use super::engine::{Context, Engine};
+use super::engine::Engine;
 use super::error::SyncError;
+use super::records::Context;
 use crate::hubspot::{HubSpotClient, Priority};
 use crate::model::ObjectType;
 use crate::storage::{StateRow, ensure_columns, store_catalogue};
@@ -21,7 +22,7 @@ impl Engine {
         if catalogue.is_empty() {
             return Err(SyncError::EmptyCatalogue(object_type.name));
         }
-        store_catalogue(&self.database, object_type, &catalogue).await?;
+        store_catalogue(&self.database, &self.lease, object_type, &catalogue).await?;
         let wanted = self.config.columns.get(object_type.name).map_or(&[][..], Vec::as_slice);
         let table = ensure_columns(&self.database, object_type, wanted, &catalogue, self.may_alter).await?;
         let properties = catalogue.into_iter().map(|property| property.name).collect();

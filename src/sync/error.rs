@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::Subject;
 use crate::hubspot::{ErrorKind, HubSpotError};
 use crate::storage::{StorageError, StorageErrorKind};
 
@@ -21,9 +22,10 @@ pub enum SyncError {
     /// HubSpot listed no property at all. Going on would empty every row.
     #[error("HubSpot lists no properties of {0}")]
     EmptyCatalogue(&'static str),
-    /// A listing returned the cursor it was given.
-    #[error("the listing of {0} does not advance: HubSpot returned the same cursor again")]
-    ListingStuck(&'static str),
+    /// The token has not proven to belong to the account the database mirrors; the reason was logged and recorded when
+    /// it was asked.
+    #[error("the HubSpot account is not verified")]
+    Unverified,
     /// The token belongs to another account than the configuration says.
     #[error("HUBSPOT_PORTAL_ID is {expected}, but the token is for account {given}")]
     UnexpectedAccount {
@@ -32,6 +34,9 @@ pub enum SyncError {
         /// The account of the token.
         given: i64,
     },
+    /// The run panicked.
+    #[error("syncing {0} ended in a defect of this program; the log has its words")]
+    Panicked(Subject),
     /// The daemon is stopping.
     #[error("stopped before it was done")]
     Stopped,
@@ -53,9 +58,10 @@ impl SyncError {
     pub(super) fn next_try(&self) -> NextTry {
         match self {
             Self::Stopped => NextTry::Elsewhere,
-            Self::EmptyCatalogue(_) | Self::ListingStuck(_) | Self::UnexpectedAccount { .. } => {
-                NextTry::NextInterval
-            }
+            Self::EmptyCatalogue(_)
+            | Self::Unverified
+            | Self::Panicked(_)
+            | Self::UnexpectedAccount { .. } => NextTry::NextInterval,
             Self::HubSpot(error) => match error.kind() {
                 ErrorKind::RateLimited | ErrorKind::Unavailable | ErrorKind::Protocol => NextTry::Soon,
                 ErrorKind::TokenRejected
@@ -81,8 +87,9 @@ impl SyncError {
             Self::HubSpot(error) => error.advice(),
             Self::Storage(error) => error.advice(),
             Self::EmptyCatalogue(_) => "Check that the token has the crm.schemas read scope of this type.",
-            Self::ListingStuck(_) => "Nothing to do if it passes; otherwise report it to HubSpot.",
+            Self::Unverified => "See the error of the account check.",
             Self::UnexpectedAccount { .. } => "Use the token of that account, or correct HUBSPOT_PORTAL_ID.",
+            Self::Panicked(_) => "Report it; the next run goes on from the last stored page.",
             Self::Stopped => "Nothing to do: the next start continues.",
         }
     }

@@ -1,21 +1,11 @@
 //! Storing a page: one transaction, tried again as a whole when the database stumbles.
 
-use std::time::Duration;
-
-use tracing::warn;
-
 use super::engine::Engine;
-use super::error::{Chain, SyncError};
+use super::error::SyncError;
+use super::patience::Patience;
 use super::run::Run;
 use crate::model::{Cursor, Record, RejectedRecord};
-use crate::retry::RetryPolicy;
-use crate::storage::{
-    MirrorTable, RunCounts, StateRow, StorageError, StorageErrorKind, count_page, store_records,
-};
-
-/// Tries of a page: together about half a minute, so that a run survives a restart of the database.
-const STORE_PAGE: RetryPolicy =
-    RetryPolicy { base: Duration::from_millis(200), factor: 2.0, cap: Duration::from_secs(5), tries: 12 };
+use crate::storage::{MirrorTable, RunCounts, StateRow, StorageError, count_page, store_records};
 
 /// Records on their way into the mirror.
 pub(super) struct Page<'p> {
@@ -56,21 +46,14 @@ impl Engine {
         page: &Page<'_>,
         progress: &Progress<'_>,
     ) -> Result<(), SyncError> {
-        let mut delays = STORE_PAGE.delays();
-        loop {
-            let error = match self.try_store_page(run, state, page, progress).await {
-                Ok(counts) => {
-                    run.counts = counts;
-                    return Ok(());
-                }
-                Err(error) => error,
-            };
-            let delay = delays.next().filter(|_| error.kind() == StorageErrorKind::Transient);
-            let Some(delay) = delay else { return Err(error.into()) };
-            let subject = run.subject;
-            warn!(%subject, error = %Chain(&error), "Storing a page of {subject} again in {} ms", delay.as_millis());
-            self.pause(delay).await?;
-        }
+        let mut patience = Patience::new(&self.stop, format!("Storing a page of {}", run.subject));
+        run.counts = loop {
+            match self.try_store_page(run, state, page, progress).await {
+                Ok(counts) => break counts,
+                Err(error) => patience.wait(error).await?,
+            }
+        };
+        Ok(())
     }
 
     /// One attempt: all of it or nothing.

@@ -20,10 +20,10 @@ impl Engine {
     ) -> Result<u64, SyncError> {
         state.load().await?;
         state.begin(RunMode::Reference).await?;
-        let parts = (&self.database, self.hubspot.counted(), &self.events);
-        let mut run = Run::start(parts, subject, Lane::Reference, trigger, None).await?;
+        let mut run = Run::start(self, subject, Lane::Reference, trigger, None).await?;
         let result = self.refresh(&mut run).await;
-        run.finish(result).await.map(|counts| counts.fetched)
+        let records = run.counts.fetched;
+        run.finish(result).await.map(|()| records)
     }
 
     /// Fetches and stores.
@@ -31,11 +31,14 @@ impl Engine {
         let (fetched, outcome) = match run.subject {
             Subject::Owners => {
                 let owners = run.hubspot.owners(Priority::Incremental).await?;
-                (owners.len(), store_owners(&self.database, &owners).await?)
+                (owners.len(), store_owners(&self.database, &self.lease, &owners).await?)
             }
             Subject::Pipelines(object_type) | Subject::Records(object_type) => {
                 let pipelines = run.hubspot.pipelines(object_type, Priority::Incremental).await?;
-                (pipelines.len(), store_pipelines(&self.database, object_type, &pipelines).await?)
+                (
+                    pipelines.len(),
+                    store_pipelines(&self.database, &self.lease, object_type, &pipelines).await?,
+                )
             }
         };
         run.counts.add(fetched as u64, outcome);

@@ -1,9 +1,12 @@
 //! One lane of one run: its row in `sync_runs`, its figures, its events.
 
 use chrono::{DateTime, Utc};
-use tracing::{error, info, warn};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
 
+use super::engine::Engine;
 use super::error::{NextTry, SyncError};
+use super::patience::Patience;
 use super::{Event, Events, Subject};
 use crate::clock;
 use crate::hubspot::HubSpotClient;
@@ -25,15 +28,15 @@ pub(super) struct Run {
     pub(super) hubspot: HubSpotClient,
     database: Database,
     events: Events,
+    stop: CancellationToken,
     started_at: DateTime<Utc>,
     pages: u64,
 }
 
 impl Run {
-    /// Records and announces the beginning of a lane. `hubspot` counts the requests of this lane alone, those
-    /// already sent to prepare it included.
+    /// Records and announces the beginning of a lane.
     pub(super) async fn start(
-        (database, hubspot, events): (&Database, HubSpotClient, &Events),
+        engine: &Engine,
         subject: Subject,
         lane: Lane,
         trigger: Trigger,
@@ -42,16 +45,18 @@ impl Run {
         let started_at = clock::now();
         let name = subject.to_string();
         let id =
-            start_run(database, &NewRun { object_type: &name, lane, trigger, started_at, window }).await?;
-        events.send(Event::Started { subject, lane });
+            start_run(&engine.database, &NewRun { object_type: &name, lane, trigger, started_at, window })
+                .await?;
+        engine.events.send(Event::Started { subject, lane });
         Ok(Self {
             subject,
             lane,
             id,
             counts: RunCounts::default(),
-            hubspot,
-            database: database.clone(),
-            events: events.clone(),
+            hubspot: engine.hubspot.counted(),
+            database: engine.database.clone(),
+            events: engine.events.clone(),
+            stop: engine.stop.clone(),
             started_at,
             pages: 0,
         })
@@ -78,8 +83,9 @@ impl Run {
         }
     }
 
-    /// Records and announces the end of the lane, and hands the result on.
-    pub(super) async fn finish(self, result: Result<(), SyncError>) -> Result<RunCounts, SyncError> {
+    /// Records and announces the end of the lane, and hands the result on. Says in the log what a lane did that went
+    /// well; why one did not is said once, where the run ends.
+    pub(super) async fn finish(self, result: Result<(), SyncError>) -> Result<(), SyncError> {
         let counts = self.counts_now();
         let report = result.as_ref().err().map(SyncError::report);
         let outcome = match &result {
@@ -87,34 +93,34 @@ impl Run {
             Err(error) if error.next_try() == NextTry::Elsewhere => Outcome::Interrupted,
             Err(_) => Outcome::Failed,
         };
-        self.log(&counts, &result);
-        let finished = clock::now();
-        let recorded =
-            finish_run(&self.database, self.id, outcome, &counts, report.as_deref(), finished).await;
+        if outcome == Outcome::Succeeded {
+            self.log_success(&counts);
+        }
+        let finished_at = clock::now();
+        let mut patience = Patience::new(&self.stop, format!("Recording a run of {}", self.subject));
+        let recorded = loop {
+            match finish_run(&self.database, self.id, outcome, &counts, report.as_deref(), finished_at).await
+            {
+                Ok(()) => break Ok(()),
+                Err(error) => match patience.wait(error).await {
+                    Ok(()) => {}
+                    Err(error) => break Err(error),
+                },
+            }
+        };
         self.events.send(Event::Finished { subject: self.subject, lane: self.lane, counts, error: report });
         // The first failure is the one to report: a database that is gone fails both.
-        result.and(recorded.map(|()| counts).map_err(SyncError::from))
+        result.and(recorded.map_err(SyncError::from))
     }
 
-    /// One line that says how it went.
-    fn log(&self, counts: &RunCounts, result: &Result<(), SyncError>) {
-        let (subject, lane, rows) = (self.subject, self.lane, counts.outcome);
+    /// One line that says what it did.
+    fn log_success(&self, counts: &RunCounts) {
+        let (subject, lane, rows, requests) = (self.subject, self.lane, counts.outcome, counts.requests);
         let duration_ms = (clock::now() - self.started_at).num_milliseconds();
-        let figures = format!(
-            "{} new, {} changed, {} unchanged, {} quarantined, {} request(s), {duration_ms} ms",
-            rows.inserted, rows.updated, rows.unchanged, rows.quarantined, counts.requests
+        info!(
+            %subject, %lane, duration_ms,
+            "Synced {subject} ({lane}): {} new, {} changed, {} unchanged, {} quarantined, {requests} request(s), {duration_ms} ms",
+            rows.inserted, rows.updated, rows.unchanged, rows.quarantined
         );
-        match result {
-            Ok(()) => info!(%subject, %lane, duration_ms, "Synced {subject} ({lane}): {figures}"),
-            Err(error) => match error.next_try() {
-                NextTry::Elsewhere => info!(%subject, %lane, "Stopped syncing {subject} ({lane}): {figures}"),
-                NextTry::Soon => {
-                    warn!(%subject, %lane, error = error.report(), "Failed to sync {subject} ({lane}), trying again soon");
-                }
-                NextTry::NextInterval => {
-                    error!(%subject, %lane, error = error.report(), "Failed to sync {subject} ({lane})");
-                }
-            },
-        }
     }
 }

@@ -6,24 +6,32 @@
 //! behind the window's end, where the next one begins.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tracing::debug;
+use tracing::{debug, warn};
 
-use super::engine::{Context, Engine};
+use super::engine::Engine;
 use super::error::SyncError;
 use super::page::{Page, Progress};
+use super::patience::Patience;
 use super::plan::listing_is_cheaper;
+use super::records::Context;
 use super::run::Run;
 use crate::hubspot::{Hit, Priority, SearchPage};
 use crate::model::{ObjectId, Window};
-use crate::storage::{Lane, SyncState, quarantined_records, release_from_quarantine, stored_versions};
+use crate::storage::{
+    Lane, StorageError, SyncState, quarantined_records, release_from_quarantine, stored_versions,
+};
 
 /// Records a batch read takes. Source: HubSpot, "Using object APIs".
 const BATCH_READ: usize = 100;
-/// Times an answer that contradicts itself (hits counted but none shown) is asked for again. The index settles in
-/// moments; what it still hides then, the overlap and the delayed pass find.
+/// Hits a full search page holds. Source: HubSpot, "Search the CRM".
+const SEARCH_PAGE: usize = 200;
+/// Answers that contradict themselves (hits counted but none shown) before a walk gives up for this time.
 const CONTRADICTIONS: u32 = 3;
+/// Pause before such an answer is asked for again; the index settles in moments.
+const SETTLING: Duration = Duration::from_secs(1);
 
 /// How a search ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +56,7 @@ impl Engine {
     ) -> Result<Found, SyncError> {
         let mut to_read = quarantined_records(&self.database, context.object_type).await?;
         let mut walk = Walk::default();
-        while let Some(page) = walk.next(run, context, window).await? {
+        while let Some(page) = self.next_page(&mut walk, run, context, window).await? {
             let outdated = self.outdated(context, &page.hits).await?;
             run.counts.outcome.unchanged += (page.hits.len() - outdated.len()) as u64;
             run.counts.fetched += (page.hits.len() - outdated.len()) as u64;
@@ -68,8 +76,39 @@ impl Engine {
             self.go_on()?;
         }
         self.read_and_store(run, context, &to_read).await?;
-        self.cover(run, context, window).await?;
+        if walk.is_complete() {
+            self.cover(run, context, window).await?;
+        } else {
+            let object_type = context.object_type;
+            warn!(
+                "HubSpot counts more {object_type} than it shows; the next run searches the same window again"
+            );
+        }
         Ok(Found::All)
+    }
+
+    /// The next page with hits, `None` after the last one.
+    async fn next_page(
+        &self,
+        walk: &mut Walk,
+        run: &Run,
+        context: &Context,
+        window: Window,
+    ) -> Result<Option<SearchPage>, SyncError> {
+        while !walk.ended {
+            let page = run
+                .hubspot
+                .search_modified(context.object_type, window, walk.after, Priority::Incremental)
+                .await?;
+            walk.take(&page);
+            if !page.hits.is_empty() {
+                return Ok(Some(page));
+            }
+            if !walk.ended {
+                self.pause(SETTLING).await?;
+            }
+        }
+        Ok(None)
     }
 
     /// The hits whose stored copy is missing or older.
@@ -116,12 +155,23 @@ impl Engine {
 
     /// Everything in the window is stored: says so.
     async fn cover(&self, run: &Run, context: &Context, window: Window) -> Result<(), SyncError> {
+        let mut patience = Patience::new(&self.stop, format!("Moving the watermark of {}", run.subject));
+        loop {
+            match self.try_cover(run, context, window).await {
+                Ok(()) => return Ok(()),
+                Err(error) => patience.wait(error).await?,
+            }
+        }
+    }
+
+    /// One attempt of [`Engine::cover`].
+    async fn try_cover(&self, run: &Run, context: &Context, window: Window) -> Result<(), StorageError> {
         let mut transaction = self.lease.begin(&self.database).await?;
         match run.lane {
             Lane::Delayed => context.state.advance_delayed_watermark(&mut transaction, window.end).await?,
             _ => context.state.advance_watermark(&mut transaction, window.end).await?,
         }
-        Ok(transaction.commit().await?)
+        transaction.commit().await
     }
 }
 
@@ -145,24 +195,9 @@ impl Default for Walk {
 }
 
 impl Walk {
-    /// The next page with hits, `None` after the last one.
-    async fn next(
-        &mut self,
-        run: &Run,
-        context: &Context,
-        window: Window,
-    ) -> Result<Option<SearchPage>, SyncError> {
-        while !self.ended {
-            let page = run
-                .hubspot
-                .search_modified(context.object_type, window, self.after, Priority::Incremental)
-                .await?;
-            self.take(&page);
-            if !page.hits.is_empty() {
-                return Ok(Some(page));
-            }
-        }
-        Ok(None)
+    /// Whether every hit was seen, as far as the index can be believed.
+    fn is_complete(&self) -> bool {
+        self.ended && self.contradictions == 0
     }
 
     /// Takes note of an answer to "what comes after [`Walk::after`]".
@@ -171,11 +206,13 @@ impl Walk {
             self.after = self.after.max(last);
             self.pages += 1;
             self.contradictions = 0;
-            // A short page alone proves nothing: the count may know of more.
-            self.ended = page.total <= page.hits.len() as u64;
+            // Neither a short page nor a count proves anything alone.
+            self.ended = page.hits.len() < SEARCH_PAGE && page.total <= page.hits.len() as u64;
+        } else if page.total == 0 {
+            (self.ended, self.contradictions) = (true, 0);
         } else {
             self.contradictions += 1;
-            self.ended = page.total == 0 || self.contradictions == CONTRADICTIONS;
+            self.ended = self.contradictions == CONTRADICTIONS;
         }
     }
 }
@@ -203,14 +240,23 @@ mod tests {
         walk.take(&page([1], 7));
         assert_eq!((walk.ended, walk.contradictions), (false, 0));
         (0..CONTRADICTIONS).for_each(|_| walk.take(&page([], 6)));
-        assert!(walk.ended);
+        assert!(walk.ended && !walk.is_complete(), "what was not shown is not covered");
+    }
+
+    #[test]
+    fn a_full_page_is_not_the_last_whatever_the_count_says() {
+        let mut walk = Walk::default();
+        walk.take(&page(1..=200, 200));
+        assert!(!walk.ended);
+        walk.take(&page([], 0));
+        assert!(walk.is_complete());
     }
 
     #[test]
     fn an_empty_window_ends_at_once() {
         let mut walk = Walk::default();
         walk.take(&page([], 0));
-        assert!(walk.ended);
+        assert!(walk.is_complete());
     }
 
     proptest! {
@@ -233,7 +279,7 @@ mod tests {
                 }
                 walk.take(&page(shown, rest.len() as u64));
             }
-            prop_assert!(walk.ended);
+            prop_assert!(walk.is_complete());
             prop_assert_eq!(met, ids);
         }
     }

@@ -113,15 +113,15 @@ async fn unknown_reserved_and_forbidden_columns_do_not_stop_the_mirror() {
 #[tokio::test]
 async fn the_catalogue_follows_hubspot() {
     let (test, contacts) = with_contacts(0).await;
-    store_catalogue(&test.database, contacts, &catalogue()).await.unwrap();
+    store_catalogue(&test.database, &test.lease().await, contacts, &catalogue()).await.unwrap();
     let mut later = catalogue();
     later.remove(0);
     later[0].label = "Renamed".into();
     later.push(property("fresh", "bool", "booleancheckbox"));
-    store_catalogue(&test.database, contacts, &later).await.unwrap();
+    store_catalogue(&test.database, &test.lease().await, contacts, &later).await.unwrap();
     let stored = || test.rows("hubspot_properties", &["name", "label", "archived"], "ORDER BY name");
     assert_eq!(stored().await, ["fresh|fresh|0", "note|Renamed|0", "score|score|1", "when|when|0"]);
 
-    store_catalogue(&test.database, contacts, &catalogue()).await.unwrap();
+    store_catalogue(&test.database, &test.lease().await, contacts, &catalogue()).await.unwrap();
     assert_eq!(stored().await, ["fresh|fresh|1", "note|note|0", "score|score|0", "when|when|0"]);
 }

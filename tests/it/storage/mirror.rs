@@ -3,8 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use hubspot_mariadb_connector::model::{ObjectId, ObjectType, Record, RejectedRecord};
 use hubspot_mariadb_connector::storage::{
-    Lease, LeaseKeeper, MirrorTable, PageOutcome, StoredVersion, load_mirror_table, store_records,
-    stored_versions,
+    Lease, MirrorTable, PageOutcome, StoredVersion, load_mirror_table, store_records, stored_versions,
 };
 
 use crate::support::database::TestDatabase;
@@ -41,8 +40,7 @@ impl Fixture {
         let test = TestDatabase::migrated().await;
         let contacts = ObjectType::named("contacts").unwrap();
         let table = load_mirror_table(&test.database, contacts).await.unwrap();
-        let keeper = LeaseKeeper::new(test.database.clone(), "test".into());
-        let lease = keeper.acquire("account").await.unwrap().unwrap();
+        let lease = test.lease().await;
         Self { test, table, lease }
     }
 
@@ -200,6 +198,9 @@ async fn a_record_mariadb_refuses_is_quarantined_and_the_others_are_stored() {
     assert_eq!(fixture.test.value("SELECT COUNT(*) FROM hubspot_contacts WHERE hubspot_id = 50").await, "0");
     assert_eq!(fixture.quarantine().await, [r#"50||{"city":"Bonn"}|1"#]);
 
+    fixture.store(&page).await;
+    assert_eq!(fixture.quarantine().await, [r#"50||{"city":"Bonn"}|2"#], "tried again, and counted");
+
     fixture.store(&[contact(50, 20, &[])]).await;
     assert!(fixture.quarantine().await.is_empty(), "a record that is well again leaves the quarantine");
 }
@@ -231,6 +232,22 @@ async fn records_that_cannot_be_understood_are_kept_as_they_came() {
         quarantine[1].starts_with("sha256:") && quarantine[1].ends_with("||no id at all|2"),
         "{quarantine:?}"
     );
+}
+
+#[tokio::test]
+async fn a_record_served_whole_again_in_the_same_version_leaves_the_quarantine() {
+    let fixture = Fixture::new().await;
+    let long = "x".repeat(300);
+    let whole = [contact(7, 10, &[("lastname", &long)])];
+    fixture.store(&whole).await;
+    let garbled = RejectedRecord { id: "7".into(), reason: "garbled".into(), raw: "{".into() };
+    fixture.store_with(&[], &[garbled]).await;
+    assert_eq!(fixture.quarantine().await.len(), 2);
+
+    assert_eq!(fixture.store(&whole).await.unchanged, 1);
+
+    let left = fixture.quarantine().await;
+    assert_eq!(left, [format!("7|lastname|{long}|1")], "the value still does not fit, the record is well");
 }
 
 #[tokio::test]

@@ -50,12 +50,12 @@ fn pipeline(id: &str, label: &str, stages: &[&str]) -> Pipeline {
 async fn owners_follow_hubspot_and_none_is_dropped() {
     let test = TestDatabase::migrated().await;
     let first = [owner("1", "Ada", false), owner("2", "Grace", false), owner("3", "Edsger", true)];
-    let outcome = store_owners(&test.database, &first).await.unwrap();
+    let outcome = store_owners(&test.database, &test.lease().await, &first).await.unwrap();
     assert_eq!(outcome, PageOutcome { inserted: 3, ..PageOutcome::default() });
-    assert_eq!(store_owners(&test.database, &first).await.unwrap().unchanged, 3);
+    assert_eq!(store_owners(&test.database, &test.lease().await, &first).await.unwrap().unchanged, 3);
 
     let second = [owner("1", "Augusta", false), owner("3", "Edsger", true)];
-    let outcome = store_owners(&test.database, &second).await.unwrap();
+    let outcome = store_owners(&test.database, &test.lease().await, &second).await.unwrap();
     assert_eq!(outcome, PageOutcome { updated: 1, unchanged: 1, deleted: 1, ..PageOutcome::default() });
     let stored =
         test.rows("hubspot_owners", &["owner_id", "first_name", "archived"], "ORDER BY owner_id").await;
@@ -65,8 +65,8 @@ async fn owners_follow_hubspot_and_none_is_dropped() {
 #[tokio::test]
 async fn an_empty_answer_archives_nobody() {
     let test = TestDatabase::migrated().await;
-    store_owners(&test.database, &[owner("1", "Ada", false)]).await.unwrap();
-    store_owners(&test.database, &[]).await.unwrap();
+    store_owners(&test.database, &test.lease().await, &[owner("1", "Ada", false)]).await.unwrap();
+    store_owners(&test.database, &test.lease().await, &[]).await.unwrap();
     assert_eq!(test.rows("hubspot_owners", &["archived"], "").await, ["0"]);
 }
 
@@ -77,19 +77,24 @@ async fn a_stage_that_disappears_is_archived_and_comes_back() {
     let stages =
         || test.rows("hubspot_deal_stages", &["stage_id", "pipeline_id", "archived"], "ORDER BY stage_id");
     let full = [pipeline("default", "Sales", &["open", "won"]), pipeline("other", "Other", &["first"])];
-    store_pipelines(&test.database, deals, &full).await.unwrap();
+    store_pipelines(&test.database, &test.lease().await, deals, &full).await.unwrap();
     assert_eq!(stages().await, ["first|other|0", "open|default|0", "won|default|0"]);
 
     // One stage gone, one moved to another pipeline, one pipeline gone.
-    store_pipelines(&test.database, deals, &[pipeline("default", "Renamed", &["open", "first"])])
-        .await
-        .unwrap();
+    store_pipelines(
+        &test.database,
+        &test.lease().await,
+        deals,
+        &[pipeline("default", "Renamed", &["open", "first"])],
+    )
+    .await
+    .unwrap();
     assert_eq!(stages().await, ["first|default|0", "open|default|0", "won|default|1"]);
     let pipelines =
         test.rows("hubspot_deal_pipelines", &["pipeline_id", "label", "archived"], "ORDER BY 1").await;
     assert_eq!(pipelines, ["default|Renamed|0", "other|Other|1"]);
 
-    let again = store_pipelines(&test.database, deals, &full).await.unwrap();
+    let again = store_pipelines(&test.database, &test.lease().await, deals, &full).await.unwrap();
     assert_eq!(again.updated, 2);
     assert_eq!(stages().await, ["first|other|0", "open|default|0", "won|default|0"]);
     let probability = test.rows("hubspot_deal_stages", &["probability", "is_closed"], "LIMIT 1").await;

@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use hubspot_mariadb_connector::model::Cursor;
 use hubspot_mariadb_connector::storage::{
-    Lane, Lease, LeaseKeeper, NewRun, Outcome, PageOutcome, RequestedMode, RunCounts, RunMode, StateRow,
-    SyncStatus, Trigger, count_page, finish_run, interrupt_open_runs, start_run,
+    Lane, Lease, NewRun, Outcome, PageOutcome, RequestedMode, RunCounts, RunMode, StateRow, StorageError,
+    SyncStatus, Trigger, count_page, finish_run, interrupt_open_runs, request_run, start_run,
 };
 
 use crate::support::database::TestDatabase;
@@ -17,10 +17,9 @@ fn at(seconds: i64) -> DateTime<Utc> {
 /// A database, a row of its state, and the right to write.
 async fn fixture() -> (TestDatabase, StateRow, Lease) {
     let test = TestDatabase::migrated().await;
-    let row = StateRow::new(test.database.clone(), "contacts");
+    let lease = test.lease().await;
+    let row = StateRow::new(test.database.clone(), lease.clone(), "contacts");
     row.load().await.unwrap();
-    let lease =
-        LeaseKeeper::new(test.database.clone(), "test".into()).acquire("account").await.unwrap().unwrap();
     (test, row, lease)
 }
 
@@ -78,20 +77,67 @@ async fn failures_are_counted_explained_and_forgotten_after_a_success() {
     );
     assert_eq!(state.last_error.as_deref(), Some("no token"));
 
-    row.succeed(at(70), at(970), None).await.unwrap();
+    row.succeed(at(70), at(970), None, None).await.unwrap();
     let state = row.load().await.unwrap();
     assert_eq!((state.status, state.consecutive_failures, state.last_error), (SyncStatus::Idle, 0, None));
     assert_eq!((state.last_sync_date, state.next_run_at), (Some(at(70)), Some(at(970))));
 }
 
 #[tokio::test]
-async fn a_request_stays_until_a_run_begins() {
-    let (_test, row, _lease) = fixture().await;
-    row.request(RequestedMode::Full, at(5)).await.unwrap();
-    let state = row.load().await.unwrap();
-    assert_eq!((state.requested_mode, state.requested_at), (Some(RequestedMode::Full), Some(at(5))));
+async fn a_request_stays_until_a_run_has_answered_it() {
+    let (test, row, _lease) = fixture().await;
+    let ask = |mode| request_run(&test.database, "contacts", mode);
+    ask(RequestedMode::Full).await.unwrap();
+    ask(RequestedMode::Incremental).await.unwrap();
+    let asked = row.load().await.unwrap().request().unwrap();
+    assert_eq!(asked.mode, RequestedMode::Full, "the larger of two requests counts");
     row.begin(RunMode::Full).await.unwrap();
-    assert_eq!(row.load().await.unwrap().requested_mode, None);
+    row.interrupt().await.unwrap();
+    assert_eq!(row.load().await.unwrap().request(), Some(asked), "an interrupted run has answered nothing");
+
+    ask(RequestedMode::Incremental).await.unwrap();
+    row.succeed(at(1), at(2), None, Some(asked)).await.unwrap();
+    let later = row.load().await.unwrap().request().unwrap();
+    assert!(later.at > asked.at, "what was asked for meanwhile stays");
+    row.succeed(at(1), at(2), None, Some(later)).await.unwrap();
+    assert_eq!(row.load().await.unwrap().request(), None);
+}
+
+#[tokio::test]
+async fn a_failed_run_fails_its_request() {
+    let (test, row, _lease) = fixture().await;
+    request_run(&test.database, "contacts", RequestedMode::Incremental).await.unwrap();
+    row.fail("no token", at(1), at(2)).await.unwrap();
+    assert_eq!(row.load().await.unwrap().request(), None);
+}
+
+#[tokio::test]
+async fn without_the_lease_no_step_is_taken() {
+    let (test, row, _lease) = fixture().await;
+    row.begin_backfill(at(1), None).await.unwrap();
+    test.execute("UPDATE leases SET holder = 'somebody else'").await;
+    assert!(matches!(row.interrupt().await, Err(StorageError::LeaseLost(_))));
+    assert!(matches!(row.begin_backfill(at(9), None).await, Err(StorageError::LeaseLost(_))));
+    assert!(matches!(row.fail("x", at(9), at(9)).await, Err(StorageError::LeaseLost(_))));
+    let state = row.load().await.unwrap();
+    assert_eq!((state.backfill_started_at, state.consecutive_failures), (Some(at(1)), 0));
+}
+
+#[tokio::test]
+async fn a_run_whose_end_was_not_recorded_is_closed_by_the_next() {
+    let (test, _row, _lease) = fixture().await;
+    for object_type in ["contacts", "deals", "contacts"] {
+        let run = NewRun {
+            object_type,
+            lane: Lane::Incremental,
+            trigger: Trigger::Schedule,
+            started_at: at(5),
+            window: None,
+        };
+        start_run(&test.database, &run).await.unwrap();
+    }
+    let runs = test.rows("sync_runs", &["object_type", "outcome"], "ORDER BY run_id").await;
+    assert_eq!(runs, ["contacts|interrupted", "deals|running", "contacts|running"]);
 }
 
 #[tokio::test]

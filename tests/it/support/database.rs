@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use hubspot_mariadb_connector::config::{Config, DatabaseConfig, Environment};
 use hubspot_mariadb_connector::model::OBJECT_TYPES;
-use hubspot_mariadb_connector::storage::{Database, migrate};
+use hubspot_mariadb_connector::storage::{Database, Lease, LeaseKeeper, migrate};
 use sqlx::{Executor, MySqlPool};
 
 /// Numbers the databases of this process.
@@ -51,6 +51,12 @@ impl TestDatabase {
     async fn migrate(self) -> Self {
         migrate(&self.database, &OBJECT_TYPES.iter().collect::<Vec<_>>()).await.unwrap();
         self
+    }
+
+    /// The right to write, as the daemon has it.
+    pub async fn lease(&self) -> Lease {
+        let keeper = LeaseKeeper::new(self.database.clone(), "test".into());
+        keeper.acquire("account").await.unwrap().expect("nobody else holds the lease of a fresh database")
     }
 
     /// Runs a statement.

@@ -48,7 +48,7 @@ async fn a_type_without_scope_stops_alone() {
     assert!(differences(&simulator, &test, "companies").await.is_empty());
     let state = test.rows("sync_state", &["status", "last_error"], "WHERE object_type = 'deals'").await;
     assert!(state[0].starts_with("error|") && state[0].contains("scope"), "{state:?}");
-    assert!(text(&output.stderr).contains("deals"), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("Failed to sync deals subject"), "{}", text(&output.stderr));
 
     simulator.set(json!({"deniedTypes": []})).await;
     setup.sync(&[]).await;

@@ -1,0 +1,151 @@
+//! A run of an object type: which lanes it takes, one after the other.
+
+use chrono::{DateTime, Utc};
+use tracing::info;
+
+use super::Subject;
+use super::backfill::Listing;
+use super::engine::Engine;
+use super::error::SyncError;
+use super::plan::{self, BackfillReason, Plan};
+use super::run::Run;
+use super::search::Found;
+use crate::hubspot::Priority;
+use crate::model::{Cursor, ObjectType, Window};
+use crate::storage::{Lane, MirrorTable, RequestedMode, RunMode, StateRow, SyncState, Trigger};
+
+/// What the lanes of one type need besides the engine.
+pub(super) struct Context {
+    pub(super) object_type: &'static ObjectType,
+    pub(super) table: MirrorTable,
+    /// The properties to ask for: the whole catalogue.
+    pub(super) properties: Vec<String>,
+    pub(super) state: StateRow,
+}
+
+/// What a lane under way found to do after it.
+enum Next {
+    /// Nothing.
+    Done,
+    /// List everything.
+    List(BackfillReason),
+    /// The delayed pass, if it is due.
+    DelayedPass,
+}
+
+impl Plan {
+    /// The lane the plan begins with, and its window.
+    fn lane(&self) -> (Lane, Option<Window>) {
+        match self {
+            Self::ResumeBackfill(_) | Self::StartBackfill(_) => (Lane::Backfill, None),
+            Self::Search(window) => (Lane::Incremental, Some(*window)),
+        }
+    }
+}
+
+impl Engine {
+    /// Runs the lanes of an object type.
+    ///
+    /// # Errors
+    /// When HubSpot or the database fails for longer than the retries; what is stored stays.
+    pub(super) async fn run_records(
+        &self,
+        object_type: &'static ObjectType,
+        state_row: &StateRow,
+        trigger: Trigger,
+        requested: Option<RequestedMode>,
+    ) -> Result<(), SyncError> {
+        let subject = Subject::Records(object_type);
+        let state = state_row.load().await?;
+        // HubSpot's time is known: the account was asked before any run.
+        let now = self.hubspot.server_now();
+        let plan = plan::plan(&state, requested, now, &self.config);
+        let (lane, window) = plan.lane();
+        state_row.begin(if lane == Lane::Backfill { RunMode::Full } else { RunMode::Incremental }).await?;
+        let mut run = Run::start(self, subject, lane, trigger, window).await?;
+        let context = match self.prepare(object_type, state_row, &run.hubspot).await {
+            Ok(context) => context,
+            Err(error) => return run.finish(Err(error)).await,
+        };
+        let next = self.follow(plan, &mut run, &context, &state, now).await;
+        let (result, next) = match next {
+            Ok(next) => (Ok(()), next),
+            Err(error) => (Err(error), Next::Done),
+        };
+        run.finish(result).await?;
+        match next {
+            Next::Done => Ok(()),
+            Next::List(reason) => {
+                let mut run = Run::start(self, subject, Lane::Backfill, trigger, None).await?;
+                let result = self.list_anew(&mut run, &context, reason, now).await;
+                run.finish(result).await
+            }
+            Next::DelayedPass => {
+                let Some(window) = plan::delayed_pass(&state, now, &self.config) else { return Ok(()) };
+                let mut run = Run::start(self, subject, Lane::Delayed, trigger, Some(window)).await?;
+                let result = self.search(&mut run, &context, window, &state).await;
+                run.finish(result.map(|_| ())).await
+            }
+        }
+    }
+
+    /// Carries the plan out and says what follows from it.
+    async fn follow(
+        &self,
+        plan: Plan,
+        run: &mut Run,
+        context: &Context,
+        state: &SyncState,
+        now: DateTime<Utc>,
+    ) -> Result<Next, SyncError> {
+        match plan {
+            Plan::ResumeBackfill(cursor) => {
+                let (object_type, listed) = (context.object_type, state.records_synced);
+                info!("Resuming the full listing of {object_type} at record {listed}");
+                self.list_from(run, context, cursor, state).await?;
+                Ok(Next::Done)
+            }
+            Plan::StartBackfill(reason) => {
+                self.list_anew(run, context, reason, now).await?;
+                Ok(Next::Done)
+            }
+            Plan::Search(window) => Ok(match self.search(run, context, window, state).await? {
+                Found::All => Next::DelayedPass,
+                Found::TooMany => Next::List(BackfillReason::ManyChanges),
+            }),
+        }
+    }
+
+    /// Begins a full listing at HubSpot's time `now` and carries it through.
+    async fn list_anew(
+        &self,
+        run: &mut Run,
+        context: &Context,
+        reason: BackfillReason,
+        now: DateTime<Utc>,
+    ) -> Result<(), SyncError> {
+        let object_type = context.object_type;
+        // Only for the progress shown; a listing works without.
+        let total = run.hubspot.count_records(object_type, Priority::Backfill).await.ok();
+        info!("Listing all {object_type}: {reason}");
+        context.state.begin_backfill(now - self.config.search_lag, total).await?;
+        let state = context.state.load().await?;
+        self.list_from(run, context, None, &state).await
+    }
+
+    /// Carries a full listing through from `cursor`.
+    async fn list_from(
+        &self,
+        run: &mut Run,
+        context: &Context,
+        cursor: Option<Cursor>,
+        state: &SyncState,
+    ) -> Result<(), SyncError> {
+        let listing = Listing {
+            cursor,
+            listed: u64::try_from(state.records_synced).unwrap_or(0),
+            total: state.records_total.and_then(|total| u64::try_from(total).ok()),
+        };
+        self.backfill(run, context, listing).await
+    }
+}

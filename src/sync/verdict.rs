@@ -1,0 +1,91 @@
+//! How a run ended: said in the log and recorded in `sync_state`.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tracing::{error, info, warn};
+
+use super::Subject;
+use super::engine::Engine;
+use super::error::{Chain, NextTry, SyncError, soon};
+use crate::clock;
+use crate::storage::{Request, StateRow, StorageError, StorageErrorKind};
+
+/// Pause between two attempts to record how a run ended while the database is away.
+const RECORD_RETRY: Duration = Duration::from_secs(1);
+
+impl Engine {
+    /// Logs and records how the run ended, for as long as it takes: a state that still says `running` would be a lie.
+    pub(super) async fn record(
+        &self,
+        subject: Subject,
+        state: &StateRow,
+        started_at: DateTime<Utc>,
+        request: Option<Request>,
+        result: &Result<Option<u64>, SyncError>,
+    ) {
+        if let Err(error) = result {
+            log_failure(subject, error);
+        }
+        loop {
+            match self.try_record(subject, state, started_at, request, result).await {
+                Ok(()) => return,
+                Err(error) if error.kind() == StorageErrorKind::Transient => {
+                    // Stopping with the database away: the next start tidies up.
+                    if self.pause(RECORD_RETRY).await.is_err() {
+                        return;
+                    }
+                }
+                // The row is another process's now.
+                Err(error) if error.kind() == StorageErrorKind::LeaseLost => return,
+                Err(error) => {
+                    error!(%subject, error = %Chain(&error), "Failed to record the run of {subject}");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// One attempt of [`Engine::record`].
+    async fn try_record(
+        &self,
+        subject: Subject,
+        state: &StateRow,
+        started_at: DateTime<Utc>,
+        request: Option<Request>,
+        result: &Result<Option<u64>, SyncError>,
+    ) -> Result<(), StorageError> {
+        let now = clock::now();
+        let regular = self.next_run(subject, now);
+        let error = match result {
+            Ok(records) => return state.succeed(started_at, regular, *records, request).await,
+            Err(error) => error,
+        };
+        match error.next_try() {
+            NextTry::Elsewhere => state.interrupt().await,
+            NextTry::NextInterval => state.fail(&error.report(), now, regular).await,
+            NextTry::Soon => {
+                let failures = state.load().await?.consecutive_failures.unsigned_abs() + 1;
+                let retry = now + soon(failures, self.config.schedule.interval);
+                state.fail(&error.report(), now, retry.min(regular)).await
+            }
+        }
+    }
+
+    /// Records that a run panicked, which is a defect of this program; what it had stored stays.
+    pub async fn record_panic(&self, subject: Subject) {
+        let result = Err(SyncError::Panicked(subject));
+        self.record(subject, &self.state_row(subject), clock::now(), None, &result).await;
+    }
+}
+
+/// One line, as loud as it matters.
+fn log_failure(subject: Subject, error: &SyncError) {
+    match error.next_try() {
+        NextTry::Elsewhere => info!(%subject, "Stopped syncing {subject}"),
+        NextTry::Soon => {
+            warn!(%subject, error = error.report(), "Failed to sync {subject}, trying again soon");
+        }
+        NextTry::NextInterval => error!(%subject, error = error.report(), "Failed to sync {subject}"),
+    }
+}
