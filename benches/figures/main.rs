@@ -1,0 +1,62 @@
+//! The figures the README states, measured on this machine: `scripts/bench [NAME]...` runs it with a private MariaDB.
+//!
+//! It measures and never judges: the exit status is 0 whatever the figures are, and not 0 only when a measurement
+//! could not be made. Times come from runs of the real programs over HTTP and SQL; medians of several rounds hide
+//! what else the machine did, and where a goal is a share both sides of it are measured in the same round.
+
+#![expect(clippy::print_stdout, reason = "the table is what it is run for")]
+
+mod daemon;
+mod engine;
+mod incremental;
+mod initial;
+mod memory;
+mod report;
+mod simulator;
+mod start;
+mod store;
+mod surroundings;
+mod sustained;
+
+use anyhow::Context;
+use report::Figure;
+use surroundings::Surroundings;
+
+/// The daemon's own allocator: the store path runs in this process.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Names in the order they run, the long ones last.
+const NAMES: &[&str] = &["store", "engine", "start", "incremental", "initial", "sustained", "memory"];
+
+/// Measures what the arguments name, everything without arguments. Cargo adds `--bench`.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let named: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let unknown = named.iter().find(|name| !NAMES.contains(&name.as_str()));
+    if let Some(unknown) = unknown {
+        anyhow::bail!("there is no benchmark `{unknown}`; there are {}", NAMES.join(", "));
+    }
+    let surroundings = Surroundings::from_environment()?;
+    let mut figures = Vec::new();
+    for name in NAMES.iter().filter(|name| named.is_empty() || named.iter().any(|wanted| wanted == **name)) {
+        println!("measuring {name} ...");
+        let measured = measure(name, &surroundings).await;
+        figures.extend(measured.with_context(|| format!("could not measure {name}"))?);
+    }
+    println!("{}", report::table(&figures));
+    Ok(())
+}
+
+/// Runs one benchmark.
+async fn measure(name: &str, surroundings: &Surroundings) -> anyhow::Result<Vec<Figure>> {
+    match name {
+        "store" => store::measure(surroundings).await,
+        "engine" => engine::measure(surroundings).await,
+        "start" => start::measure(surroundings).await,
+        "incremental" => incremental::measure(surroundings).await,
+        "initial" => initial::measure(surroundings).await,
+        "sustained" => sustained::measure(surroundings).await,
+        _ => memory::measure(surroundings).await,
+    }
+}
