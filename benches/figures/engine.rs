@@ -24,7 +24,7 @@ type PlainRow = Vec<Option<Vec<u8>>>;
 
 /// Syncs into an empty database, then inserts the same rows into an empty copy of the table.
 pub async fn measure(surroundings: &Surroundings) -> anyhow::Result<Vec<Figure>> {
-    let temper = Temper::Unlimited { record_bytes: RECORD_BYTES };
+    let temper = Temper::Unlimited { record_bytes: Some(RECORD_BYTES) };
     let simulator = Simulator::start(Size::contacts(CONTACTS), temper)?;
     let (mut synced, mut plain) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {

@@ -5,38 +5,34 @@ use anyhow::ensure;
 use super::daemon::Daemon;
 use super::report::{Figure, Goal, median};
 use super::simulator::{LATENCY_MS, LIMIT, Simulator, Size, Temper, stat};
-use super::surroundings::Surroundings;
+use super::surroundings::{Surroundings, now};
 
 /// Contacts of the account.
 const CONTACTS: u64 = 10_000;
-/// How many of them change between two runs.
+/// How many of them change between the first run and the measured one.
 const CHANGED: u64 = 100;
-/// Rounds; together less than an hour of HubSpot's time, so that no delayed pass joins in.
-const ROUNDS: u64 = 5;
-/// Between two rounds, in minutes: more than the overlap, so that no run sees the changes of the last one.
-const INTERVAL_MINUTES: u64 = 8;
-/// Between the changes and the run, in minutes: more than the time search is given to see them.
-const SETTLE_MINUTES: u64 = 1;
+/// How long ago they did, in milliseconds: searches leave out the last half minute.
+const CHANGED_AGO_MS: i64 = 60_000;
+/// Rounds, each with an empty database.
+const ROUNDS: usize = 5;
 
-/// Syncs everything once, then measures runs that find changes.
+/// Syncs everything from a simulator nearby, then measures a run against the same account far away.
 pub async fn measure(surroundings: &Surroundings) -> anyhow::Result<Vec<Figure>> {
-    let simulator = Simulator::start(Size::contacts(CONTACTS), Temper::Limited { latency_ms: LATENCY_MS })?;
-    let database = surroundings.fresh_database("incremental").await?;
+    let near = Simulator::start(Size::contacts(CONTACTS), Temper::Unlimited { record_bytes: None })?;
     let sync: &[&str] = &["sync", "contacts"];
-    Daemon::run(surroundings, &database, &simulator, sync).await?;
     let (mut seconds, mut requests) = (Vec::new(), Vec::new());
-    for round in 0..ROUNDS {
-        simulator.pass_minutes(INTERVAL_MINUTES).await?;
-        simulator.change_contacts(CHANGED, round).await?;
-        simulator.pass_minutes(SETTLE_MINUTES).await?;
-        simulator.reset_stats().await?;
-        let elapsed = Daemon::run(surroundings, &database, &simulator, sync).await?;
+    for _ in 0..ROUNDS {
+        let database = surroundings.fresh_database("incremental").await?;
+        Daemon::run(surroundings, &database, &near, sync).await?;
+        let far = Simulator::start(Size::contacts(CONTACTS), Temper::Limited { latency_ms: LATENCY_MS })?;
+        far.change_contacts(CHANGED, now().timestamp_millis() - CHANGED_AGO_MS).await?;
+        let elapsed = Daemon::run(surroundings, &database, &far, sync).await?;
         let updated = database
             .count("SELECT CAST(updated AS SIGNED) FROM sync_runs ORDER BY run_id DESC LIMIT 1")
             .await?;
         ensure!(updated == CHANGED as i64, "the run found {updated} of {CHANGED} changes");
         seconds.push(elapsed.as_secs_f64());
-        requests.push(stat(&simulator.stats().await?, "requests") as f64);
+        requests.push(stat(&far.stats().await?, "requests") as f64);
     }
     let how = format!(
         "`sync contacts` from start to exit, {LIMIT} requests/10 s, {LATENCY_MS} ms latency, median of {ROUNDS}"

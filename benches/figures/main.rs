@@ -32,6 +32,7 @@ const NAMES: &[&str] = &["store", "engine", "start", "incremental", "initial", "
 /// Measures what the arguments name, everything without arguments. Cargo adds `--bench`.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
+    rustls::crypto::ring::default_provider().install_default().expect("nothing else installs a TLS provider");
     let named: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let unknown = named.iter().find(|name| !NAMES.contains(&name.as_str()));
     if let Some(unknown) = unknown {
@@ -42,7 +43,9 @@ async fn main() -> anyhow::Result<()> {
     for name in NAMES.iter().filter(|name| named.is_empty() || named.iter().any(|wanted| wanted == **name)) {
         println!("measuring {name} ...");
         let measured = measure(name, &surroundings).await;
-        figures.extend(measured.with_context(|| format!("could not measure {name}"))?);
+        let measured = measured.with_context(|| format!("could not measure {name}"))?;
+        measured.iter().for_each(|figure| println!("  {figure}"));
+        figures.extend(measured);
     }
     println!("{}", report::table(&figures));
     Ok(())

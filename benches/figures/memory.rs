@@ -20,7 +20,7 @@ const LOOK: Duration = Duration::from_millis(250);
 
 /// Runs the daemon over a large account, leaves it idle, and starts another one that finds nothing to do.
 pub async fn measure(surroundings: &Surroundings) -> anyhow::Result<Vec<Figure>> {
-    let temper = Temper::Unlimited { record_bytes: RECORD_BYTES };
+    let temper = Temper::Unlimited { record_bytes: Some(RECORD_BYTES) };
     let simulator = Simulator::start(Size::contacts(CONTACTS), temper)?;
     let database = surroundings.fresh_database("memory").await?;
     let daemon = Daemon::start(surroundings, &database, &simulator, &["run"])?;

@@ -1,5 +1,7 @@
 //! What was measured, and the table that shows it.
 
+use std::fmt;
+
 use comfy_table::{ContentArrangement, Table, presets};
 
 /// One figure.
@@ -14,6 +16,12 @@ pub struct Figure {
     pub unit: &'static str,
     /// How it was measured.
     pub how: String,
+}
+
+impl fmt::Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} {}", self.what, number(self.measured), self.unit)
+    }
 }
 
 /// What a figure should be.

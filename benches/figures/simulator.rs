@@ -49,10 +49,10 @@ pub enum Temper {
         /// Milliseconds.
         latency_ms: u64,
     },
-    /// As fast as it can, each record padded to about this many bytes of JSON.
+    /// As fast as it can.
     Unlimited {
-        /// Bytes.
-        record_bytes: u64,
+        /// Pads records to about this many bytes of JSON; `None` leaves them as they are.
+        record_bytes: Option<u64>,
     },
 }
 
@@ -71,7 +71,10 @@ impl Simulator {
             Temper::Unlimited { record_bytes } => {
                 // The limit is still announced in every answer, so it must be out of reach.
                 command.args(["--no-limits", "--limit-per-10-seconds", "1000000"]);
-                command.args(["--daily-limit", "100000000", "--record-bytes", &record_bytes.to_string()]);
+                command.args(["--daily-limit", "100000000"]);
+                if let Some(bytes) = record_bytes {
+                    command.args(["--record-bytes", &bytes.to_string()]);
+                }
             }
         }
         let spawned = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
@@ -89,19 +92,9 @@ impl Simulator {
         Ok(answer.error_for_status()?.json().await?)
     }
 
-    /// Counts from 0 again.
-    pub async fn reset_stats(&self) -> anyhow::Result<()> {
-        self.control("stats/reset", json!({})).await
-    }
-
-    /// Changes so many contacts, as people would.
-    pub async fn change_contacts(&self, count: u64, seed: u64) -> anyhow::Result<()> {
-        self.control("mutate", json!({ "type": "contacts", "count": count, "seed": seed })).await
-    }
-
-    /// Lets so many minutes pass on HubSpot's clock.
-    pub async fn pass_minutes(&self, minutes: u64) -> anyhow::Result<()> {
-        self.control("clock/advance", json!({ "ms": minutes * 60_000 })).await
+    /// Changes so many contacts, as people would have done at `at`, in milliseconds since the epoch.
+    pub async fn change_contacts(&self, count: u64, at: i64) -> anyhow::Result<()> {
+        self.control("mutate", json!({ "type": "contacts", "count": count, "lastModified": at })).await
     }
 
     /// A control call.

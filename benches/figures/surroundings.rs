@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
+use chrono::{DateTime, Utc};
 use sqlx::{Executor, MySqlPool};
 
 /// Longest wait for anything that surely happens; one that does not is reported instead of hanging.
@@ -68,4 +69,10 @@ pub async fn wait_for<T>(
         }
     };
     tokio::time::timeout(PATIENCE, asking).await.with_context(|| format!("waited in vain for {what}"))?
+}
+
+/// The time on the clock all programs here share.
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+pub fn now() -> DateTime<Utc> {
+    Utc::now()
 }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::DateTime;
 
 use super::daemon::Daemon;
 use super::report::{Figure, Goal};
 use super::simulator::{LIMIT, Simulator, Size, Temper, stat};
-use super::surroundings::{Surroundings, wait_for};
+use super::surroundings::{Surroundings, now, wait_for};
 
 /// Contacts of the account: 600 pages, so more than a minute.
 const CONTACTS: u64 = 60_000;
@@ -78,10 +78,4 @@ async fn use_by_span(simulator: &Simulator) -> anyhow::Result<Vec<u64>> {
         used.push(requests - before);
         before = requests;
     }
-}
-
-/// The time on the clock both programs share.
-#[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
-fn now() -> DateTime<Utc> {
-    Utc::now()
 }
