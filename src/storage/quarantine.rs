@@ -103,17 +103,20 @@ pub(super) async fn release_healed(
     kept: &[ObjectId],
     now: DateTime<Utc>,
 ) -> Result<(), StorageError> {
-    // Nearly always empty, and then this look is all it costs.
-    let any: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM quarantine WHERE object_type = ?)")
+    delete(connection, object_type, written, "", now).await?;
+    delete(connection, object_type, kept, " AND property = ''", now).await
+}
+
+/// Whether anything of the type lies in quarantine. Nearly never, and then looking is all that quarantine costs a page.
+pub(super) async fn is_used(
+    connection: &mut MySqlConnection,
+    object_type: &ObjectType,
+) -> Result<bool, StorageError> {
+    sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM quarantine WHERE object_type = ?)")
         .bind(object_type.name)
-        .fetch_one(&mut *connection)
+        .fetch_one(connection)
         .await
-        .map_err(StorageError::query("look into the quarantine"))?;
-    if any {
-        delete(connection, object_type, written, "", now).await?;
-        delete(connection, object_type, kept, " AND property = ''", now).await?;
-    }
-    Ok(())
+        .map_err(StorageError::query("look into the quarantine"))
 }
 
 /// Deletes the entries of the records that were last seen before `now` and meet the further condition.
