@@ -44,7 +44,9 @@ async fn main() -> anyhow::Result<()> {
         println!("measuring {name} ...");
         let measured = measure(name, &surroundings).await;
         let measured = measured.with_context(|| format!("could not measure {name}"))?;
-        measured.iter().for_each(|figure| println!("  {figure}"));
+        for figure in &measured {
+            println!("  {figure}");
+        }
         figures.extend(measured);
     }
     println!("{}", report::table(&figures));
