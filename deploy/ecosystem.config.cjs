@@ -14,8 +14,8 @@ module.exports = {
       exec_mode: 'fork',
       instances: 1,
       autorestart: true,
-      // 0 = stopped in good order, 2 = wrong usage, 78 = invalid configuration; the last two need a person.
-      stop_exit_codes: [0, 2, 78],
+      // 0 = stopped in good order, 2 = wrong usage or invalid configuration, which needs a person.
+      stop_exit_codes: [0, 2],
       // First delay in milliseconds; PM2 lengthens it up to 15 s while the process keeps failing.
       exp_backoff_restart_delay: 1000,
       // A full listing of a million records stays below 64 MB; far beyond that is a fault worth a restart.

@@ -1,5 +1,5 @@
 //! The command line. Commands print to standard output, logs go to standard error, and the exit code tells:
-//! 0 done, 1 failed, 2 wrong usage, 78 wrong configuration (`EX_CONFIG`).
+//! 0 done, 1 failed, 2 wrong usage or wrong configuration.
 
 mod check;
 mod migrate;
@@ -18,8 +18,8 @@ use crate::config::{Config, ConfigError, Environment, LogConfig};
 use crate::lifecycle::Lifecycle;
 use crate::{app, telemetry};
 
-/// Exit code of a configuration that cannot be used: restarting does not help. Source: sysexits.h, `EX_CONFIG`.
-const EXIT_CONFIG: u8 = 78;
+/// Exit code of a configuration that cannot be used, the same as clap's for wrong usage: restarting does not help.
+const EXIT_CONFIG: u8 = 2;
 
 /// Keeps a MariaDB database an exact, live copy of a HubSpot CRM.
 ///

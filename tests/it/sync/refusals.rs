@@ -129,6 +129,6 @@ async fn check_names_what_is_wrong_and_what_to_do() {
     assert!(text(&nowhere.stdout).contains("FAILED   database"), "{}", text(&nowhere.stdout));
 
     let invalid = setup.clone().set("SYNC_INTERVAL_MINUTES", "never").run(&["run"]).await;
-    assert_eq!(invalid.status.code(), Some(78));
+    assert_eq!(invalid.status.code(), Some(2));
     assert!(text(&invalid.stderr).contains("SYNC_INTERVAL_MINUTES"), "{}", text(&invalid.stderr));
 }
