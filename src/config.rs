@@ -5,6 +5,7 @@
 mod database;
 mod environment;
 mod hubspot;
+mod log;
 mod sync;
 mod variables;
 
@@ -13,6 +14,7 @@ use std::fmt;
 pub use database::DatabaseConfig;
 pub use environment::{Environment, Problem};
 pub use hubspot::HubSpotConfig;
+pub use log::{LogConfig, LogFormat};
 pub use sync::{Schedule, SyncConfig};
 pub use variables::{VARIABLES, Variable};
 
@@ -25,36 +27,6 @@ pub struct Config {
     pub database: DatabaseConfig,
     /// What to mirror and when.
     pub sync: SyncConfig,
-}
-
-/// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// One readable line an event.
-    Text,
-    /// One JSON object an event.
-    Json,
-}
-
-/// What is logged; read before everything else so that other problems can be logged.
-#[derive(Debug, Clone)]
-pub struct LogConfig {
-    /// Line format, `LOG_FORMAT`.
-    pub format: LogFormat,
-    /// Filter in the syntax of `tracing_subscriber::EnvFilter`, `LOG_LEVEL`.
-    pub level: String,
-}
-
-impl LogConfig {
-    /// Reads the `LOG_` variables.
-    pub fn read(env: &mut Environment) -> Self {
-        let format = match env.text("LOG_FORMAT").as_str() {
-            "json" => LogFormat::Json,
-            "text" => LogFormat::Text,
-            _ => env.reject("LOG_FORMAT", LogFormat::Text),
-        };
-        Self { format, level: env.text("LOG_LEVEL") }
-    }
 }
 
 /// The configuration cannot be used; every problem is named.
@@ -72,7 +44,7 @@ impl Config {
     /// Reads and validates everything.
     ///
     /// # Errors
-    /// Lists every variable that is missing or wrong, with the rule for its value.
+    /// Lists every variable that is missing or wrong, with the rule for its value and an example.
     pub fn read(mut env: Environment) -> Result<Self, ConfigError> {
         let config = Self {
             hubspot: HubSpotConfig::read(&mut env),
@@ -95,6 +67,8 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn environment(pairs: &[(&str, &str)]) -> Environment {
@@ -113,8 +87,8 @@ mod tests {
     }
 
     #[test]
-    fn every_problem_is_reported_at_once_by_name() {
-        let error = Config::read(environment(&[
+    fn every_problem_is_reported_at_once_with_its_name_and_an_example() {
+        let mut environment = environment(&[
             ("DB_PORT", "many"),
             ("SYNC_INTERVAL_MINUTES", "0"),
             ("SYNC_OBJECTS", "contacts,unicorns"),
@@ -122,10 +96,11 @@ mod tests {
             ("SYNC_CRON_DEALS", "every now and then"),
             ("RATE_LIMIT_THRESHOLD", "1.5"),
             ("LOG_FORMAT", "xml"),
-        ]))
-        .expect_err("nothing here is right");
-        let text = error.to_string();
-        for name in [
+            ("LOG_LEVEL", "loud"),
+        ]);
+        LogConfig::read(&mut environment); // as the commands do before they read the rest
+        let ConfigError(problems) = Config::read(environment).expect_err("nothing here is right");
+        let expected = [
             "HUBSPOT_ACCESS_TOKEN",
             "DB_PORT",
             "SYNC_INTERVAL_MINUTES",
@@ -134,9 +109,35 @@ mod tests {
             "SYNC_CRON_DEALS",
             "RATE_LIMIT_THRESHOLD",
             "LOG_FORMAT",
-        ] {
-            assert!(text.contains(name), "{name} is not named in: {text}");
+            "LOG_LEVEL",
+        ];
+        let names: BTreeSet<_> = problems.iter().map(|problem| problem.name.as_str()).collect();
+        assert_eq!(names, BTreeSet::from(expected));
+        assert_eq!(problems.len(), expected.len(), "once each: {problems:?}");
+        for problem in &problems {
+            assert!(problem.message.contains("; it must be "), "{problem}");
+            assert!(problem.message.contains(", for example `"), "{problem}");
         }
+    }
+
+    #[test]
+    fn every_example_is_valid() {
+        for variable in VARIABLES {
+            for name in variable.names() {
+                let needed = ("HUBSPOT_API_KEY", "pat-x");
+                let pairs = if variable.name == needed.0 { vec![] } else { vec![needed] };
+                let pairs = [pairs, vec![(name.as_str(), variable.example)]].concat();
+                let result = Config::read(environment(&pairs));
+                assert!(result.is_ok(), "{name}={}: {result:?}", variable.example);
+            }
+        }
+    }
+
+    #[test]
+    fn no_object_type_is_too_few() {
+        let error = Config::read(environment(&[("HUBSPOT_ACCESS_TOKEN", "pat-x"), ("SYNC_OBJECTS", ",")]))
+            .expect_err("a mirror of nothing");
+        assert!(error.to_string().contains("SYNC_OBJECTS: names no object type"), "{error}");
     }
 
     #[test]

@@ -11,13 +11,10 @@ use tracing_subscriber::fmt::MakeWriter;
 use crate::config::{LogConfig, LogFormat};
 
 /// Starts logging for the rest of the process. `writer` receives the lines.
-///
-/// A level that cannot be parsed falls back to `info`: a typing error must not hide everything else.
 pub fn start(config: &LogConfig, writer: impl for<'w> MakeWriter<'w> + Send + Sync + 'static) {
     // sqlx logs every statement at debug and slow ones at warn; scheduler ticks are noise.
     let quiet = "sqlx=warn,tokio_cron_scheduler=warn,hyper_util=info,rustls=warn,reqwest=info,h2=info";
-    let filter = EnvFilter::try_new(format!("{quiet},{}", config.level))
-        .unwrap_or_else(|_| EnvFilter::new(format!("{quiet},info")));
+    let filter = EnvFilter::new(format!("{quiet},{}", config.level));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_target(false);
     match config.format {
         LogFormat::Json => lines.json().flatten_event(true).init(),

@@ -5,10 +5,10 @@ use std::ffi::OsString;
 use std::fmt;
 use std::str::FromStr;
 
-use super::variables::{OWN_PREFIXES, Variable, variable};
-use super::{ConfigError, VARIABLES};
+use super::ConfigError;
+use super::variables::{OWN_PREFIXES, VARIABLES, Variable, variable};
 
-/// A variable that is missing or wrong, with the rule its value must follow.
+/// A variable that is missing or wrong, with the rule its value must follow and a valid example.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// The variable.
@@ -24,10 +24,18 @@ impl fmt::Display for Problem {
 }
 
 /// The environment, and the problems found in it so far.
-#[derive(Debug)]
 pub struct Environment {
     values: BTreeMap<String, String>,
     problems: Vec<Problem>,
+}
+
+/// Names without values: some are secrets, ours and other programs'.
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.names().collect();
+        let mut shown = f.debug_struct("Environment");
+        shown.field("names", &names).field("problems", &self.problems).finish_non_exhaustive()
+    }
 }
 
 impl Environment {
@@ -55,6 +63,11 @@ impl Environment {
         Self { values, problems: Vec::new() }
     }
 
+    /// Every name that has a value, in order.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.values.keys().map(String::as_str)
+    }
+
     /// The value of `name` if it is set, without its default.
     pub fn given(&self, name: &str) -> Option<String> {
         self.values.get(name).cloned()
@@ -80,19 +93,26 @@ impl Environment {
 
     /// Records that the value of `name` breaks its rule and returns `instead`, so that reading can go on.
     pub fn reject<T>(&mut self, name: &str, instead: T) -> T {
-        let variable = variable(name);
-        let value = match self.given(name) {
-            None => "is not set".to_owned(),
-            Some(_) if variable.secret => "is not valid".to_owned(),
-            Some(value) => format!("`{value}` is not valid"),
-        };
-        self.problem(name, format!("{value}; it must be {}", variable.rule));
+        match self.given(name) {
+            None => self.reject_because(name, "is not set"),
+            Some(_) if variable(name).secret => self.reject_because(name, "is not valid"),
+            Some(value) => self.reject_because(name, &format!("`{value}` is not valid")),
+        }
         instead
     }
 
-    /// Records a problem in words of its own.
+    /// Records what is wrong with `name`, and adds its rule and a valid example.
+    pub fn reject_because(&mut self, name: &str, reason: &str) {
+        let expectation = variable(name).expectation();
+        self.problem(name, format!("{reason}; it must be {expectation}"));
+    }
+
+    /// Records a problem in words of its own; once, however often the variable is read.
     pub fn problem(&mut self, name: &str, message: String) {
-        self.problems.push(Problem { name: name.to_owned(), message });
+        let problem = Problem { name: name.to_owned(), message };
+        if !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
     }
 
     /// `config` if nothing was wrong.
@@ -101,26 +121,13 @@ impl Environment {
     /// Every problem recorded, and every variable that looks like one of ours but is none: a misspelt setting
     /// that silently does nothing is worse than a refused start.
     pub fn finish<T>(mut self, config: T) -> Result<T, ConfigError> {
-        let unknown = self.values.keys().filter(|name| {
-            OWN_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
-                && !VARIABLES.iter().any(|variable| variable.matches(name))
-        });
-        let unknown: Vec<_> = unknown.cloned().collect();
+        let known: Vec<_> = VARIABLES.iter().flat_map(Variable::names).collect();
+        let ours = |name: &&str| OWN_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+        let unknown = self.names().filter(ours).filter(|name| !known.iter().any(|known| known == name));
+        let unknown: Vec<_> = unknown.map(str::to_owned).collect();
         for name in unknown {
             self.problem(&name, "is not a variable of hubspot-connector; check the spelling".to_owned());
         }
         if self.problems.is_empty() { Ok(config) } else { Err(ConfigError(self.problems)) }
-    }
-}
-
-impl Variable {
-    /// Whether this entry describes the variable called `name`.
-    fn matches(&self, name: &str) -> bool {
-        match self.name.strip_suffix("<TYPE>") {
-            None => self.name == name,
-            Some(prefix) => name.strip_prefix(prefix).is_some_and(|object_type| {
-                crate::model::OBJECT_TYPES.iter().any(|known| known.name.eq_ignore_ascii_case(object_type))
-            }),
-        }
     }
 }

@@ -73,16 +73,20 @@ fn list(text: &str) -> impl Iterator<Item = &str> {
 /// `SYNC_OBJECTS`, each type once.
 fn read_objects(env: &mut Environment) -> Vec<&'static ObjectType> {
     let mut objects: Vec<&'static ObjectType> = Vec::new();
-    for name in list(&env.text("SYNC_OBJECTS")) {
+    let text = env.text("SYNC_OBJECTS");
+    for name in list(&text) {
         match ObjectType::named(name) {
             Some(object_type) if !objects.contains(&object_type) => objects.push(object_type),
             Some(_) => {}
             None => {
                 let known: Vec<_> = OBJECT_TYPES.iter().map(|known| known.name).collect();
-                let message = format!("`{name}` is not a known object type; known are {}", known.join(", "));
-                env.problem("SYNC_OBJECTS", message);
+                let reason = format!("`{name}` is not a known object type, known are {}", known.join(", "));
+                env.reject_because("SYNC_OBJECTS", &reason);
             }
         }
+    }
+    if list(&text).next().is_none() {
+        env.reject_because("SYNC_OBJECTS", "names no object type");
     }
     objects
 }
@@ -96,8 +100,8 @@ fn read_columns(env: &mut Environment) -> BTreeMap<&'static str, Vec<String>> {
         let (names, bad): (Vec<_>, Vec<_>) =
             list(&text).map(str::to_owned).partition(|name| is_column_name(name));
         for name in bad {
-            let message = format!("`{name}` is not a property name (letters, digits and _, at most 64)");
-            env.problem(&variable, message);
+            let reason = format!("`{name}` is not a property name (letters, digits and _, at most 64)");
+            env.reject_because(&variable, &reason);
         }
         columns.insert(object_type.name, names);
     }
@@ -120,7 +124,11 @@ fn read_cron(env: &mut Environment) -> BTreeMap<&'static str, Cron> {
             Ok(cron) => {
                 expressions.insert(object_type.name, cron);
             }
-            Err(reason) => env.problem(&variable, format!("`{text}` is not a cron expression: {reason}")),
+            Err(error) => {
+                let error = error.to_string();
+                let error = error.trim_end_matches('.');
+                env.reject_because(&variable, &format!("`{text}` is not a cron expression: {error}"));
+            }
         }
     }
     expressions

@@ -1,5 +1,7 @@
 //! Every environment variable, in the order the documents list them.
 
+use crate::model::OBJECT_TYPES;
+
 /// An environment variable the daemon reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Variable {
@@ -7,6 +9,8 @@ pub struct Variable {
     pub name: &'static str,
     /// What it is when it is not set; empty when there is no default.
     pub default: &'static str,
+    /// A valid value, the default where there is one.
+    pub example: &'static str,
     /// What a value must look like, as the end of "it must be …".
     pub rule: &'static str,
     /// What it is for, as one sentence.
@@ -18,36 +22,89 @@ pub struct Variable {
 /// Names that begin like this belong to us, so an unknown one is a misspelling.
 pub(super) const OWN_PREFIXES: &[&str] = &["HUBSPOT_", "DB_", "SYNC_", "COLUMNS_", "RATE_LIMIT_"];
 
+/// What the name of a variable ends with that exists for each object type.
+const TYPE_SUFFIX: &str = "<TYPE>";
+
+impl Variable {
+    /// Every name the daemon reads for it: its own, or one for each object type.
+    pub fn names(&self) -> Vec<String> {
+        match self.family() {
+            None => vec![self.name.to_owned()],
+            Some(family) => {
+                OBJECT_TYPES.iter().map(|known| format!("{family}{}", known.name.to_uppercase())).collect()
+            }
+        }
+    }
+
+    /// How the names begin of a variable that exists for each object type.
+    fn family(&self) -> Option<&'static str> {
+        self.name.strip_suffix(TYPE_SUFFIX)
+    }
+
+    /// What a value must look like, as the end of "it must be …".
+    pub(super) fn expectation(&self) -> String {
+        format!("{}, for example `{}`", self.rule, self.example)
+    }
+}
+
 /// The entry of `name`.
 ///
 /// # Panics
 /// When the code reads a variable the table does not list.
 pub(super) fn variable(name: &str) -> &'static Variable {
-    VARIABLES.iter().find(|variable| variable.name == name).expect("every variable read is in VARIABLES")
+    let mut variables = VARIABLES.iter();
+    variables
+        .find(|variable| variable.names().iter().any(|known| known == name))
+        .expect("every variable read is in VARIABLES")
 }
 
-/// A variable whose value may be shown.
+/// A variable with a default.
 const fn public(
     name: &'static str,
     default: &'static str,
     rule: &'static str,
     meaning: &'static str,
 ) -> Variable {
-    Variable { name, default, rule, meaning, secret: false }
+    Variable { name, default, example: default, rule, meaning, secret: false }
+}
+
+/// A variable without a default.
+const fn optional(
+    name: &'static str,
+    example: &'static str,
+    rule: &'static str,
+    meaning: &'static str,
+) -> Variable {
+    Variable { name, default: "", example, rule, meaning, secret: false }
 }
 
 /// A variable whose value must never be shown.
-const fn secret(name: &'static str, rule: &'static str, meaning: &'static str) -> Variable {
-    Variable { name, default: "", rule, meaning, secret: true }
+const fn secret(
+    name: &'static str,
+    example: &'static str,
+    rule: &'static str,
+    meaning: &'static str,
+) -> Variable {
+    Variable { name, default: "", example, rule, meaning, secret: true }
 }
 
 /// Every variable.
 pub const VARIABLES: &[Variable] = &[
-    secret("HUBSPOT_ACCESS_TOKEN", "a private app token or service key", "Token for the HubSpot account."),
-    secret("HUBSPOT_API_KEY", "a private app token or service key", "Alias of `HUBSPOT_ACCESS_TOKEN`."),
-    public(
+    secret(
+        "HUBSPOT_ACCESS_TOKEN",
+        "pat-eu1-0123abcd",
+        "a private app token or service key",
+        "Token for the HubSpot account.",
+    ),
+    secret(
+        "HUBSPOT_API_KEY",
+        "pat-eu1-0123abcd",
+        "a private app token or service key",
+        "Alias of `HUBSPOT_ACCESS_TOKEN`.",
+    ),
+    optional(
         "HUBSPOT_PORTAL_ID",
-        "",
+        "12345678",
         "the number of a HubSpot account",
         "Refuse to run against any other account; a token swapped by mistake would mix two CRMs.",
     ),
@@ -74,24 +131,30 @@ pub const VARIABLES: &[Variable] = &[
     ),
     secret(
         "DATABASE_URL",
+        "mysql://hubspot:choose-a-password@127.0.0.1:3306/hubspot",
         "mysql://user:password@host:port/name",
         "The database in one line; replaces `DB_HOST`, `DB_PORT`, `DB_SOCKET`, `DB_USER`, `DB_PASSWORD`, `DB_NAME`.",
     ),
     public("DB_HOST", "127.0.0.1", "a host name or address", "Host of MariaDB."),
     public("DB_PORT", "3306", "a port", "Port of MariaDB."),
-    public("DB_SOCKET", "", "the path of a socket", "Unix socket of MariaDB; replaces host and port."),
+    optional(
+        "DB_SOCKET",
+        "/run/mysqld/mysqld.sock",
+        "the path of a socket",
+        "Unix socket of MariaDB; replaces host and port.",
+    ),
     public("DB_USER", "hubspot", "a user name", "Database user."),
-    secret("DB_PASSWORD", "a password", "Password of the database user."),
+    secret("DB_PASSWORD", "choose-a-password", "a password", "Password of the database user."),
     public("DB_NAME", "hubspot", "a database name", "Database; it must exist."),
-    public(
+    optional(
         "DB_TLS",
-        "",
+        "verify_identity",
         "disabled, preferred, required, verify_ca or verify_identity",
         "Encryption towards MariaDB; by default `disabled` over a socket, `preferred` on this machine and `verify_identity` elsewhere.",
     ),
-    public(
+    optional(
         "DB_TLS_CA",
-        "",
+        "/usr/local/share/ca-certificates/database.crt",
         "the path of a PEM file",
         "Certificate authority MariaDB's certificate is checked against.",
     ),
@@ -104,17 +167,17 @@ pub const VARIABLES: &[Variable] = &[
         "What to mirror.",
     ),
     public("SYNC_INTERVAL_MINUTES", "15", "1 to 1440", "How often each type is brought up to date."),
-    public(
+    optional(
         "SYNC_CRON_<TYPE>",
-        "",
+        "*/5 * * * *",
         "a cron expression of 5 fields, or 6 with seconds first, in UTC",
-        "Replaces the interval for one type, for example `SYNC_CRON_DEALS=*/5 * * * *`.",
+        "Replaces the interval for one type.",
     ),
-    public(
+    optional(
         "COLUMNS_<TYPE>",
-        "",
+        "my_score,my_region",
         "a comma-separated list of property names",
-        "Properties that get a typed column besides the default ones, for example `COLUMNS_CONTACTS=my_score`.",
+        "Properties that get a typed column besides the default ones.",
     ),
     public(
         "SYNC_OVERLAP_MINUTES",

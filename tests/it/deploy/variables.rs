@@ -10,10 +10,7 @@ const PREFIXES: [&str; 8] =
 
 /// Whether the daemon reads a variable of this name.
 fn is_known(name: &str) -> bool {
-    VARIABLES.iter().any(|variable| match variable.name.strip_suffix("<TYPE>") {
-        Some(prefix) => name.starts_with(prefix),
-        None => variable.name == name,
-    })
+    VARIABLES.iter().any(|variable| variable.names().iter().any(|known| known == name))
 }
 
 /// The words of `text` that look like names of our variables.
