@@ -6,6 +6,7 @@ mod database;
 mod environment;
 mod hubspot;
 mod log;
+mod secret;
 mod sync;
 mod variables;
 
@@ -124,11 +125,15 @@ mod tests {
     fn every_example_is_valid() {
         for variable in VARIABLES {
             for name in variable.names() {
+                let directory = tempfile::tempdir().expect("a temporary directory");
+                let file = directory.path().join("secret");
+                std::fs::write(&file, variable.example).expect("a file in it");
+                let is_file = variable.file_name().as_ref() == Some(&name);
+                let value = if is_file { &file.to_string_lossy() } else { variable.example };
                 let needed = ("HUBSPOT_API_KEY", "pat-x");
                 let pairs = if variable.name == needed.0 { vec![] } else { vec![needed] };
-                let pairs = [pairs, vec![(name.as_str(), variable.example)]].concat();
-                let result = Config::read(environment(&pairs));
-                assert!(result.is_ok(), "{name}={}: {result:?}", variable.example);
+                let result = Config::read(environment(&[pairs, vec![(name.as_str(), value)]].concat()));
+                assert!(result.is_ok(), "{name}={value}: {result:?}");
             }
         }
     }

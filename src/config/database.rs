@@ -37,19 +37,14 @@ enum Target {
 impl DatabaseConfig {
     /// Reads the `DB_` variables, or `DATABASE_URL` instead of them.
     pub(super) fn read(env: &mut Environment) -> Self {
-        let target = match env.given("DATABASE_URL") {
-            Some(url) => {
-                if MySqlConnectOptions::from_str(&url).is_err() {
-                    env.reject("DATABASE_URL", ());
-                }
-                Target::Url(url.into())
-            }
+        let target = match env.secret("DATABASE_URL", |url| MySqlConnectOptions::from_str(url).is_ok()) {
+            Some(url) => Target::Url(url),
             None => Target::Parts {
                 host: env.text("DB_HOST"),
                 port: env.parsed("DB_PORT", |port| *port > 0),
                 socket: env.given("DB_SOCKET"),
                 user: env.text("DB_USER"),
-                password: env.given("DB_PASSWORD").map(Into::into),
+                password: env.secret("DB_PASSWORD", |_| true),
                 name: env.text("DB_NAME"),
             },
         };

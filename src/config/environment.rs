@@ -68,7 +68,7 @@ impl Environment {
         self.values.keys().map(String::as_str)
     }
 
-    /// The value of `name` if it is set, without its default.
+    /// The value of `name` if it is set, without its default. For secrets there is [`Environment::secret`].
     pub fn given(&self, name: &str) -> Option<String> {
         self.values.get(name).cloned()
     }
@@ -103,7 +103,7 @@ impl Environment {
 
     /// Records what is wrong with `name`, and adds its rule and a valid example.
     pub fn reject_because(&mut self, name: &str, reason: &str) {
-        let expectation = variable(name).expectation();
+        let expectation = variable(name).expectation(name);
         self.problem(name, format!("{reason}; it must be {expectation}"));
     }
 

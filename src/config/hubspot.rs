@@ -31,8 +31,10 @@ const API_VERSIONS: &[&str] = &["2026-09", "2026-03", "v3"];
 impl HubSpotConfig {
     /// Reads the `HUBSPOT_` and `RATE_LIMIT_` variables.
     pub(super) fn read(env: &mut Environment) -> Self {
-        let token = env.given("HUBSPOT_ACCESS_TOKEN").or_else(|| env.given("HUBSPOT_API_KEY"));
-        let access_token = token.unwrap_or_else(|| env.reject("HUBSPOT_ACCESS_TOKEN", String::new()));
+        let token =
+            env.secret("HUBSPOT_ACCESS_TOKEN", is_token).or_else(|| env.secret("HUBSPOT_API_KEY", is_token));
+        let access_token =
+            token.unwrap_or_else(|| env.reject("HUBSPOT_ACCESS_TOKEN", SecretString::default()));
         let base_url = env.text("HUBSPOT_BASE_URL").trim_end_matches('/').to_owned();
         if !is_safe_url(&base_url) {
             env.reject("HUBSPOT_BASE_URL", ());
@@ -42,7 +44,7 @@ impl HubSpotConfig {
             env.reject("HUBSPOT_API_VERSION", ());
         }
         Self {
-            access_token: access_token.into(),
+            access_token,
             base_url,
             api_version,
             requests_per_10_seconds: env.parsed("RATE_LIMIT_PER_10_SECONDS", |n| (1..=10_000).contains(n)),
@@ -51,6 +53,11 @@ impl HubSpotConfig {
             timeout: Duration::from_secs(env.parsed("HUBSPOT_TIMEOUT_SECONDS", |n| (1..=600).contains(n))),
         }
     }
+}
+
+/// Whether it can be a token: one word, so neither the placeholder of the documents nor a file of several lines.
+fn is_token(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// Whether a token may be sent there: encrypted, or never leaving this machine.
@@ -64,7 +71,15 @@ fn is_safe_url(url: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_safe_url;
+    use super::{is_safe_url, is_token};
+
+    #[test]
+    fn a_token_is_one_word() {
+        assert!(is_token("pat-eu1-0123abcd"));
+        for text in ["put the token here", "two\nlines", "pat-eu1-…"] {
+            assert!(!is_token(text), "{text}");
+        }
+    }
 
     #[test]
     fn plain_http_is_for_loopback_only() {

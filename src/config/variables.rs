@@ -15,25 +15,35 @@ pub struct Variable {
     pub rule: &'static str,
     /// What it is for, as one sentence.
     pub meaning: &'static str,
-    /// Whether its value must never be shown.
+    /// Whether its value must never be shown. A secret may also come from a file, see [`Variable::file_name`].
     pub secret: bool,
 }
 
 /// Names that begin like this belong to us, so an unknown one is a misspelling.
 pub(super) const OWN_PREFIXES: &[&str] = &["HUBSPOT_", "DB_", "SYNC_", "COLUMNS_", "RATE_LIMIT_"];
 
+/// What the name of a variable ends with that holds the path of a file with a secret.
+const FILE_SUFFIX: &str = "_FILE";
+
 /// What the name of a variable ends with that exists for each object type.
 const TYPE_SUFFIX: &str = "<TYPE>";
 
 impl Variable {
-    /// Every name the daemon reads for it: its own, or one for each object type.
+    /// Every name the daemon reads for it: its own or one for each object type, and that of its file.
     pub fn names(&self) -> Vec<String> {
-        match self.family() {
+        let mut names = match self.family() {
             None => vec![self.name.to_owned()],
             Some(family) => {
                 OBJECT_TYPES.iter().map(|known| format!("{family}{}", known.name.to_uppercase())).collect()
             }
-        }
+        };
+        names.extend(self.file_name());
+        names
+    }
+
+    /// The variable that holds the path of a file with this one's value, `None` for what is no secret.
+    pub fn file_name(&self) -> Option<String> {
+        self.secret.then(|| format!("{}{FILE_SUFFIX}", self.name))
     }
 
     /// How the names begin of a variable that exists for each object type.
@@ -41,9 +51,14 @@ impl Variable {
         self.name.strip_suffix(TYPE_SUFFIX)
     }
 
-    /// What a value must look like, as the end of "it must be …".
-    pub(super) fn expectation(&self) -> String {
-        format!("{}, for example `{}`", self.rule, self.example)
+    /// What a value of `name`, one of the names of this variable, must look like, as the end of "it must be …".
+    pub(super) fn expectation(&self, name: &str) -> String {
+        if self.file_name().as_deref() == Some(name) {
+            let path = format!("/run/secrets/{}", self.name.to_lowercase());
+            format!("the path of a file that holds {}, for example `{path}`", self.rule)
+        } else {
+            format!("{}, for example `{}`", self.rule, self.example)
+        }
     }
 }
 

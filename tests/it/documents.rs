@@ -73,11 +73,15 @@ fn the_table_of_settings_is_the_one_in_the_code() {
     let expected: Vec<_> = VARIABLES
         .iter()
         .map(|variable| {
+            let names = match variable.file_name() {
+                None => format!("`{}`", variable.name),
+                Some(file) => format!("`{}`, `{file}`", variable.name),
+            };
             let (default, rule) = match variable.default {
                 "" => ("none".to_owned(), format!("{}, for example `{}`", variable.rule, variable.example)),
                 default => (format!("`{default}`"), variable.rule.to_owned()),
             };
-            format!("| `{}` | {default} | {rule} | {} |", variable.name, variable.meaning)
+            format!("| {names} | {default} | {rule} | {} |", variable.meaning)
         })
         .collect();
     assert_eq!(rows, expected);
@@ -92,6 +96,9 @@ fn the_example_file_offers_every_setting_with_its_meaning_and_example_and_no_oth
         assert!(explanation.contains(variable.meaning), "{name}: {explanation}");
         assert!(explanation.contains(variable.rule), "{name}: {explanation}");
         assert_eq!(value.trim_matches('\''), variable.example, "{name}");
+        if let Some(file) = variable.file_name() {
+            assert!(explanation.contains(&file), "{name}: {explanation}");
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
+use hubspot_mariadb_connector::config::VARIABLES;
 use hubspot_mariadb_connector::lifecycle::GRACE;
 use tempfile::TempDir;
 
@@ -29,6 +30,23 @@ fn installed() -> TempDir {
     directory
 }
 
+/// The credentials a unit offers as comments: what systemd calls each, and the file it is loaded from.
+fn offered_credentials(unit: &str) -> Vec<(String, String)> {
+    let text = text(format!("deploy/{unit}"));
+    let credentials = text.lines().filter_map(|line| line.strip_prefix("#LoadCredential=")?.split_once(':'));
+    credentials.map(|(name, path)| (name.to_owned(), path.to_owned())).collect()
+}
+
+/// What systemd says about a unit; empty when it has nothing to say.
+fn verify(unit: &std::path::Path) -> String {
+    let finished = run(Command::new("systemd-analyze").arg("verify").arg(unit));
+    let said = format!("{}{}", finished.stdout, finished.stderr);
+    let about_ours: Vec<_> = said.lines().filter(|line| line.contains("hubspot-connector")).collect();
+    // It also succeeds when it ignores a line of a unit, and only says so.
+    assert!(finished.success || !about_ours.is_empty(), "{said}");
+    about_ours.join("\n")
+}
+
 /// The settings of a unit, without comments and empty lines.
 fn settings(unit: &str) -> Vec<String> {
     let text = text(format!("deploy/{unit}"));
@@ -46,10 +64,32 @@ fn setting(name: &str) -> String {
 fn systemd_accepts_the_units_without_a_word() {
     let directory = installed();
     for unit in UNITS {
-        let finished = run(Command::new("systemd-analyze").arg("verify").arg(directory.path().join(unit)));
-        let said = format!("{}{}", finished.stdout, finished.stderr);
-        let about_ours: Vec<_> = said.lines().filter(|line| line.contains("hubspot-connector")).collect();
-        assert!(finished.success && about_ours.is_empty(), "{unit}: {said}");
+        assert_eq!(verify(&directory.path().join(unit)), "", "{unit}");
+    }
+}
+
+#[test]
+fn systemd_accepts_the_credentials_the_units_offer_and_the_daemon_reads_them() {
+    let secrets: Vec<_> =
+        VARIABLES.iter().filter(|variable| variable.secret).map(|variable| variable.name).collect();
+    let directory = installed();
+    for unit in UNITS {
+        let credentials = offered_credentials(unit);
+        assert_eq!(credentials.len(), 2, "{unit}: {credentials:?}");
+        for (name, path) in credentials {
+            assert!(secrets.contains(&name.as_str()), "{unit}: {name}");
+            assert!(
+                path.ends_with(&format!("/{name}")),
+                "{unit}: {path}, which CREDENTIALS_DIRECTORY finds by hand"
+            );
+        }
+        let path = directory.path().join(unit);
+        let switched_on =
+            std::fs::read_to_string(&path).unwrap().replace("#LoadCredential=", "LoadCredential=");
+        std::fs::write(&path, &switched_on).unwrap();
+        assert_eq!(verify(&path), "", "{unit}");
+        std::fs::write(&path, switched_on.replace("LoadCredential=", "LoadCredential=/")).unwrap();
+        assert_ne!(verify(&path), "", "{unit}: a wrong line is accepted too, so this test proves nothing");
     }
 }
 
