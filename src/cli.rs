@@ -12,7 +12,7 @@ use std::io::{Write, stderr, stdout};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tracing::error;
+use tracing::{error, warn};
 
 use crate::config::{Config, ConfigError, Environment, LogConfig};
 use crate::lifecycle::Lifecycle;
@@ -51,6 +51,16 @@ fn print(line: impl fmt::Display) {
     writeln!(stdout(), "{line}").ok();
 }
 
+/// Reads the whole configuration, for the commands that sync or check one. A setting that is not ours is named, because
+/// who set it may believe that it does something.
+fn read_config(environment: Environment) -> Result<Config, ConfigError> {
+    let foreign = environment.foreign();
+    if !foreign.is_empty() {
+        warn!("Ignoring what is not a setting of hubspot-connector: {}", foreign.join(", "));
+    }
+    Config::read(environment)
+}
+
 /// Parses the arguments, runs the command and turns its result into an exit code.
 pub async fn main() -> ExitCode {
     let command = Arguments::parse().command.unwrap_or(Command::Run);
@@ -76,7 +86,7 @@ pub async fn main() -> ExitCode {
 async fn run(command: Command, environment: Environment) -> anyhow::Result<ExitCode> {
     match command {
         Command::Run | Command::Sync(_) => {
-            let config = Config::read(environment)?;
+            let config = read_config(environment)?;
             let lifecycle = Lifecycle::default();
             lifecycle.listen_for_signals()?;
             app::run(config, lifecycle).await.map(|()| ExitCode::SUCCESS)

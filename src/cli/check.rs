@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use chrono::TimeDelta;
 use tokio_util::sync::CancellationToken;
 
-use super::print;
+use super::{print, read_config};
 use crate::config::{Config, Environment, SyncConfig};
 use crate::hubspot::{HubSpotClient, LimiterSnapshot, Priority};
 use crate::storage::{Database, pending_migrations, probe_rights, server_facts};
@@ -58,7 +58,7 @@ impl Report {
 
 /// Runs every check; exits 1 when one failed.
 pub(super) async fn main(environment: Environment) -> anyhow::Result<ExitCode> {
-    let config = Config::read(environment)?;
+    let config = read_config(environment)?;
     let mut report = Report::default();
     report.line(Verdict::Ok, "configuration", "every variable is valid");
     check_database(&config, &mut report).await?;

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use tracing::{error, info};
 
 use super::progress::Bars;
+use super::read_config;
 use crate::app::{ACCOUNT_LEASE, advise, keep_renewed, open_database, process_name};
 use crate::config::{Config, Environment, LogConfig};
 use crate::hubspot::HubSpotClient;
@@ -72,7 +73,7 @@ pub(super) async fn main(
         }
         None => telemetry::start(&log, stderr),
     }
-    let config = Config::read(environment)?;
+    let config = read_config(environment)?;
     let subjects = choose(&config, &arguments.types)?;
     let lifecycle = Lifecycle::default();
     lifecycle.listen_for_signals()?;

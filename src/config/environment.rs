@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::ConfigError;
-use super::variables::{OWN_PREFIXES, VARIABLES, Variable, variable};
+use super::variables::variable;
 
 /// A variable that is missing or wrong, with the rule its value must follow and a valid example.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,16 +118,9 @@ impl Environment {
     /// `config` if nothing was wrong.
     ///
     /// # Errors
-    /// Every problem recorded, and every variable that looks like one of ours but is none: a misspelt setting
-    /// that silently does nothing is worse than a refused start.
+    /// Every problem recorded, and every name that is a misspelling of one of ours.
     pub fn finish<T>(mut self, config: T) -> Result<T, ConfigError> {
-        let known: Vec<_> = VARIABLES.iter().flat_map(Variable::names).collect();
-        let ours = |name: &&str| OWN_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
-        let unknown = self.names().filter(ours).filter(|name| !known.iter().any(|known| known == name));
-        let unknown: Vec<_> = unknown.map(str::to_owned).collect();
-        for name in unknown {
-            self.problem(&name, "is not a variable of hubspot-connector; check the spelling".to_owned());
-        }
+        self.reject_misspellings();
         if self.problems.is_empty() { Ok(config) } else { Err(ConfigError(self.problems)) }
     }
 }

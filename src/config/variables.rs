@@ -19,7 +19,7 @@ pub struct Variable {
     pub secret: bool,
 }
 
-/// Names that begin like this belong to us, so an unknown one is a misspelling.
+/// How names begin that belong to us, or to whoever chose the same beginning.
 pub(super) const OWN_PREFIXES: &[&str] = &["HUBSPOT_", "DB_", "SYNC_", "COLUMNS_", "RATE_LIMIT_"];
 
 /// What the name of a variable ends with that holds the path of a file with a secret.
@@ -47,7 +47,7 @@ impl Variable {
     }
 
     /// How the names begin of a variable that exists for each object type.
-    fn family(&self) -> Option<&'static str> {
+    pub(super) fn family(&self) -> Option<&'static str> {
         self.name.strip_suffix(TYPE_SUFFIX)
     }
 
