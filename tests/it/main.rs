@@ -6,6 +6,7 @@ mod deploy;
 mod documents;
 mod layers;
 mod scripts;
+mod settings;
 mod storage;
 mod support;
 mod sync;

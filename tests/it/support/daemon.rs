@@ -22,10 +22,14 @@ pub struct Daemon {
 }
 
 impl Setup {
+    /// Nothing set at all.
+    pub fn empty() -> Self {
+        Self { variables: BTreeMap::new() }
+    }
+
     /// Against that simulator and that database, with nothing between a change and its sync but the sync itself.
     pub fn new(simulator: &Simulator, database_url: &str) -> Self {
-        let setup = Self { variables: BTreeMap::new() };
-        setup
+        Self::empty()
             .set("HUBSPOT_BASE_URL", &simulator.url)
             .set("HUBSPOT_ACCESS_TOKEN", TOKEN)
             .set("DATABASE_URL", database_url)
