@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Days, NaiveTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 use tokio::time::Instant;
+use tracing::{info, warn};
 
 use super::gate::PauseReason;
 use crate::hubspot::Priority;
@@ -66,7 +67,9 @@ impl Daily {
         self.remaining = Some(remaining);
         let reserve = limit as f64 * (1.0 - self.threshold);
         if remaining as f64 >= reserve {
-            self.closed = None;
+            if self.closed.take().is_some() {
+                info!("HubSpot has {remaining} of {limit} requests left today; background work goes on");
+            }
         } else {
             self.close(now + until_midnight(self.zone, clock), now, PauseReason::DailyReserve);
         }
@@ -78,8 +81,14 @@ impl Daily {
         self.close(now + wait, now, PauseReason::DailyLimit);
     }
 
-    /// Closes the gate for background work.
+    /// Closes the gate for background work; says so when it was open.
     fn close(&mut self, until: Instant, now: Instant, reason: PauseReason) {
+        if self.closed.is_none() {
+            let (minutes, left) = ((until - now).as_secs() / 60, self.remaining.unwrap_or(0));
+            warn!(
+                "Only {left} of today's HubSpot requests are left; background work waits, at most {minutes} min"
+            );
+        }
         self.closed = Some(Closed { until, probe_at: now + PROBE_INTERVAL, reason });
     }
 
