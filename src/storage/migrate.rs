@@ -1,10 +1,11 @@
 //! Bringing the schema up to date.
 //!
-//! The daemon's own tables come from the files in `migrations/`; the mirror tables come from their descriptors
-//! (`mirror_schema`), so that a new object type needs no migration file.
+//! The daemon's own tables come from the files in `migrations/`; the tables of an object type come from its
+//! descriptor (`mirror_schema`, `pipelines`), so that a new type needs no migration file.
 
 use sqlx::migrate::{Migrate, Migrator};
 
+use super::pipelines::ensure_pipeline_tables;
 use super::{Database, StorageError, database, ensure_table};
 use crate::model::ObjectType;
 
@@ -38,6 +39,7 @@ pub async fn migrate(database: &Database, objects: &[&'static ObjectType]) -> Re
     MIGRATOR.run_direct(None, &mut connection, false).await.map_err(StorageError::Migrate)?;
     for object_type in objects {
         ensure_table(&mut connection, object_type).await?;
+        ensure_pipeline_tables(&mut connection, object_type).await?;
     }
     database::close(connection).await;
     Ok(())

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use sqlx::mysql::MySqlRow;
-use sqlx::{MySql, QueryBuilder, Row};
+use sqlx::{MySql, MySqlConnection, QueryBuilder, Row};
 
 use super::reference::{BATCH, Difference};
 use super::{Database, Lease, PageOutcome, StorageError};
@@ -16,8 +16,29 @@ struct PlacedStage {
     stage: Stage,
 }
 
+/// Creates the tables for the pipelines and stages of `object_type`, if it has any. Idempotent.
+///
+/// # Errors
+/// When the user may not create tables.
+pub(super) async fn ensure_pipeline_tables(
+    connection: &mut MySqlConnection,
+    object_type: &ObjectType,
+) -> Result<(), StorageError> {
+    if !object_type.has_pipelines {
+        return Ok(());
+    }
+    let tables = Tables::of(object_type);
+    for sql in [tables.create_pipelines(object_type), tables.create_stages(object_type)] {
+        let query = sqlx::query(sqlx::AssertSqlSafe(sql));
+        let failed = StorageError::query(format!("create the tables for the pipelines of {object_type}"));
+        query.execute(&mut *connection).await.map_err(failed)?;
+    }
+    Ok(())
+}
+
 /// Makes the stored pipelines and stages of the type equal to `pipelines`. What HubSpot no longer lists is marked
-/// archived, never dropped: records may name it. Writes only what differs. Idempotent.
+/// archived, never dropped: records may name it. Writes only what differs. Idempotent. The outcome counts pipelines
+/// and stages alike.
 ///
 /// # Errors
 /// When the database cannot be written.
@@ -40,6 +61,9 @@ pub async fn store_pipelines(
         |placed| &placed.stage.id,
         |placed| placed.stage.archived,
     );
+    if difference.is_empty() && stages.is_empty() {
+        return Ok(difference.outcome + stages.outcome);
+    }
 
     let mut transaction = lease.begin(database).await?;
     for chunk in difference.changed.chunks(BATCH) {
@@ -60,7 +84,7 @@ pub async fn store_pipelines(
         }
     }
     transaction.commit().await?;
-    Ok(difference.outcome)
+    Ok(difference.outcome + stages.outcome)
 }
 
 /// Pipelines without their stages, and all stages with their pipeline.
@@ -72,6 +96,15 @@ fn split(pipelines: &[Pipeline]) -> (Vec<Pipeline>, Vec<PlacedStage>) {
     });
     (bare, placed.collect())
 }
+
+/// The columns both tables end with.
+const TIMES: &str = "hubspot_created_at DATETIME(3) NULL COMMENT 'Created in HubSpot', \
+     hubspot_updated_at DATETIME(3) NULL COMMENT 'Changed in HubSpot', \
+     created_at DATETIME(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3) COMMENT 'First seen', \
+     updated_at DATETIME(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3) ON UPDATE CURRENT_TIMESTAMP(3) COMMENT 'Row changed'";
+
+/// The options of both tables.
+const OPTIONS: &str = "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_uca1400_ai_ci";
 
 /// The two tables of an object type's pipelines.
 struct Tables {
@@ -87,6 +120,43 @@ impl Tables {
             pipelines: format!("hubspot_{singular}_pipelines"),
             stages: format!("hubspot_{singular}_stages"),
         }
+    }
+
+    /// The statement that creates the table of pipelines.
+    fn create_pipelines(&self, object_type: &ObjectType) -> String {
+        format!(
+            "CREATE TABLE IF NOT EXISTS {pipelines} (
+                pipeline_id        VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL COMMENT 'Id in HubSpot; rows of {records} refer to it',
+                label              VARCHAR(255) NOT NULL COMMENT 'What people see',
+                display_order      INT NOT NULL COMMENT 'Place among the pipelines',
+                archived           BOOLEAN NOT NULL DEFAULT FALSE COMMENT 'Gone from HubSpot; kept because records may name it',
+                {TIMES},
+                PRIMARY KEY (pipeline_id)
+            ) {OPTIONS} COMMENT='Pipelines of {object_type}'",
+            pipelines = self.pipelines,
+            records = object_type.table,
+        )
+    }
+
+    /// The statement that creates the table of stages.
+    fn create_stages(&self, object_type: &ObjectType) -> String {
+        format!(
+            "CREATE TABLE IF NOT EXISTS {stages} (
+                stage_id           VARCHAR(128) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL COMMENT 'Id in HubSpot, unique across the pipelines of {object_type}; rows of {records} refer to it',
+                pipeline_id        VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL COMMENT 'The pipeline it belongs to',
+                label              VARCHAR(255) NOT NULL COMMENT 'What people see',
+                display_order      INT NOT NULL COMMENT 'Place in the pipeline',
+                probability        DECIMAL(6,5) NULL COMMENT 'Chance of winning, 0 to 1; deals only',
+                is_closed          BOOLEAN NULL COMMENT 'Whether a record here is over, where HubSpot says so',
+                metadata           JSON NOT NULL COMMENT 'Everything HubSpot says of the stage',
+                archived           BOOLEAN NOT NULL DEFAULT FALSE COMMENT 'Gone from HubSpot; kept because records may name it',
+                {TIMES},
+                PRIMARY KEY (stage_id),
+                KEY {stages}_by_pipeline (pipeline_id, display_order)
+            ) {OPTIONS} COMMENT='Stages of the pipelines of {object_type}'",
+            stages = self.stages,
+            records = object_type.table,
+        )
     }
 
     /// Every stored pipeline by id, without stages.

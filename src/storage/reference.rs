@@ -2,6 +2,7 @@
 //! write the difference.
 
 use std::collections::BTreeMap;
+use std::ops::Add;
 
 use super::PageOutcome;
 
@@ -52,6 +53,21 @@ impl<'a, T: PartialEq> Difference<'a, T> {
     /// Whether there is nothing to write.
     pub(super) fn is_empty(&self) -> bool {
         self.changed.is_empty() && self.gone.is_empty()
+    }
+}
+
+impl Add for PageOutcome {
+    type Output = Self;
+
+    /// The outcome of both together.
+    fn add(self, other: Self) -> Self {
+        Self {
+            inserted: self.inserted + other.inserted,
+            updated: self.updated + other.updated,
+            unchanged: self.unchanged + other.unchanged,
+            deleted: self.deleted + other.deleted,
+            quarantined: self.quarantined + other.quarantined,
+        }
     }
 }
 

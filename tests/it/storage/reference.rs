@@ -1,7 +1,7 @@
 //! Owners, pipelines and stages.
 
 use hubspot_mariadb_connector::model::{ObjectType, Owner, Pipeline, Stage};
-use hubspot_mariadb_connector::storage::{PageOutcome, store_owners, store_pipelines};
+use hubspot_mariadb_connector::storage::{PageOutcome, migrate, store_owners, store_pipelines};
 use serde_json::json;
 
 use crate::support::database::TestDatabase;
@@ -95,8 +95,49 @@ async fn a_stage_that_disappears_is_archived_and_comes_back() {
     assert_eq!(pipelines, ["default|Renamed|0", "other|Other|1"]);
 
     let again = store_pipelines(&test.database, &test.lease().await, deals, &full).await.unwrap();
-    assert_eq!(again.updated, 2);
+    assert_eq!(again.updated, 4, "both pipelines, the stage that moved and the one that came back");
     assert_eq!(stages().await, ["first|other|0", "open|default|0", "won|default|0"]);
     let probability = test.rows("hubspot_deal_stages", &["probability", "is_closed"], "LIMIT 1").await;
     assert_eq!(probability, ["0.25000|0"]);
+}
+
+#[tokio::test]
+async fn the_outcome_counts_stages_and_nothing_is_written_twice() {
+    let test = TestDatabase::migrated().await;
+    let deals = ObjectType::named("deals").unwrap();
+    let first = [pipeline("default", "Sales", &["open", "won", "lost"])];
+    let outcome = store_pipelines(&test.database, &test.lease().await, deals, &first).await.unwrap();
+    assert_eq!(outcome, PageOutcome { inserted: 4, ..PageOutcome::default() });
+    let outcome = store_pipelines(&test.database, &test.lease().await, deals, &first).await.unwrap();
+    assert_eq!(outcome, PageOutcome { unchanged: 4, ..PageOutcome::default() });
+
+    let mut second = [pipeline("default", "Sales", &["open", "won"])];
+    second[0].stages[1].label = "Closed won".into();
+    let outcome = store_pipelines(&test.database, &test.lease().await, deals, &second).await.unwrap();
+    assert_eq!(outcome, PageOutcome { updated: 1, deleted: 1, unchanged: 2, ..PageOutcome::default() });
+}
+
+#[tokio::test]
+async fn a_type_with_pipelines_needs_nothing_but_its_descriptor() {
+    let test = TestDatabase::migrated().await;
+    let tickets: &'static ObjectType = Box::leak(Box::new(ObjectType {
+        name: "tickets",
+        singular: "ticket",
+        type_id: "0-5",
+        table: "hubspot_tickets",
+        last_modified_property: "hs_lastmodifieddate",
+        has_pipelines: true,
+        columns: ObjectType::named("deals").unwrap().columns,
+    }));
+    migrate(&test.database, &[tickets]).await.unwrap();
+    let outcome = store_pipelines(
+        &test.database,
+        &test.lease().await,
+        tickets,
+        &[pipeline("0", "Support", &["1", "2"])],
+    )
+    .await;
+    assert_eq!(outcome.unwrap().inserted, 3);
+    let stages = test.rows("hubspot_ticket_stages", &["stage_id", "pipeline_id"], "ORDER BY 1").await;
+    assert_eq!(stages, ["1|0", "2|0"]);
 }
