@@ -70,7 +70,8 @@ pub struct BatchRead {
     /// The readable records, in any order, each once. Asking for a merged-away id yields its survivor, under the
     /// survivor's id.
     pub records: Vec<Record>,
-    /// The unreadable ones.
+    /// The unreadable ones, and those HubSpot itself could not read this time: they exist, so another try may bring
+    /// them.
     pub rejected: Vec<RejectedRecord>,
     /// The ids asked for under which there is no record: deleted, never there, or merged away.
     pub missing: Vec<ObjectId>,

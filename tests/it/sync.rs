@@ -5,5 +5,6 @@ mod faults;
 mod first_sync;
 mod incremental;
 mod limits;
+mod partial_reads;
 mod processes;
 mod refusals;

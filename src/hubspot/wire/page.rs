@@ -1,6 +1,6 @@
 //! Envelopes around records: listings, batch reads and searches.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::record::parse_records;
 use super::{Malformed, Scalar, parse};
 use crate::hubspot::{BatchRead, Hit, RecordPage, SearchPage};
-use crate::model::{Cursor, ObjectId, Window};
+use crate::model::{Cursor, ObjectId, RejectedRecord, Window};
 
 /// Where the next page starts.
 #[derive(Deserialize)]
@@ -74,6 +74,17 @@ struct BatchError<'a> {
     /// The same in prose, for answers without a category.
     #[serde(borrow, default)]
     message: Scalar<'a>,
+    /// Whom it is about.
+    #[serde(borrow, default)]
+    context: Option<BatchErrorContext<'a>>,
+}
+
+/// Whom an error is about.
+#[derive(Deserialize, Default)]
+struct BatchErrorContext<'a> {
+    /// The ids; empty when HubSpot names none.
+    #[serde(borrow, default)]
+    ids: Vec<Scalar<'a>>,
 }
 
 impl BatchError<'_> {
@@ -84,28 +95,80 @@ impl BatchError<'_> {
             None => self.message.text().is_some_and(|text| text.contains("may be deleted or not exist")),
         }
     }
+
+    /// The ids it names.
+    fn ids(&self) -> impl Iterator<Item = ObjectId> {
+        let ids = self.context.iter().flat_map(|context| &context.ids);
+        ids.filter_map(|id| id.text()?.parse().ok())
+    }
+
+    /// Why a record could not be read.
+    fn reason(&self) -> String {
+        let category = self.category.text().unwrap_or("without a category");
+        format!("HubSpot could not read it: error {category}")
+    }
 }
 
-/// Parses a batch read of the distinct ids `asked`. An answer that leaves records out for any reason but their
-/// absence is refused, because the caller takes a missing id as a sign of a deletion.
+/// What the errors of a batch say of the records that are not in it.
+#[derive(Default)]
+struct Absences<'a> {
+    /// Said not to exist.
+    not_found: HashSet<ObjectId>,
+    /// Said to be unreadable now, with the reason and the error as HubSpot sent it.
+    failed: HashMap<ObjectId, (String, &'a str)>,
+    /// An error that names nobody: it may be about any record that nothing else is said of.
+    failed_unnamed: Option<(String, &'a str)>,
+}
+
+impl<'a> Absences<'a> {
+    /// Sorts the errors.
+    fn of(errors: &[&'a RawValue]) -> Self {
+        let mut absences = Self::default();
+        for raw in errors {
+            let error: BatchError<'_> = serde_json::from_str(raw.get()).unwrap_or_default();
+            let ids: Vec<_> = error.ids().collect();
+            let cause = (error.reason(), raw.get());
+            if error.is_not_found() {
+                absences.not_found.extend(ids);
+            } else if ids.is_empty() {
+                absences.failed_unnamed = Some(cause);
+            } else {
+                absences.failed.extend(ids.into_iter().map(|id| (id, cause.clone())));
+            }
+        }
+        absences
+    }
+
+    /// Why `id` could not be read; `None` when there is no record under it.
+    fn failure(&self, id: ObjectId) -> Option<RejectedRecord> {
+        let unnamed = self.failed_unnamed.as_ref().filter(|_| !self.not_found.contains(&id));
+        let (reason, raw) = self.failed.get(&id).or(unnamed)?;
+        Some(RejectedRecord { id: id.to_string(), reason: reason.clone(), raw: (*raw).to_owned() })
+    }
+}
+
+/// Parses a batch read of the distinct ids `asked`.
+///
+/// The caller takes a missing id as a sign of a deletion. One that is left out for any other reason is therefore a
+/// rejected record, and an answer that is not complete is refused as a whole.
 pub(in crate::hubspot) fn parse_batch(body: &[u8], asked: &[ObjectId]) -> Result<BatchRead, Malformed> {
     let answer: BatchAnswer<'_> = parse(body)?;
     if let Some(status) = answer.status.text().filter(|status| *status != "COMPLETE") {
         return Err(Malformed(format!("the batch is {status}, not COMPLETE")));
     }
-    for raw in answer.errors.iter().flatten() {
-        let error: BatchError<'_> = serde_json::from_str(raw.get()).unwrap_or_default();
-        if !error.is_not_found() {
-            let category = error.category.text().unwrap_or("without a category").to_owned();
-            return Err(Malformed(format!("part of the batch failed with an error {category}")));
-        }
-    }
-    let (mut records, rejected) = parse_records(&answer.results);
+    let (mut records, mut rejected) = parse_records(&answer.results);
     // Asking for a merged-away id and for its survivor yields the survivor twice.
     let mut seen = HashSet::with_capacity(records.len());
     records.retain(|record| seen.insert(record.id));
     seen.extend(rejected.iter().filter_map(|record| record.id.parse::<ObjectId>().ok()));
-    let missing = asked.iter().copied().filter(|id| !seen.contains(id)).collect();
+    let absences = Absences::of(answer.errors.as_deref().unwrap_or_default());
+    let mut missing = Vec::new();
+    for id in asked.iter().copied().filter(|id| !seen.contains(id)) {
+        match absences.failure(id) {
+            Some(failure) => rejected.push(failure),
+            None => missing.push(id),
+        }
+    }
     Ok(BatchRead { records, rejected, missing })
 }
 
@@ -218,16 +281,44 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_that_failed_in_part_proves_no_absence() {
-        for body in [
-            r#"{"status": "PENDING", "results": []}"#,
-            r#"{"status": "COMPLETE", "results": [], "errors": [{"category": "INTERNAL_ERROR"}]}"#,
-            r#"{"status": "COMPLETE", "results": [], "errors": ["something"]}"#,
+    fn what_hubspot_could_not_read_is_rejected_and_not_missing() {
+        // 1 is found, 2 does not exist, 3 cannot be read, of 4 nothing is said.
+        let body = format!(
+            r#"{{"status": "COMPLETE", "results": [{}], "errors": [
+                {{"category": "OBJECT_NOT_FOUND", "context": {{"ids": ["2"]}}}},
+                {{"category": "INTERNAL_ERROR", "context": {{"ids": ["3"]}}}}]}}"#,
+            record("1")
+        );
+        let batch = parse_batch(body.as_bytes(), &[1, 2, 3, 4].map(ObjectId)).unwrap();
+        assert_eq!(batch.missing, [2, 4].map(ObjectId));
+        assert_eq!(batch.rejected.len(), 1);
+        assert_eq!(batch.rejected[0].id, "3");
+        assert_eq!(batch.rejected[0].reason, "HubSpot could not read it: error INTERNAL_ERROR");
+    }
+
+    #[test]
+    fn an_error_that_names_nobody_proves_no_absence() {
+        for (error, reason) in [
+            (r#"{"category": "INTERNAL_ERROR"}"#, "INTERNAL_ERROR"),
+            (r#"{"category": "TIMEOUT", "context": {"ids": []}}"#, "TIMEOUT"),
+            (r#""something""#, "without a category"),
         ] {
-            assert!(parse_batch(body.as_bytes(), &[ObjectId(1)]).is_err(), "{body}");
+            let not_found = r#"{"category": "OBJECT_NOT_FOUND", "context": {"ids": ["2"]}}"#;
+            let body = format!(r#"{{"results": [{}], "errors": [{error}, {not_found}]}}"#, record("1"));
+            let batch = parse_batch(body.as_bytes(), &[1, 2, 3].map(ObjectId)).unwrap();
+            assert_eq!(batch.missing, [ObjectId(2)], "{error}");
+            assert_eq!(batch.rejected.len(), 1, "{error}");
+            assert_eq!(batch.rejected[0].id, "3", "{error}");
+            assert!(batch.rejected[0].reason.ends_with(reason), "{error}");
         }
+    }
+
+    #[test]
+    fn absence_may_be_told_in_prose_and_an_unfinished_batch_tells_nothing() {
         let prose = r#"{"results": [], "errors": [{"message": "Could not get some CONTACT objects, they may be deleted or not exist. Check that ids are valid."}]}"#;
-        assert!(parse_batch(prose.as_bytes(), &[ObjectId(1)]).is_ok());
+        let batch = parse_batch(prose.as_bytes(), &[ObjectId(1)]).unwrap();
+        assert_eq!(batch.missing, [ObjectId(1)]);
+        assert!(parse_batch(br#"{"status": "PENDING", "results": []}"#, &[ObjectId(1)]).is_err());
     }
 
     #[test]
