@@ -24,6 +24,7 @@ mod reference;
 mod state_row;
 mod sync_run;
 mod sync_state;
+mod typed_columns;
 mod words;
 
 pub use account::bind_account;
@@ -33,7 +34,7 @@ pub use error::{StorageError, StorageErrorKind};
 pub use lease::{LEASE_TTL, Lease, LeaseKeeper, LeasedTransaction};
 pub use migrate::{migrate, pending_migrations};
 pub use mirror::{MirrorTable, PageOutcome, StoredVersion, store_records, stored_versions};
-pub use mirror_schema::{TypedColumn, ensure_columns, ensure_table, load_mirror_table};
+pub use mirror_schema::{TypedColumn, ensure_table};
 pub use owners::store_owners;
 pub use pipelines::store_pipelines;
 pub use preflight::{ServerFacts, probe_rights, server_facts};
@@ -43,3 +44,4 @@ pub use sync_run::{
     Lane, NewRun, Outcome, RunCounts, Trigger, count_page, finish_run, interrupt_open_runs, start_run,
 };
 pub use sync_state::{Request, RequestedMode, RunMode, SyncState, SyncStatus, load_states};
+pub use typed_columns::{TableChanges, TypedColumns, load_mirror_table};

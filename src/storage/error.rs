@@ -165,7 +165,7 @@ fn classify(error: &sqlx::Error) -> StorageErrorKind {
 }
 
 /// MariaDB's error number; 0 for an error that is not MariaDB's.
-fn number(error: &sqlx::Error) -> u16 {
+pub(super) fn number(error: &sqlx::Error) -> u16 {
     let database = error.as_database_error().and_then(|error| error.try_downcast_ref::<MySqlDatabaseError>());
     database.map_or(0, MySqlDatabaseError::number)
 }

@@ -5,10 +5,10 @@ use super::error::SyncError;
 use super::records::Context;
 use crate::hubspot::{HubSpotClient, Priority};
 use crate::model::ObjectType;
-use crate::storage::{StateRow, ensure_columns, store_catalogue};
+use crate::storage::{StateRow, TableChanges, TypedColumns, store_catalogue};
 
 impl Engine {
-    /// Reads the catalogue of the type, stores it, and adds the typed columns that are wanted and missing.
+    /// Reads the catalogue of the type, stores it, and brings the typed columns up to date.
     ///
     /// # Errors
     /// [`SyncError::EmptyCatalogue`] when there are no properties: asking for none would empty every row.
@@ -24,7 +24,10 @@ impl Engine {
         }
         store_catalogue(&self.database, &self.lease, object_type, &catalogue).await?;
         let wanted = self.config.columns.get(object_type.name).map_or(&[][..], Vec::as_slice);
-        let table = ensure_columns(&self.database, object_type, wanted, &catalogue, self.may_alter).await?;
+        let columns = TypedColumns::new(&self.database, object_type, wanted, &catalogue);
+        let changes = if self.may_alter { TableChanges::All(&self.lease) } else { TableChanges::Nothing };
+        columns.define(changes).await?;
+        let table = columns.complete(&self.lease, || self.go_on()).await?;
         let properties = catalogue.into_iter().map(|property| property.name).collect();
         Ok(Context { object_type, table, properties, state: state.clone() })
     }
