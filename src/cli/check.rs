@@ -9,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 use super::{print, read_config};
 use crate::config::{Config, Environment, SyncConfig};
 use crate::hubspot::{HubSpotClient, LimiterSnapshot, Priority};
-use crate::storage::{Database, pending_migrations, probe_rights, server_facts};
+use crate::model::ObjectType;
+use crate::storage::{Database, ServerFacts, pending_migrations, probe_rights, server_facts};
 use crate::sync::Chain;
 
 /// Oldest MariaDB that has all we need: the collation `uca1400` came with 10.10. Source: MariaDB release notes.
@@ -23,6 +24,8 @@ const PACKET_BYTES: i64 = 16 * 1024 * 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     Ok,
+    /// Worth knowing; nothing has to be done.
+    Note,
     Warning,
     Failed,
 }
@@ -31,6 +34,7 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Ok => "ok",
+            Self::Note => "note",
             Self::Warning => "warning",
             Self::Failed => "FAILED",
         })
@@ -68,46 +72,48 @@ pub(super) async fn main(environment: Environment) -> anyhow::Result<ExitCode> {
     Ok(if report.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Reachability, version, settings, schema and rights.
+/// Reachability, version, settings, rights and schema.
 async fn check_database(config: &Config, report: &mut Report) -> anyhow::Result<()> {
     let database = Database::new(&config.database)?;
-    let facts = match server_facts(&database).await {
-        Ok(facts) => facts,
-        Err(error) => {
-            report.failure("database", &error, error.advice());
-            return Ok(());
+    match server_facts(&database).await {
+        Ok(facts) => {
+            check_server(&facts, report);
+            check_rights(&database, config.database.migrate_on_start, report).await;
+            check_schema(&database, config.database.migrate_on_start, report).await;
         }
-    };
+        Err(error) => report.failure("database", &error, error.advice()),
+    }
+    database.close().await;
+    Ok(())
+}
+
+/// Whether the server is one the daemon can work with.
+fn check_server(facts: &ServerFacts, report: &mut Report) {
     let text = format!("MariaDB {} at {}", facts.version, facts.host);
     if facts.is_mariadb() && facts.version_number() >= OLDEST_MARIADB {
         report.line(Verdict::Ok, "database", text);
     } else {
         let (major, minor) = OLDEST_MARIADB;
-        report.line(
-            Verdict::Failed,
-            "database",
-            format!("{text}: MariaDB {major}.{minor} or later is needed"),
-        );
+        let text = format!("{text}: MariaDB {major}.{minor} or later is needed");
+        report.line(Verdict::Failed, "database", text);
     }
     if facts.max_allowed_packet < PACKET_BYTES {
         let bytes = facts.max_allowed_packet;
-        report.line(
-            Verdict::Warning,
-            "database",
-            format!(
-                "max_allowed_packet is {bytes} bytes; set it to 16M or more, or large records are quarantined"
-            ),
+        let text = format!(
+            "max_allowed_packet is {bytes} bytes; set it to 16M or more, or large records are quarantined"
         );
+        report.line(Verdict::Warning, "database", text);
     }
     if facts.clock_skew.abs() > CLOCK_TOLERANCE {
         let seconds = facts.clock_skew.num_seconds();
-        report.line(
-            Verdict::Warning,
-            "clock",
-            format!("the database's clock is off by {seconds} s; run an NTP client on both"),
-        );
+        let text = format!("the database's clock is off by {seconds} s; run an NTP client on both");
+        report.line(Verdict::Warning, "clock", text);
     }
-    match probe_rights(&database, config.database.migrate_on_start).await {
+}
+
+/// Whether the database user may do what the daemon will do.
+async fn check_rights(database: &Database, migrates: bool, report: &mut Report) {
+    match probe_rights(database, migrates).await {
         Ok(missing) if missing.is_empty() => {
             report.line(Verdict::Ok, "rights", "the database user may do what is needed");
         }
@@ -118,9 +124,13 @@ async fn check_database(config: &Config, report: &mut Report) -> anyhow::Result<
         ),
         Err(error) => report.failure("rights", &error, error.advice()),
     }
-    match pending_migrations(&database).await {
+}
+
+/// Whether the tables are those of this version.
+async fn check_schema(database: &Database, migrates: bool, report: &mut Report) {
+    match pending_migrations(database).await {
         Ok(0) => report.line(Verdict::Ok, "schema", "up to date"),
-        Ok(pending) if config.database.migrate_on_start => {
+        Ok(pending) if migrates => {
             report.line(Verdict::Ok, "schema", format!("{pending} migration(s) will run at the next start"));
         }
         Ok(pending) => report.line(
@@ -130,8 +140,6 @@ async fn check_database(config: &Config, report: &mut Report) -> anyhow::Result<
         ),
         Err(error) => report.failure("schema", &error, error.advice()),
     }
-    database.close().await;
-    Ok(())
 }
 
 /// Reachability, token, account, scopes, limits and clock.
@@ -155,6 +163,7 @@ async fn check_hubspot(config: &Config, report: &mut Report) -> anyhow::Result<(
         ),
         None => report.line(Verdict::Ok, "HubSpot", format!("account {id} ({})", account.account_type)),
     }
+    check_scopes(&hubspot, &config.sync, report).await;
     check_types(&hubspot, &config.sync, report).await;
     if let Some(skew) = hubspot.clock_skew().filter(|skew| skew.abs() > CLOCK_TOLERANCE) {
         let seconds = skew.num_seconds();
@@ -167,6 +176,33 @@ async fn check_hubspot(config: &Config, report: &mut Report) -> anyhow::Result<(
     report.line(Verdict::Ok, "limits", limits_in_words(&hubspot.limits()));
     stop.cancel();
     Ok(())
+}
+
+/// Whether the token has the scopes of what is to be mirrored. What it lacks is a warning only: the reads that follow
+/// decide, and HubSpot has older names for some scopes.
+async fn check_scopes(hubspot: &HubSpotClient, sync: &SyncConfig, report: &mut Report) {
+    let scopes = match hubspot.token_info().await {
+        Ok(token) => token.scopes,
+        Err(error) => {
+            let text = format!("HubSpot does not tell the scopes of this token: {}", Chain(&error));
+            return report.line(Verdict::Note, "scopes", text);
+        }
+    };
+    let missing = missing_scopes(&scopes, &sync.objects);
+    if missing.is_empty() {
+        report.line(Verdict::Ok, "scopes", "the token may read what is to be mirrored");
+    } else {
+        let text = format!("the token lacks {}; grant it to the app or key in HubSpot", missing.join(", "));
+        report.line(Verdict::Warning, "scopes", text);
+    }
+}
+
+/// The scopes that reading `objects` and owners takes and that are not among `granted`. Property lists and pipelines
+/// answer with the scope of the records. Source: the scope lists of HubSpot's API specifications.
+fn missing_scopes(granted: &[String], objects: &[&ObjectType]) -> Vec<String> {
+    let names = objects.iter().map(|object_type| object_type.name).chain(["owners"]);
+    let needed = names.map(|name| format!("crm.objects.{name}.read"));
+    needed.filter(|scope| !granted.contains(scope)).collect()
 }
 
 /// The account's limits and what is used of them.
@@ -198,9 +234,9 @@ async fn check_types(hubspot: &HubSpotClient, sync: &SyncConfig, report: &mut Re
             Ok((properties, total)) => {
                 let text = format!("{total} record(s), {} properties", properties.len());
                 report.line(Verdict::Ok, object_type.name, text);
-                let known = |name: &&String| !properties.iter().any(|property| property.name == **name);
+                let is_unknown = |name: &&String| !properties.iter().any(|property| property.name == **name);
                 let columns = sync.columns.get(object_type.name).into_iter().flatten();
-                for name in columns.filter(known) {
+                for name in columns.filter(is_unknown) {
                     let variable = format!("COLUMNS_{}", object_type.name.to_uppercase());
                     let text = format!("{variable} names `{name}`, which HubSpot does not know");
                     report.line(Verdict::Warning, object_type.name, text);
@@ -212,5 +248,17 @@ async fn check_types(hubspot: &HubSpotClient, sync: &SyncConfig, report: &mut Re
     match hubspot.owners(Priority::Interactive).await {
         Ok(owners) => report.line(Verdict::Ok, "owners", format!("{} owner(s)", owners.len())),
         Err(error) => report.failure("owners", &error, error.advice()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scopes_a_token_lacks_are_named() {
+        let objects = ["contacts", "deals"].map(|name| ObjectType::named(name).expect("a known type"));
+        let granted = ["oauth", "crm.objects.contacts.read", "crm.schemas.deals.read"].map(str::to_owned);
+        assert_eq!(missing_scopes(&granted, &objects), ["crm.objects.deals.read", "crm.objects.owners.read"]);
     }
 }

@@ -9,3 +9,4 @@ mod limits;
 mod partial_reads;
 mod processes;
 mod refusals;
+mod scopes;
