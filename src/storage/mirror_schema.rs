@@ -112,8 +112,8 @@ pub async fn ensure_table(
     let head = HEAD_COLUMNS.iter().map(|(name, sql)| format!("`{name}` {sql}"));
     let typed = object_type.columns.iter().map(|column| definition(column.name, column.column_type));
     let tail = TAIL_COLUMNS.iter().map(|(name, sql)| format!("`{name}` {sql}"));
-    let with_index = object_type.columns.iter().filter(|column| column.indexed);
-    let indexes = with_index.map(|column| format!("KEY {} (`{}`)", index_name(column.name), column.name));
+    let searched = object_type.columns.iter().filter(|column| column.indexed);
+    let indexes = searched.map(|column| format!("KEY {} (`{}`)", index_name(column.name), column.name));
     let fixed = [
         "PRIMARY KEY (id)".to_owned(),
         format!("UNIQUE KEY {}_by_hubspot_id (hubspot_id)", object_type.table),

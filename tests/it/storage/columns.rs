@@ -120,7 +120,7 @@ impl Fixture {
 }
 
 /// Nothing stops the fill.
-#[expect(clippy::unnecessary_wraps, reason = "the form the fill asks for")]
+#[expect(clippy::unnecessary_wraps, reason = "the shape of the question a run is asked")]
 fn go_on() -> Result<(), StorageError> {
     Ok(())
 }
