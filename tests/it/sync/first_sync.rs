@@ -20,7 +20,14 @@ async fn everything_arrives_exactly_once() {
         .await;
     assert_eq!(runs[0], "companies|backfill|succeeded|210|210");
     assert_eq!(runs[1], "contacts|backfill|succeeded|730|730");
-    assert!(runs[2].starts_with("deal_pipelines|reference|succeeded|3|3"));
+    let rows = test
+        .number("SELECT (SELECT COUNT(*) FROM hubspot_deal_pipelines) + (SELECT COUNT(*) FROM hubspot_deal_stages)")
+        .await;
+    assert_eq!(
+        runs[2],
+        format!("deal_pipelines|reference|succeeded|3|{rows}"),
+        "with the stages of the three"
+    );
     assert_eq!(runs[3], "deals|backfill|succeeded|340|340");
     let state = test
         .rows("sync_state", &["object_type", "status", "mode", "records_synced"], "ORDER BY object_type")
