@@ -2,11 +2,13 @@
 
 use std::process::ExitCode;
 
-/// Up to twice as fast as the system's for pages of small strings, and steadier in size over months.
+/// Up to twice as fast as the system's for pages of small strings, and steadier in size over months. Version 2, without
+/// huge pages: it gives memory back within milliseconds, where version 3 keeps three times as much.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-#[tokio::main]
+/// Two threads, whatever the machine: HubSpot's limits leave one of them idle, and each keeps memory of its own.
+#[tokio::main(worker_threads = 2)]
 async fn main() -> ExitCode {
     rustls::crypto::ring::default_provider().install_default().expect("nothing else installs a TLS provider");
     hubspot_mariadb_connector::cli::main().await

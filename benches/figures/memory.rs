@@ -13,8 +13,9 @@ use super::surroundings::{Database, Surroundings, wait_for};
 const CONTACTS: u64 = 1_000_000;
 /// Size of a record's JSON, in bytes.
 const RECORD_BYTES: u64 = 4_000;
-/// How long a daemon with nothing to do is left alone before it is looked at.
-const SETTLE: Duration = Duration::from_secs(15);
+/// How long a daemon with nothing to do is left alone before it is looked at: connections nobody uses are closed after
+/// a minute.
+const SETTLE: Duration = Duration::from_secs(75);
 /// How often its progress is looked at.
 const LOOK: Duration = Duration::from_millis(250);
 
