@@ -261,3 +261,21 @@ async fn stored_versions_name_what_is_held_and_nothing_else() {
         |id| StoredVersion { id: ObjectId(id), updated_at: Some(at(0) + TimeDelta::milliseconds(id)) };
     assert_eq!(held, [version(149), version(150)]);
 }
+
+#[tokio::test]
+async fn an_edit_by_hand_is_checked_although_pages_are_not() {
+    let fixture = Fixture::new().await;
+    let mut transaction = fixture.lease.begin(&fixture.test.database).await.unwrap();
+    store_records(&mut transaction, &fixture.table, &[contact(1, 10, &[])], &[]).await.unwrap();
+    for edit in ["properties_json = '{'", "sync_status = 'perhaps'"] {
+        let sql = format!("UPDATE hubspot_contacts SET {edit}");
+        let refused = sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut *transaction).await.unwrap_err();
+        // ER_CONSTRAINT_FAILED. Source: MariaDB, "MariaDB Error Codes".
+        assert_eq!(
+            refused.as_database_error().unwrap().code().as_deref(),
+            Some("23000"),
+            "{edit}: {refused}"
+        );
+        assert!(refused.to_string().contains("CONSTRAINT"), "{edit}: {refused}");
+    }
+}
