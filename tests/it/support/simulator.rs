@@ -85,6 +85,12 @@ impl Simulator {
         ids(&self.post(&format!("/objects/{object_type}"), json!({"count": count})).await)
     }
 
+    /// HubSpot's time, in milliseconds since the epoch.
+    pub async fn now(&self) -> i64 {
+        let answer = self.post("/clock/advance", json!({"ms": 0})).await;
+        answer["now"].as_i64().expect("the time is a number")
+    }
+
     /// Scripts a fault.
     pub async fn fault(&self, fault: Value) {
         self.post("/faults", fault).await;
@@ -98,6 +104,12 @@ impl Simulator {
     /// Counts of requests since the start or the last reset.
     pub async fn stats(&self) -> Value {
         self.get("/stats").await
+    }
+
+    /// One of those counts.
+    pub async fn count(&self, name: &str) -> u64 {
+        let stats = self.stats().await;
+        stats[name].as_u64().unwrap_or_else(|| panic!("{name} is no count in {stats}"))
     }
 
     /// Starts counting anew.

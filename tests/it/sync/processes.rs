@@ -86,8 +86,7 @@ async fn of_two_daemons_one_works_and_the_other_takes_over_when_it_dies() {
     in_step(&simulator, &test).await;
     assert!(second.log().contains("Resuming the full listing"), "{}", second.log());
     assert!(second.stop().await.success());
-    let stats = simulator.stats().await;
-    assert_eq!(stats["rateLimited"], json!(0), "{stats}");
+    assert_eq!(simulator.count("rateLimited").await, 0);
     let twice = "SELECT COUNT(*) - COUNT(DISTINCT hubspot_id) FROM hubspot_contacts";
     assert_eq!(test.value(twice).await, "0");
 }
