@@ -4,11 +4,12 @@ use chrono::{DateTime, Utc};
 use tokio::sync::Mutex;
 use tracing::{error, info};
 
+use super::Subject;
 use super::engine::Engine;
 use super::error::{NextTry, SyncError, soon};
 use crate::clock;
 use crate::hubspot::Priority;
-use crate::storage::bind_account;
+use crate::storage::{StorageError, bind_account};
 
 /// What is known of the token's account. Locked while HubSpot is asked, so that runs that begin together ask once.
 pub(super) type AccountCheck = Mutex<Standing>;
@@ -19,19 +20,31 @@ pub(super) struct Standing {
     verified: bool,
     /// Checks failed so far in a row.
     failures: u32,
+    /// How the last check failed; `None` when it did not.
+    refusal: Option<Refusal>,
+}
+
+/// A check that failed.
+#[derive(Debug)]
+struct Refusal {
+    /// Why, and what to do.
+    report: String,
     /// No further check before this.
-    retry_at: Option<DateTime<Utc>>,
+    retry_at: DateTime<Utc>,
 }
 
 impl Engine {
     /// Whether runs may begin. Asks HubSpot once, and after a failure again only when that makes sense; the failure
-    /// then stands in `sync_state` of every type, and whatever was asked for has failed with it.
-    pub(super) async fn verify_account(&self) -> bool {
+    /// then stands in `sync_state` of every type, and whatever was asked for has failed with it; so has the run of
+    /// `subject` that is asked for before the next check.
+    pub(super) async fn verify_account(&self, subject: Subject) -> bool {
         let mut standing = self.account.lock().await;
         if standing.verified {
             return true;
         }
-        if standing.retry_at.is_some_and(|retry_at| clock::now() < retry_at) {
+        if let Some(refusal) = standing.refusal.as_ref().filter(|refusal| clock::now() < refusal.retry_at) {
+            // A database that cannot be written is reported by the loop, and the request stays for the next run.
+            self.refuse_request(subject, refusal).await.ok();
             return false;
         }
         match self.check_account().await {
@@ -73,18 +86,30 @@ impl Engine {
         };
         let retry_at = now + wait;
         standing.failures += 1;
-        standing.retry_at = Some(retry_at);
         error!(error = report, "Nothing can be synced; trying again at {}", retry_at.format("%H:%M:%S UTC"));
+        let refusal = standing.refusal.insert(Refusal { report, retry_at });
         for subject in self.subjects() {
             let state = self.state_row(subject);
             let recorded = async {
                 state.load().await?;
-                state.fail(&report, now, retry_at).await
+                state.fail(&refusal.report, now, retry_at).await
             };
             if recorded.await.is_err() {
                 // The database is the problem then, and the loop reports it.
                 return;
             }
         }
+    }
+
+    /// Answers what was asked for since the check failed, if anything was: whoever asked is waiting.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    async fn refuse_request(&self, subject: Subject, refusal: &Refusal) -> Result<(), StorageError> {
+        let state = self.state_row(subject);
+        if state.load().await?.request().is_none() {
+            return Ok(());
+        }
+        state.fail(&refusal.report, clock::now(), refusal.retry_at).await
     }
 }

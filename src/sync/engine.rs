@@ -81,7 +81,7 @@ impl Engine {
         trigger: Trigger,
         request: Option<Request>,
     ) -> Result<(), SyncError> {
-        if !self.verify_account().await {
+        if !self.verify_account(subject).await {
             return Err(SyncError::Unverified);
         }
         self.run(subject, trigger, request).await
