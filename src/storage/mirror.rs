@@ -405,3 +405,6 @@ fn upsert(table: &str, columns: &[TypedColumn], rows: usize) -> String {
     }
     sql
 }
+
+#[cfg(test)]
+mod tests;
