@@ -55,7 +55,7 @@ impl PrivateServer {
     }
 
     /// The answer to a query, as root.
-    fn ask(&self, sql: &str) -> String {
+    pub(crate) fn ask(&self, sql: &str) -> String {
         succeed(self.client().args(["--skip-column-names", "--batch", "--execute", sql])).trim().to_owned()
     }
 }

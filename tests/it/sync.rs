@@ -2,11 +2,14 @@
 
 mod columns;
 mod crash;
+mod database_trouble;
 mod faults;
 mod first_sync;
 mod incremental;
 mod limits;
+mod log;
 mod partial_reads;
 mod processes;
 mod refusals;
 mod scopes;
+mod stopping;

@@ -50,6 +50,13 @@ impl Setup {
         self
     }
 
+    /// Runs every object type at the times of a cron expression with seconds.
+    pub fn at(self, cron: &str) -> Self {
+        ["CONTACTS", "COMPANIES", "DEALS"]
+            .into_iter()
+            .fold(self, |setup, object_type| setup.set(&format!("SYNC_CRON_{object_type}"), cron))
+    }
+
     /// The command with this setup and nothing else in its environment, in an empty directory.
     fn command(&self, arguments: &[&str], directory: &TempDir) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hubspot-connector"));
@@ -106,6 +113,11 @@ impl Daemon {
     pub fn terminate(&self) {
         let id = self.process.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    }
+
+    /// How it ended, `None` while it runs.
+    pub fn has_ended(&mut self) -> Option<ExitStatus> {
+        self.process.try_wait().unwrap()
     }
 
     /// Waits until it ends by itself.

@@ -79,7 +79,7 @@ pub async fn differences(simulator: &Simulator, test: &TestDatabase, object_type
 }
 
 /// Differences of all three default types.
-pub async fn all_differences(simulator: &Simulator, test: &TestDatabase) -> Vec<String> {
+async fn all_differences(simulator: &Simulator, test: &TestDatabase) -> Vec<String> {
     let mut found = Vec::new();
     for object_type in ["contacts", "companies", "deals"] {
         found.extend(differences(simulator, test, object_type).await);
@@ -91,6 +91,15 @@ pub async fn all_differences(simulator: &Simulator, test: &TestDatabase) -> Vec<
 pub async fn assert_equal(simulator: &Simulator, test: &TestDatabase) {
     let differences = all_differences(simulator, test).await;
     assert!(differences.is_empty(), "{differences:#?}");
+}
+
+/// Waits until a running daemon has made the mirror equal to the simulator.
+pub async fn in_step(simulator: &Simulator, test: &TestDatabase) {
+    eventually("the mirror equals HubSpot", async || {
+        let differences = all_differences(simulator, test).await;
+        holds(differences.is_empty(), differences)
+    })
+    .await;
 }
 
 /// Syncs left to a mirror that has lost nothing: one goes on with a listing that was interrupted, one searches.

@@ -37,11 +37,7 @@ async fn a_daemon_killed_at_random_moments_ends_with_an_exact_mirror() {
     simulator
         .set(json!({"latencyMs": 120, "liveChangesPerSecond": 60, "indexLagMs": 300, "indexJitterMs": 700}))
         .await;
-    let setup = ["CONTACTS", "COMPANIES", "DEALS"]
-        .into_iter()
-        .fold(Setup::new(&simulator, &test.url), |setup, object_type| {
-            setup.set(&format!("SYNC_CRON_{object_type}"), "* * * * * *")
-        });
+    let setup = Setup::new(&simulator, &test.url).at("* * * * * *");
     for kill in 0..kills {
         let daemon = setup.start(&["run"]);
         // The moment is the point: anywhere from start-up to the middle of an incremental run.

@@ -5,31 +5,16 @@ use serde_json::json;
 use crate::support::daemon::{Setup, text};
 use crate::support::database::TestDatabase;
 use crate::support::simulator::Simulator;
-use crate::support::truth::all_differences;
+use crate::support::truth::in_step;
 use crate::support::{eventually, holds};
 
-/// Runs every type at every other second.
-fn eager(simulator: &Simulator, test: &TestDatabase) -> Setup {
-    ["CONTACTS", "COMPANIES", "DEALS"]
-        .into_iter()
-        .fold(Setup::new(simulator, &test.url), |setup, object_type| {
-            setup.set(&format!("SYNC_CRON_{object_type}"), "*/2 * * * * *")
-        })
-}
-
-/// Waits until the mirror equals the simulator.
-async fn in_step(simulator: &Simulator, test: &TestDatabase) {
-    eventually("the mirror equals HubSpot", async || {
-        let differences = all_differences(simulator, test).await;
-        holds(differences.is_empty(), differences)
-    })
-    .await;
-}
+/// Runs every object type at every other second.
+const EAGER: &str = "*/2 * * * * *";
 
 #[tokio::test]
 async fn the_daemon_keeps_the_mirror_current_and_stops_cleanly() {
     let (simulator, test) = (Simulator::start(900, 100, 100), TestDatabase::migrated().await);
-    let daemon = eager(&simulator, &test).start(&["run"]);
+    let daemon = Setup::new(&simulator, &test.url).at(EAGER).start(&["run"]);
     in_step(&simulator, &test).await;
     for seed in 0..3 {
         simulator.mutate(json!({"type": "contacts", "count": 30, "seed": seed})).await;
@@ -52,7 +37,7 @@ async fn the_daemon_keeps_the_mirror_current_and_stops_cleanly() {
 async fn a_run_longer_than_its_interval_is_not_overtaken_by_the_next() {
     let (simulator, test) = (Simulator::start(600, 10, 10), TestDatabase::migrated().await);
     simulator.set(json!({"latencyMs": 700})).await;
-    let daemon = eager(&simulator, &test).start(&["run"]);
+    let daemon = Setup::new(&simulator, &test.url).at(EAGER).start(&["run"]);
     eventually("several runs have ended", async || {
         let ended = test
             .number("SELECT COUNT(*) FROM sync_runs WHERE object_type = 'contacts' AND outcome = 'succeeded'")
@@ -70,7 +55,8 @@ async fn a_run_longer_than_its_interval_is_not_overtaken_by_the_next() {
 async fn of_two_daemons_one_works_and_the_other_takes_over_when_it_dies() {
     let arguments = ["--contacts", "3000", "--companies", "300", "--deals", "300"].map(str::to_owned);
     let (simulator, test) = (Simulator::with(&arguments), TestDatabase::migrated().await);
-    let setup = eager(&simulator, &test)
+    let setup = Setup::new(&simulator, &test.url)
+        .at(EAGER)
         .set("RATE_LIMIT_PER_10_SECONDS", "100")
         .set("RATE_LIMIT_SEARCH_PER_SECOND", "5");
     let first = setup.start(&["run"]);

@@ -4,9 +4,9 @@ use serde_json::json;
 
 use crate::support::daemon::{Setup, text};
 use crate::support::database::TestDatabase;
-use crate::support::eventually;
 use crate::support::simulator::Simulator;
 use crate::support::truth::differences;
+use crate::support::{eventually, holds};
 
 #[tokio::test]
 async fn a_wrong_token_is_named_in_log_and_state_and_not_hammered() {
@@ -58,6 +58,50 @@ async fn a_type_without_scope_stops_alone() {
         test.rows("sync_state", &["status", "last_error"], "WHERE object_type = 'deals'").await,
         ["idle|-"]
     );
+}
+
+#[tokio::test]
+async fn in_the_daemon_a_type_without_scope_stops_alone_and_waits_for_its_turn() {
+    let (simulator, test) = (Simulator::start(120, 30, 40), TestDatabase::migrated().await);
+    simulator.set(json!({"deniedTypes": ["deals"]})).await;
+    // The others run each second; the type without scope once a year.
+    let setup = Setup::new(&simulator, &test.url).at("* * * * * *").set("SYNC_CRON_DEALS", "0 0 1 1 *");
+    let daemon = setup.start(&["run"]);
+    daemon.says("Failed to sync deals subject").await;
+    eventually("the others go on", async || {
+        let runs = "SELECT COUNT(*) FROM sync_runs WHERE object_type = 'contacts' AND outcome = 'succeeded'";
+        let runs = test.number(runs).await;
+        holds(runs >= 6, runs)
+    })
+    .await;
+
+    let runs = test.rows("sync_runs", &["outcome"], "WHERE object_type = 'deals'").await;
+    assert_eq!(runs, ["failed"]);
+    let refused = simulator.stats().await["byStatus"]["403"].as_u64().unwrap();
+    assert!((1..=2).contains(&refused), "{refused}: records and pipelines of deals, each once");
+    let state = test.rows("sync_state", &["status", "last_error"], "WHERE object_type = 'deals'").await;
+    assert!(state[0].starts_with("error|") && state[0].contains("scope"), "{state:?}");
+    assert!(differences(&simulator, &test, "contacts").await.is_empty());
+    assert!(daemon.stop().await.success());
+}
+
+#[tokio::test]
+async fn a_sync_beside_a_daemon_with_a_wrong_token_fails_soon_and_quietly() {
+    let (simulator, test) = (Simulator::start(10, 10, 10), TestDatabase::migrated().await);
+    let setup = Setup::new(&simulator, &test.url).set("HUBSPOT_ACCESS_TOKEN", "pat-wrong");
+    let daemon = setup.start(&["run"]);
+    daemon.says("Nothing can be synced").await;
+
+    let output = setup.run(&["sync"]).await;
+
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stderr);
+    assert!(said.contains("HUBSPOT_ACCESS_TOKEN"), "{said}");
+    let requests = simulator.count("requests").await;
+    assert!((1..=3).contains(&requests), "{requests}");
+    assert!(daemon.log().lines().count() < 20, "{}", daemon.log());
+    assert!(said.lines().count() < 20, "{said}");
+    assert!(daemon.stop().await.success());
 }
 
 #[tokio::test]

@@ -1,0 +1,106 @@
+//! Told to stop, and what a service manager hears of it.
+
+use std::os::unix::net::UnixDatagram;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::support::daemon::Setup;
+use crate::support::database::TestDatabase;
+use crate::support::simulator::Simulator;
+use crate::support::truth::in_step;
+use crate::support::{eventually, holds};
+
+/// Longest a stop in mid-page takes, far below the documented 25 s.
+const PROMPT: Duration = Duration::from_secs(8);
+
+#[tokio::test]
+async fn a_stop_in_mid_listing_is_prompt_and_the_next_start_goes_on_there() {
+    let (simulator, test) = (Simulator::start(2_000, 100, 100), TestDatabase::migrated().await);
+    simulator.set(json!({"latencyMs": 250})).await;
+    let setup = Setup::new(&simulator, &test.url);
+    let daemon = setup.start(&["run"]);
+    eventually("some pages are stored", async || {
+        let stored = test.number("SELECT COUNT(*) FROM hubspot_contacts").await;
+        holds(stored >= 300, stored)
+    })
+    .await;
+
+    let asked = Instant::now();
+    assert_eq!(daemon.stop().await.code(), Some(0));
+    assert!(asked.elapsed() < PROMPT, "{:?}", asked.elapsed());
+
+    let stored = test.number("SELECT COUNT(*) FROM hubspot_contacts").await;
+    assert!((300..2_000).contains(&stored), "{stored}: the listing was under way");
+    let state = test
+        .rows(
+            "sync_state",
+            &["status", "records_synced", "backfill_cursor IS NOT NULL", "watermark"],
+            "WHERE object_type = 'contacts'",
+        )
+        .await;
+    assert_eq!(state, [format!("idle|{stored}|1|-")]);
+    let runs = test.rows("sync_runs", &["outcome", "fetched"], "WHERE object_type = 'contacts'").await;
+    assert_eq!(runs, [format!("interrupted|{stored}")]);
+    assert_eq!(test.value("SELECT COUNT(*) FROM leases").await, "0", "the lease is given back");
+
+    simulator.set(json!({"latencyMs": 0})).await;
+    let daemon = setup.start(&["run"]);
+    daemon.says(&format!("Resuming the full listing of contacts at record {stored}")).await;
+    in_step(&simulator, &test).await;
+    assert!(daemon.stop().await.success());
+    let listed = "SELECT SUM(fetched) FROM sync_runs WHERE object_type = 'contacts' AND lane = 'backfill'";
+    assert_eq!(test.value(listed).await, "2000", "no page was listed twice");
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_the_daemon_at_once() {
+    let (simulator, test) = (Simulator::start(300, 10, 10), TestDatabase::migrated().await);
+    let mut application = test.sql.acquire().await.unwrap();
+    sqlx::raw_sql("LOCK TABLES hubspot_contacts WRITE").execute(&mut *application).await.unwrap();
+    let mut daemon = Setup::new(&simulator, &test.url).start(&["run"]);
+    eventually("a page waits for the table", async || {
+        let waiting = test
+            .number("SELECT COUNT(*) FROM information_schema.processlist WHERE db = DATABASE() AND state LIKE '%metadata lock%'")
+            .await;
+        holds(waiting == 1, waiting)
+    })
+    .await;
+
+    daemon.terminate();
+    daemon.says("a second signal ends at once").await;
+    assert_eq!(daemon.has_ended(), None, "it finishes its page first");
+    let asked = Instant::now();
+    daemon.terminate();
+    assert_eq!(daemon.wait().await.code(), Some(130));
+    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+}
+
+#[tokio::test]
+async fn the_service_manager_hears_of_readiness_life_and_the_end() {
+    let (simulator, test) = (Simulator::start(20, 10, 10), TestDatabase::migrated().await);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let mut heard = Vec::new();
+    let mut hears = async |word: &str| {
+        eventually(&format!("the daemon says {word}"), async || {
+            let mut message = [0; 1024];
+            while let Ok(length) = socket.recv(&mut message) {
+                heard.extend(String::from_utf8_lossy(&message[..length]).lines().map(str::to_owned));
+            }
+            heard.iter().position(|said| said == word).ok_or_else(|| format!("{heard:?}"))
+        })
+        .await
+    };
+
+    let daemon =
+        Setup::new(&simulator, &test.url).set("NOTIFY_SOCKET", path.to_str().unwrap()).start(&["run"]);
+    let ready = hears("READY=1").await;
+    let alive = hears("WATCHDOG=1").await;
+    in_step(&simulator, &test).await;
+    assert!(daemon.stop().await.success());
+    let stopping = hears("STOPPING=1").await;
+    assert!(ready < alive && alive < stopping, "{ready} {alive} {stopping}");
+}
