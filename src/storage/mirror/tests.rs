@@ -25,7 +25,12 @@ fn at(version: i64) -> DateTime<Utc> {
 
 /// A row as the table would hold it.
 fn row(local_key: i64, version: Option<i64>, hash: Option<&ContentHash>) -> Stored {
-    Stored { local_key, updated_at: version.map(at), hash: hash.map(|hash| hash.0.to_vec()) }
+    Stored {
+        local_key,
+        updated_at: version.map(at),
+        hash: hash.map(|hash| hash.0.to_vec()),
+        quarantine_used: false,
+    }
 }
 
 /// The one copy there is, ready to be decided on.
