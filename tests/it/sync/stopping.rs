@@ -1,4 +1,4 @@
-//! Told to stop, and what a service manager hears of it.
+//! Told to stop, and what a service manager listens_for of it.
 
 use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
@@ -84,7 +84,7 @@ async fn the_service_manager_hears_of_readiness_life_and_the_end() {
     let socket = UnixDatagram::bind(&path).unwrap();
     socket.set_nonblocking(true).unwrap();
     let mut heard = Vec::new();
-    let mut hears = async |word: &str| {
+    let mut listens_for = async |word: &str| {
         eventually(&format!("the daemon says {word}"), async || {
             let mut message = [0; 1024];
             while let Ok(length) = socket.recv(&mut message) {
@@ -97,10 +97,10 @@ async fn the_service_manager_hears_of_readiness_life_and_the_end() {
 
     let daemon =
         Setup::new(&simulator, &test.url).set("NOTIFY_SOCKET", path.to_str().unwrap()).start(&["run"]);
-    let ready = hears("READY=1").await;
-    let alive = hears("WATCHDOG=1").await;
+    let ready = listens_for("READY=1").await;
+    let alive = listens_for("WATCHDOG=1").await;
     in_step(&simulator, &test).await;
     assert!(daemon.stop().await.success());
-    let stopping = hears("STOPPING=1").await;
+    let stopping = listens_for("STOPPING=1").await;
     assert!(ready < alive && alive < stopping, "{ready} {alive} {stopping}");
 }
