@@ -41,7 +41,7 @@ async fn a_daemon_killed_at_random_moments_ends_with_an_exact_mirror() {
     for kill in 0..kills {
         let daemon = setup.start(&["run"]);
         // The moment is the point: anywhere from start-up to the middle of an incremental run.
-        let lifetime = Duration::from_millis(random.random_range(50..1_900));
+        let lifetime = Duration::from_millis(random.random_range(50..1_700));
         tokio::time::sleep(lifetime).await;
         daemon.kill();
         if kill % 6 == 5 {
