@@ -1,6 +1,7 @@
 //! The words of the domain: object types, records, properties, windows. No I/O and no async here.
 
 mod object_type;
+mod properties;
 mod property;
 mod record;
 mod reference;
@@ -8,8 +9,9 @@ mod value;
 mod window;
 
 pub use object_type::{ColumnDef, ColumnType, OBJECT_TYPES, ObjectType};
+pub use properties::{Properties, PropertiesBuilder};
 pub use property::Property;
-pub use record::{ContentHash, Cursor, ObjectId, Properties, Record, RejectedRecord};
+pub use record::{ContentHash, Cursor, ObjectId, Record, RejectedRecord};
 pub use reference::{Account, Owner, Pipeline, Stage};
 pub use value::Misfit;
 pub use window::Window;

@@ -1,12 +1,13 @@
 //! CRM records as the daemon holds them.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+use super::Properties;
 
 /// HubSpot's id of a record: decimal, positive, unique within its object type only.
 ///
@@ -46,52 +47,6 @@ impl FromStr for ObjectId {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor(pub String);
 
-/// Every set property of a record, by name, in name order.
-///
-/// HubSpot has three kinds of nothing: `null`, `""` and a missing key. All three are "not set" and none is
-/// kept, so a record's content does not change when a property is merely added to the account.
-/// Source: HubSpot, "Properties", and captures of live pages.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
-pub struct Properties(BTreeMap<String, String>);
-
-impl Properties {
-    /// The value of `name`, `None` when it is not set.
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
-    }
-
-    /// Sets `name`; an empty value means "not set" and is dropped.
-    pub fn insert(&mut self, name: String, value: String) {
-        if value.is_empty() {
-            self.0.remove(&name);
-        } else {
-            self.0.insert(name, value);
-        }
-    }
-
-    /// The set properties in name order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
-    }
-
-    /// How many properties are set.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether nothing is set.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl FromIterator<(String, String)> for Properties {
-    fn from_iter<I: IntoIterator<Item = (String, String)>>(pairs: I) -> Self {
-        Self(pairs.into_iter().filter(|(_, value)| !value.is_empty()).collect())
-    }
-}
-
 /// One CRM record as HubSpot returned it, with every property that was asked for and is set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
@@ -119,20 +74,14 @@ pub struct ContentHash(pub [u8; 16]);
 impl Record {
     /// The digest of this copy. `updated_at` is not part of it: a version without a difference is no change.
     pub fn content_hash(&self) -> ContentHash {
-        let mut bytes = Vec::with_capacity(8 * 1024);
-        for (name, value) in self.properties.iter() {
-            // Lengths first, so that no two different lists of pairs give the same bytes.
-            bytes.extend_from_slice(&(name.len() as u32).to_le_bytes());
-            bytes.extend_from_slice(name.as_bytes());
-            bytes.extend_from_slice(&(value.len() as u32).to_le_bytes());
-            bytes.extend_from_slice(value.as_bytes());
-        }
+        let mut digest = Sha256::new();
         let archived_at = self.archived_at.map_or(0, |at| at.timestamp_millis());
-        bytes.extend_from_slice(&self.created_at.timestamp_millis().to_le_bytes());
-        bytes.extend_from_slice(&archived_at.to_le_bytes());
-        bytes.push(u8::from(self.archived));
+        digest.update(self.created_at.timestamp_millis().to_le_bytes());
+        digest.update(archived_at.to_le_bytes());
+        digest.update([u8::from(self.archived)]);
+        digest.update(self.properties.digest());
         let mut half = [0; 16];
-        half.copy_from_slice(&Sha256::digest(&bytes)[..16]);
+        half.copy_from_slice(&digest.finalize()[..16]);
         ContentHash(half)
     }
 }
@@ -163,7 +112,7 @@ mod tests {
     fn record(pairs: &[(&str, &str)]) -> Record {
         Record {
             id: ObjectId(1),
-            properties: pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            properties: pairs.iter().copied().collect(),
             created_at: DateTime::UNIX_EPOCH,
             updated_at: DateTime::UNIX_EPOCH,
             archived: false,
@@ -188,13 +137,5 @@ mod tests {
         ] {
             assert_ne!(base.content_hash(), other.content_hash(), "{other:?}");
         }
-    }
-
-    #[test]
-    fn an_empty_value_is_the_same_as_no_value() {
-        let mut properties = Properties::from_iter([("a".into(), String::new()), ("b".into(), "1".into())]);
-        assert_eq!(properties.len(), 1);
-        properties.insert("b".into(), String::new());
-        assert!(properties.is_empty());
     }
 }

@@ -25,7 +25,7 @@ async fn a_listing_is_asked_for_and_paged_by_cursor() {
     let properties = names(&["firstname", "city"]);
     let page = client.list_records(contacts(), &properties, None, Priority::Backfill).await.unwrap();
     assert_eq!(page.records[0].id, ObjectId(1));
-    assert_eq!(page.records[0].properties.get("firstname"), Some("Name 1"));
+    assert_eq!(page.records[0].properties.get("firstname"), Some("Name 1".into()));
     assert_eq!((page.rejected[0].id.as_str(), page.rejected[0].raw.as_str()), ("2", r#"{"id":"2"}"#));
     let page = client.list_records(contacts(), &properties, page.next.as_ref(), Priority::Backfill).await;
     let page = page.unwrap();

@@ -9,7 +9,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::{Malformed, Scalar};
-use crate::model::{ObjectId, Properties, Record, RejectedRecord};
+use crate::model::{ObjectId, Properties, PropertiesBuilder, Record, RejectedRecord};
 
 /// A record as HubSpot sends it.
 #[derive(Deserialize)]
@@ -85,21 +85,16 @@ impl<'de> Visitor<'de> for PropertiesVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Self::Value, A::Error> {
-        let mut pairs = Vec::with_capacity(64);
+        let mut set = PropertiesBuilder::default();
         let mut unusable = None;
         while let Some(name) = object.next_key::<Scalar<'de>>()? {
             match object.next_value::<Scalar<'de>>()? {
-                Scalar::Text(value) if !value.is_empty() => {
-                    if let Some(name) = name.into_set() {
-                        pairs.push((name, value.into_owned()));
-                    }
-                }
-                Scalar::Text(_) | Scalar::Nothing => {}
+                Scalar::Text(value) => set.push(name.text().unwrap_or_default(), &value),
+                Scalar::Nothing => {}
                 Scalar::Compound => unusable = unusable.or_else(|| name.into_set()),
             }
         }
-        // From a list, because HubSpot sends the names in order and a sorted list becomes a map without searching.
-        Ok(WireProperties { set: pairs.into_iter().collect(), unusable })
+        Ok(WireProperties { set: set.build(), unusable })
     }
 }
 
@@ -167,8 +162,8 @@ mod tests {
         )
         .unwrap();
         assert_eq!(record.id, ObjectId(512));
-        let expected = [("a", "1"), ("age", "41"), ("firstname", "Adá"), ("score", "0.5"), ("vip", "true")];
-        assert_eq!(record.properties.iter().collect::<Vec<_>>(), expected);
+        let expected = r#"{"a":"1","age":"41","firstname":"Adá","score":"0.5","vip":"true"}"#;
+        assert_eq!(record.properties.as_json(), expected);
         assert_eq!(record.updated_at.timestamp_millis() % 1000, 678);
         assert!(!record.archived);
     }
@@ -213,7 +208,7 @@ mod tests {
         let record = parse_one(
             r#"{"id": "1", "updatedAt": "2026-01-02T03:04:05Z", "properties": {"a": "1", "a": "2"}}"#,
         );
-        assert_eq!(record.unwrap().properties.get("a"), Some("2"));
+        assert_eq!(record.unwrap().properties.as_json(), r#"{"a":"2"}"#);
     }
 
     #[test]

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::ObjectId;
 
 /// A copy of a record; `city` is its content.
 fn copy(id: i64, version: i64, city: &str) -> Record {
     Record {
         id: ObjectId(id),
-        properties: [("city".to_owned(), city.to_owned())].into_iter().collect(),
+        properties: [("city", city)].into_iter().collect(),
         created_at: DateTime::UNIX_EPOCH,
         updated_at: at(version),
         archived: false,

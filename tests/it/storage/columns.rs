@@ -1,7 +1,7 @@
 //! Typed columns: made, filled, changed, and left out where they cannot be had.
 
 use hubspot_mariadb_connector::clock;
-use hubspot_mariadb_connector::model::{ObjectId, ObjectType, Properties, Property, Record};
+use hubspot_mariadb_connector::model::{ObjectId, ObjectType, Property, Record};
 use hubspot_mariadb_connector::storage::{
     Lease, LeaseKeeper, MirrorTable, StorageError, TableChanges, TypedColumns, migrate, store_catalogue,
     store_records,
@@ -77,13 +77,11 @@ impl Fixture {
     /// Stores contacts with the given note, as a page of a run that knows `table`.
     async fn store(&self, table: &MirrorTable, notes: &[(i64, &str)]) {
         let record = |(id, note): &(i64, &str)| {
-            let mut properties = Properties::default();
-            properties.insert("note".into(), (*note).into());
-            properties.insert("email".into(), format!("c{id}@example.test"));
+            let email = format!("c{id}@example.test");
             let (created_at, updated_at) = (clock::now(), clock::now());
             Record {
                 id: ObjectId(*id),
-                properties,
+                properties: [("note", *note), ("email", &email)].into_iter().collect(),
                 created_at,
                 updated_at,
                 archived: false,

@@ -1,0 +1,125 @@
+//! What the mirror holds of given records.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use sqlx::mysql::{MySqlArguments, MySqlRow};
+use sqlx::query::Query;
+use sqlx::{MySql, MySqlConnection, Row};
+
+use super::{Incoming, MirrorTable};
+use crate::model::{ObjectId, ObjectType};
+use crate::storage::{Database, StorageError};
+
+/// Ids a lookup asks for, smallest first; shorter lists are padded, so that there are only two statement texts.
+const SIZES: [usize; 2] = [100, 500];
+
+/// The statements that look rows up by their ids in HubSpot.
+#[derive(Debug, Clone)]
+pub(super) struct Lookup {
+    table: &'static str,
+    /// One for each of [`SIZES`].
+    statements: [String; 2],
+}
+
+/// What the table holds of a record.
+pub(super) struct Stored {
+    pub(super) local_key: i64,
+    pub(super) updated_at: Option<DateTime<Utc>>,
+    pub(super) hash: Option<Vec<u8>>,
+    /// Whether anything of its type lies in quarantine: known here without another round trip.
+    pub(super) quarantine_used: bool,
+}
+
+/// The copy of a record the mirror holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredVersion {
+    /// HubSpot's id.
+    pub id: ObjectId,
+    /// Its version; `None` for a row that never came from HubSpot.
+    pub updated_at: Option<DateTime<Utc>>,
+}
+
+impl Lookup {
+    /// The statements for the type's table.
+    pub(super) fn new(object_type: &'static ObjectType) -> Self {
+        let table = object_type.table;
+        let sql = |ids| {
+            format!(
+                "SELECT id, hubspot_id, hubspot_updated_at, content_hash, \
+                 EXISTS (SELECT 1 FROM quarantine WHERE object_type = '{}') \
+                 FROM {table} WHERE hubspot_id IN ({}) FOR UPDATE",
+                object_type.name,
+                vec!["?"; ids].join(", ")
+            )
+        };
+        Self { table, statements: SIZES.map(sql) }
+    }
+
+    /// Reads and locks the rows of the incoming records.
+    pub(super) async fn lock(
+        &self,
+        connection: &mut MySqlConnection,
+        incoming: &[Incoming<'_>],
+    ) -> Result<HashMap<ObjectId, Stored>, StorageError> {
+        let mut found = HashMap::with_capacity(incoming.len());
+        for chunk in incoming.chunks(SIZES[1]) {
+            let ids = chunk.iter().map(|incoming| incoming.record.id);
+            let rows = bind(self.statement(chunk.len()), ids).fetch_all(&mut *connection).await;
+            found.extend(self.read(rows)?);
+        }
+        Ok(found)
+    }
+
+    /// The statement for up to so many ids.
+    fn statement(&self, ids: usize) -> &str {
+        if ids <= SIZES[0] { &self.statements[0] } else { &self.statements[1] }
+    }
+
+    /// The rows a statement found.
+    fn read(
+        &self,
+        rows: Result<Vec<MySqlRow>, sqlx::Error>,
+    ) -> Result<Vec<(ObjectId, Stored)>, StorageError> {
+        let rows = rows.map_err(StorageError::query(format!("look up rows of {}", self.table)))?;
+        let read = rows.iter().map(stored).collect::<Result<_, _>>();
+        read.map_err(StorageError::query("read a stored row"))
+    }
+}
+
+/// The versions the mirror holds of the given records; a record it does not hold is left out.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn stored_versions(
+    database: &Database,
+    table: &MirrorTable,
+    ids: &[ObjectId],
+) -> Result<Vec<StoredVersion>, StorageError> {
+    let mut versions = Vec::with_capacity(ids.len());
+    for chunk in ids.chunks(SIZES[1]) {
+        let sql = table.lookup.statement(chunk.len()).replace(" FOR UPDATE", "");
+        let rows = bind(&sql, chunk.iter().copied()).fetch_all(database.pool()).await;
+        let found = table.lookup.read(rows)?.into_iter();
+        versions.extend(found.map(|(id, stored)| StoredVersion { id, updated_at: stored.updated_at }));
+    }
+    Ok(versions)
+}
+
+/// Binds the ids, repeating the last one to fill the statement.
+fn bind(sql: &str, ids: impl ExactSizeIterator<Item = ObjectId> + Clone) -> Query<'_, MySql, MySqlArguments> {
+    let size = SIZES.into_iter().find(|size| ids.len() <= *size).expect("callers ask for no more");
+    let padding = std::iter::repeat_n(ids.clone().last().unwrap_or(ObjectId::START), size - ids.len());
+    ids.chain(padding).fold(sqlx::query(sqlx::AssertSqlSafe(sql)), |query, id| query.bind(id.0))
+}
+
+/// One row of a lookup.
+fn stored(row: &MySqlRow) -> Result<(ObjectId, Stored), sqlx::Error> {
+    let stored = Stored {
+        local_key: row.try_get(0)?,
+        updated_at: row.try_get(2)?,
+        hash: row.try_get(3)?,
+        quarantine_used: row.try_get(4)?,
+    };
+    Ok((ObjectId(row.try_get(1)?), stored))
+}
