@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use tracing::{info, warn};
 
 /// How long a stop may take; below the `TimeoutStopSec` of the service unit.
@@ -37,6 +37,15 @@ impl Lifecycle {
         F: Future<Output: Send> + Send + 'static,
     {
         tokio::spawn(self.tasks.track_future(task))
+    }
+
+    /// Runs `task` for as long as the handle lives: a helper of its owner, for which shutdown need not wait.
+    #[expect(clippy::disallowed_methods, reason = "ends with its owner, whom shutdown waits for")]
+    pub fn spawn_attached<F>(task: F) -> AbortOnDropHandle<F::Output>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        AbortOnDropHandle::new(tokio::spawn(task))
     }
 
     /// Cancels the token on the first signal and ends the process on the second.

@@ -11,6 +11,7 @@ mod engine;
 mod error;
 mod event;
 mod page;
+mod pages_ahead;
 mod patience;
 mod plan;
 mod records;

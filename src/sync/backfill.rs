@@ -1,13 +1,14 @@
 //! The backfill lane: list everything, a page at a time, and store each page with the cursor behind it.
 //!
 //! HubSpot lists in id order, so records created meanwhile appear at the end and an interrupted listing goes on
-//! where it was. While one page is stored the next is fetched.
+//! where it was. While one page is stored the next ones are fetched.
 
 use tracing::warn;
 
 use super::engine::Engine;
 use super::error::SyncError;
 use super::page::{Page, Progress};
+use super::pages_ahead::PagesAhead;
 use super::records::Context;
 use super::run::Run;
 use crate::hubspot::{ErrorKind, HubSpotClient, HubSpotError, Priority, RecordPage};
@@ -34,25 +35,21 @@ impl Engine {
         context: &Context,
         mut listing: Listing,
     ) -> Result<(), SyncError> {
-        let hubspot = run.hubspot.clone();
-        let mut page = first_page(&hubspot, context, &mut listing).await?;
+        let mut page = first_page(&run.hubspot, context, &mut listing).await?;
+        let mut ahead = PagesAhead::fetch(run.hubspot.clone(), context, page.next.clone());
         loop {
-            let next = page.next.take();
             let rows = Page { table: &context.table, records: &page.records, rejected: &page.rejected };
             listing.listed += rows.len();
-            let progress = Progress::Listed { next: next.as_ref(), listed: listing.listed };
-            let ahead = async {
-                match &next {
-                    Some(cursor) => Some(fetch(&hubspot, context, Some(cursor)).await),
-                    None => None,
-                }
-            };
-            let (stored, ahead) = tokio::join!(self.store_page(run, &context.state, &rows, &progress), ahead);
-            stored?;
+            let progress = Progress::Listed { next: page.next.as_ref(), listed: listing.listed };
+            self.store_page(run, &context.state, &rows, &progress).await?;
             run.progress(listing.listed, listing.total);
-            let Some(ahead) = ahead else { return Ok(()) };
-            self.go_on()?;
-            (page, listing.cursor) = (ahead?, next);
+            let next = tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Err(SyncError::Stopped),
+                next = ahead.next() => next,
+            };
+            let Some(next) = next else { return Ok(()) };
+            page = next?;
         }
     }
 }
