@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use chrono::DateTime;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue};
-use reqwest::{Client, Method, StatusCode, Url};
+use reqwest::{Client, Method, Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
@@ -27,6 +27,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an unused connection is kept; shorter than what servers and balancers keep, so that a request rarely
 /// meets a connection that is being closed.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Largest answer that is taken, uncompressed, in bytes: a hundred times a usual page. Anything above it would end the
+/// process on a small machine.
+const LARGEST_BODY: usize = 64 * 1024 * 1024;
 
 /// How often a call may be refused for its rate before it fails. Such a refusal costs no try, because it says
 /// nothing about the call; but a limit that never lifts must not hold a run for ever.
@@ -88,7 +92,7 @@ pub(super) struct Transport {
 }
 
 /// An answer with a success status or a refusal.
-struct Answer<B> {
+struct Answer {
     /// HTTP status.
     status: StatusCode,
     /// `x-hubspot-correlation-id`.
@@ -96,7 +100,7 @@ struct Answer<B> {
     /// `Retry-After`.
     retry_after: Option<Duration>,
     /// The whole body.
-    body: B,
+    body: Vec<u8>,
 }
 
 /// What follows a failed attempt.
@@ -221,24 +225,19 @@ impl Transport {
             run.fetch_add(1, Ordering::Relaxed);
         }
         let answer = self.shutdown.run_until_cancelled(self.exchange(call, permit, course.attempts)).await;
-        let answer = answer.ok_or(Failure::Cancelled)?.map_err(Failure::from)?;
+        let answer = answer.ok_or(Failure::Cancelled)??;
         let Answer { status, correlation_id, retry_after, body } = answer;
         if !status.is_success() {
-            let mut body = FailureBody::parse(body.as_ref());
+            let mut body = FailureBody::parse(&body);
             body.correlation_id = correlation_id.or(body.correlation_id);
             return Err(Failure::Refused { status, body, retry_after });
         }
-        decode(body.as_ref()).map_err(|flaw| Failure::Malformed { status, flaw, correlation_id })
+        decode(&body).map_err(|flaw| Failure::Malformed { status, flaw, correlation_id })
     }
 
     /// Sends the request and reads the answer. The permit is given back when the headers are in: HubSpot has counted
     /// the request by then, however long the body takes.
-    async fn exchange(
-        &self,
-        call: &Call,
-        permit: Permit,
-        attempt: u32,
-    ) -> Result<Answer<impl AsRef<[u8]>>, reqwest::Error> {
+    async fn exchange(&self, call: &Call, permit: Permit, attempt: u32) -> Result<Answer, Failure> {
         let sent = Instant::now();
         let mut request = self.http.request(call.method.clone(), self.url(&call.path, &call.query));
         if let Some(body) = &call.body {
@@ -251,7 +250,10 @@ impl Transport {
         let header = |name| response.headers().get(name)?.to_str().ok().map(str::to_owned);
         let correlation_id = header("x-hubspot-correlation-id");
         let retry_after = retry_after(response.headers(), clock::now());
-        let body = response.bytes().await?;
+        let Some(body) = read_body(response).await? else {
+            let flaw = Malformed(format!("the answer is larger than {} MiB", LARGEST_BODY / 1024 / 1024));
+            return Err(Failure::Malformed { status, flaw, correlation_id });
+        };
         debug!(
             method = %call.method, path = call.path, attempt, status = status.as_u16(), body_bytes = body.len(),
             hubspot.correlation_id = correlation_id, duration_ms = sent.elapsed().as_millis() as u64,
@@ -268,6 +270,18 @@ impl Transport {
             self.server_clock.observe(date.to_utc(), sent, Instant::now());
         }
     }
+}
+
+/// Reads the body, uncompressed; `None` when it is larger than [`LARGEST_BODY`].
+async fn read_body(mut response: Response) -> Result<Option<Vec<u8>>, reqwest::Error> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        if body.len() + chunk.len() > LARGEST_BODY {
+            return Ok(None);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Some(body))
 }
 
 impl Course {
