@@ -28,7 +28,7 @@ mod typed_columns;
 mod words;
 
 pub use account::bind_account;
-pub use catalogue::{load_catalogue, store_catalogue};
+pub use catalogue::{catalogue_complete_since, load_catalogue, store_catalogue};
 pub use database::Database;
 pub use error::{StorageError, StorageErrorKind};
 pub use lease::{LEASE_TTL, Lease, LeaseKeeper, LeasedTransaction};

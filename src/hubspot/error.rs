@@ -107,7 +107,7 @@ impl HubSpotError {
     }
 
     /// The configuration does not allow a client; `message` says why.
-    pub(super) fn configuration(message: &str, source: Option<Box<dyn Error + Send + Sync>>) -> Self {
+    pub(crate) fn configuration(message: &str, source: Option<Box<dyn Error + Send + Sync>>) -> Self {
         let (operation, message) = ("set up the HubSpot client".to_owned(), message.to_owned());
         Self::new(ErrorKind::Configuration, Details { operation, message, source, ..Details::default() })
     }

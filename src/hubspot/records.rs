@@ -14,11 +14,11 @@ use super::wire::page::{parse_batch, parse_list, parse_search, parse_total};
 use super::{BatchRead, HubSpotClient, HubSpotError, Priority, RecordPage, SearchPage};
 use crate::model::{Cursor, ObjectId, ObjectType, Window};
 
-/// Records per page of a listing and per batch read, the most HubSpot allows.
-const PAGE_SIZE: usize = 100;
+/// Records per page of a listing and per batch read, the most HubSpot allows. Source: HubSpot, "Using object APIs".
+pub const RECORD_PAGE: usize = 100;
 
-/// Hits per page of a search, the most HubSpot allows.
-const SEARCH_PAGE_SIZE: usize = 200;
+/// Hits per page of a search, the most HubSpot allows. Source: HubSpot, "Search the CRM".
+pub const SEARCH_PAGE: usize = 200;
 
 /// HTTP status of a URL that is too long.
 const URI_TOO_LONG: u16 = 414;
@@ -79,7 +79,7 @@ impl HubSpotClient {
         after: Option<&Cursor>,
         priority: Priority,
     ) -> Call {
-        let mut query = format!("limit={PAGE_SIZE}");
+        let mut query = format!("limit={RECORD_PAGE}");
         if let Some(Cursor(after)) = after {
             query += "&after=";
             percent_encode(after, &mut query);
@@ -159,7 +159,7 @@ impl HubSpotClient {
             ]}],
             "sorts": [{"propertyName": "hs_object_id", "direction": "ASCENDING"}],
             "properties": [property],
-            "limit": SEARCH_PAGE_SIZE,
+            "limit": SEARCH_PAGE,
         });
         let call =
             self.search_call(format!("search changed {object_type}"), object_type, &question, priority);

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use sqlx::{QueryBuilder, Row};
 
 use super::reference::{BATCH, Difference};
 use super::{Database, Lease, StorageError};
+use crate::clock;
 use crate::model::{ObjectType, Property};
 
 /// Makes the stored catalogue of the type equal to `properties`; one that is gone is marked archived. Writes only
@@ -28,9 +30,10 @@ pub async fn store_catalogue(
         return Ok(());
     }
     let failed = || StorageError::query(format!("store the property catalogue of {object_type}"));
+    let now = clock::now();
     let mut transaction = lease.begin(database).await?;
     for chunk in difference.changed.chunks(BATCH) {
-        upsert(object_type, chunk)
+        upsert(object_type, chunk, now)
             .build()
             .persistent(false)
             .execute(&mut *transaction)
@@ -48,11 +51,33 @@ pub async fn store_catalogue(
     transaction.commit().await
 }
 
-/// One statement that writes the given properties.
-fn upsert(object_type: &ObjectType, properties: &[&Property]) -> QueryBuilder<sqlx::MySql> {
+/// Since when every property of the type is known: what was stored before may lack one, whatever its version.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn catalogue_complete_since(
+    database: &Database,
+    object_type: &ObjectType,
+) -> Result<DateTime<Utc>, StorageError> {
+    let since: Option<DateTime<Utc>> = sqlx::query_scalar(
+        "SELECT MAX(known_since) FROM hubspot_properties WHERE object_type = ? AND NOT archived",
+    )
+    .bind(object_type.name)
+    .fetch_one(database.pool())
+    .await
+    .map_err(StorageError::query(format!("read since when the properties of {object_type} are known")))?;
+    Ok(since.unwrap_or(DateTime::UNIX_EPOCH))
+}
+
+/// One statement that writes the given properties, known from `now` on if they were not.
+fn upsert(
+    object_type: &ObjectType,
+    properties: &[&Property],
+    now: DateTime<Utc>,
+) -> QueryBuilder<sqlx::MySql> {
     let mut query = QueryBuilder::new(
         "INSERT INTO hubspot_properties (object_type, name, label, data_type, field_type, group_name, description, \
-         calculated, read_only, has_unique_value, hidden, hubspot_defined, options, hubspot_updated_at) ",
+         calculated, read_only, has_unique_value, hidden, hubspot_defined, options, hubspot_updated_at, known_since) ",
     );
     query.push_values(properties, |mut row, property| {
         row.push_bind(object_type.name)
@@ -68,10 +93,13 @@ fn upsert(object_type: &ObjectType, properties: &[&Property]) -> QueryBuilder<sq
             .push_bind(property.hidden)
             .push_bind(property.hubspot_defined)
             .push_bind(property.options.to_string())
-            .push_bind(property.updated_at);
+            .push_bind(property.updated_at)
+            .push_bind(now);
     });
     query.push(
-        " ON DUPLICATE KEY UPDATE label = VALUES(label), data_type = VALUES(data_type), \
+        // Before `archived` is set: assignments see what those in front of them have made of the row.
+        " ON DUPLICATE KEY UPDATE known_since = IF(archived, VALUES(known_since), known_since), \
+         label = VALUES(label), data_type = VALUES(data_type), \
          field_type = VALUES(field_type), group_name = VALUES(group_name), description = VALUES(description), \
          calculated = VALUES(calculated), read_only = VALUES(read_only), \
          has_unique_value = VALUES(has_unique_value), hidden = VALUES(hidden), \

@@ -5,7 +5,7 @@ use super::error::SyncError;
 use super::records::Context;
 use crate::hubspot::{HubSpotClient, Priority};
 use crate::model::ObjectType;
-use crate::storage::{StateRow, TableChanges, TypedColumns, store_catalogue};
+use crate::storage::{StateRow, TableChanges, TypedColumns, catalogue_complete_since, store_catalogue};
 
 impl Engine {
     /// Reads the catalogue of the type, stores it, and brings the typed columns up to date.
@@ -23,12 +23,13 @@ impl Engine {
             return Err(SyncError::EmptyCatalogue(object_type.name));
         }
         store_catalogue(&self.database, &self.lease, object_type, &catalogue).await?;
+        let properties_since = catalogue_complete_since(&self.database, object_type).await?;
         let wanted = self.config.columns.get(object_type.name).map_or(&[][..], Vec::as_slice);
         let columns = TypedColumns::new(&self.database, object_type, wanted, &catalogue);
         let changes = if self.may_alter { TableChanges::All(&self.lease) } else { TableChanges::Nothing };
         columns.define(changes).await?;
         let table = columns.complete(&self.lease, || self.go_on()).await?;
         let properties = catalogue.into_iter().map(|property| property.name).collect();
-        Ok(Context { object_type, table, properties, state: state.clone() })
+        Ok(Context { object_type, table, properties, properties_since, state: state.clone() })
     }
 }

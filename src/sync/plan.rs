@@ -7,13 +7,10 @@ use chrono::{DateTime, Utc};
 use croner::Cron;
 
 use crate::config::{Schedule, SyncConfig};
+use crate::hubspot::{RECORD_PAGE, SEARCH_PAGE};
 use crate::model::{Cursor, Window};
 use crate::storage::{RequestedMode, SyncState};
 
-/// Records a search page holds. Source: HubSpot, "Search the CRM".
-const SEARCH_PAGE: u64 = 200;
-/// Records a listing page or a batch read holds. Source: HubSpot, "Using object APIs".
-const RECORD_PAGE: u64 = 100;
 /// Below this many hits a search is carried through whatever it costs: a listing would hardly be shorter, and a
 /// small table would flip between the two.
 const LISTING_WORTH_HITS: u64 = 2_000;
@@ -94,8 +91,8 @@ pub(super) fn listing_is_cheaper(total: u64, hits: u64, stale: u64, records: u64
         return false;
     }
     let to_read = total * stale / hits;
-    let search = total.div_ceil(SEARCH_PAGE) + to_read.div_ceil(RECORD_PAGE);
-    search > records.div_ceil(RECORD_PAGE)
+    let search = total.div_ceil(SEARCH_PAGE as u64) + to_read.div_ceil(RECORD_PAGE as u64);
+    search > records.div_ceil(RECORD_PAGE as u64)
 }
 
 /// When the type is due again after a success: its cron expression, else the interval. Types that share an interval

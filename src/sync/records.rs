@@ -1,5 +1,7 @@
 //! A run of an object type: which lanes it takes, one after the other.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use tracing::info;
 
@@ -19,7 +21,9 @@ pub(super) struct Context {
     pub(super) object_type: &'static ObjectType,
     pub(super) table: MirrorTable,
     /// The properties to ask for: the whole catalogue.
-    pub(super) properties: Vec<String>,
+    pub(super) properties: Arc<[String]>,
+    /// Since when all of them are asked for.
+    pub(super) properties_since: DateTime<Utc>,
     pub(super) state: StateRow,
 }
 

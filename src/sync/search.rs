@@ -8,7 +8,6 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use tracing::{debug, warn};
 
 use super::engine::Engine;
@@ -18,17 +17,14 @@ use super::patience::Patience;
 use super::plan::listing_is_cheaper;
 use super::records::Context;
 use super::run::Run;
-use crate::hubspot::{Hit, Priority, SearchPage};
+use crate::hubspot::{Hit, Priority, RECORD_PAGE, SEARCH_PAGE, SearchPage};
 use crate::model::{ObjectId, Window};
 use crate::storage::{
-    Lane, StorageError, SyncState, quarantined_records, release_from_quarantine, stored_versions,
+    Lane, StorageError, StoredVersion, SyncState, quarantined_records, release_from_quarantine,
+    stored_versions,
 };
 
-/// Records a batch read takes. Source: HubSpot, "Using object APIs".
-const BATCH_READ: usize = 100;
-/// Hits a full search page holds. Source: HubSpot, "Search the CRM".
-const SEARCH_PAGE: usize = 200;
-/// Answers that contradict themselves (hits counted but none shown) before a walk gives up for this time.
+/// Answers that contradict themselves (hits counted but none shown that was asked for) before a walk gives up for this time.
 const CONTRADICTIONS: u32 = 3;
 /// Pause before such an answer is asked for again; the index settles in moments.
 const SETTLING: Duration = Duration::from_secs(1);
@@ -69,8 +65,8 @@ impl Engine {
                 return Ok(Found::TooMany);
             }
             to_read.extend(outdated);
-            while to_read.len() >= BATCH_READ {
-                let batch: Vec<_> = to_read.drain(..BATCH_READ).collect();
+            while to_read.len() >= RECORD_PAGE {
+                let batch: Vec<_> = to_read.drain(..RECORD_PAGE).collect();
                 self.read_and_store(run, context, &batch).await?;
             }
             self.go_on()?;
@@ -101,7 +97,7 @@ impl Engine {
                 .search_modified(context.object_type, window, walk.after, Priority::Incremental)
                 .await?;
             walk.take(&page);
-            if !page.hits.is_empty() {
+            if walk.contradictions == 0 && !page.hits.is_empty() {
                 return Ok(Some(page));
             }
             if !walk.ended {
@@ -111,18 +107,22 @@ impl Engine {
         Ok(None)
     }
 
-    /// The hits whose stored copy is missing or older.
+    /// The hits whose stored copy is missing, older, or was read before all properties were known.
     async fn outdated(&self, context: &Context, hits: &[Hit]) -> Result<Vec<ObjectId>, SyncError> {
         let ids: Vec<_> = hits.iter().map(|hit| hit.id).collect();
         let versions = stored_versions(&self.database, &context.table, &ids).await?;
-        let held: HashMap<ObjectId, Option<DateTime<Utc>>> =
-            versions.into_iter().map(|version| (version.id, version.updated_at)).collect();
-        let is_outdated =
-            |hit: &&Hit| held.get(&hit.id).copied().flatten().is_none_or(|held| held < hit.updated_at);
-        Ok(hits.iter().filter(is_outdated).map(|hit| hit.id).collect())
+        let held: HashMap<ObjectId, StoredVersion> =
+            versions.into_iter().map(|version| (version.id, version)).collect();
+        let is_current = |hit: &&Hit| {
+            held.get(&hit.id).is_some_and(|held| {
+                held.updated_at.is_some_and(|version| version >= hit.updated_at)
+                    && held.synced_at.is_some_and(|at| at >= context.properties_since)
+            })
+        };
+        Ok(hits.iter().filter(|hit| !is_current(hit)).map(|hit| hit.id).collect())
     }
 
-    /// Reads up to [`BATCH_READ`] records whole and stores them.
+    /// Reads up to [`RECORD_PAGE`] records whole and stores them.
     async fn read_and_store(
         &self,
         run: &mut Run,
@@ -202,8 +202,9 @@ impl Walk {
 
     /// Takes note of an answer to "what comes after [`Walk::after`]".
     fn take(&mut self, page: &SearchPage) {
-        if let Some(last) = page.hits.iter().map(|hit| hit.id).max() {
-            self.after = self.after.max(last);
+        let last = page.hits.iter().map(|hit| hit.id).max();
+        if let Some(last) = last.filter(|last| *last > self.after) {
+            self.after = last;
             self.pages += 1;
             self.contradictions = 0;
             // Neither a short page nor a count proves anything alone.
@@ -221,6 +222,7 @@ impl Walk {
 mod tests {
     use std::collections::BTreeSet;
 
+    use chrono::DateTime;
     use proptest::prelude::*;
 
     use super::*;
@@ -241,6 +243,14 @@ mod tests {
         assert_eq!((walk.ended, walk.contradictions), (false, 0));
         (0..CONTRADICTIONS).for_each(|_| walk.take(&page([], 6)));
         assert!(walk.ended && !walk.is_complete(), "what was not shown is not covered");
+    }
+
+    #[test]
+    fn pages_that_do_not_advance_are_not_asked_for_for_ever() {
+        let mut walk = Walk::default();
+        walk.take(&page([5, 9], 7));
+        (0..CONTRADICTIONS).for_each(|_| walk.take(&page([5, 9], 7)));
+        assert!(walk.ended && !walk.is_complete());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use tracing::warn;
 
 use super::record::parse_records;
 use super::{Malformed, Scalar, parse};
@@ -197,14 +198,18 @@ struct WireHit<'a> {
 /// Parses a page of a search for modifications inside `window`.
 pub(in crate::hubspot) fn parse_search(body: &[u8], window: Window) -> Result<SearchPage, Malformed> {
     let answer: SearchAnswer<'_> = parse(body)?;
-    let hit = |wire: WireHit<'_>| {
-        let id = wire.id.text().and_then(|id| id.parse().ok());
-        let id = id.ok_or_else(|| Malformed("a search result has no usable id".to_owned()))?;
+    let hit = |wire: &WireHit<'_>| {
+        let id = wire.id.text()?.parse().ok()?;
         // Without its own time a hit is taken for the newest the window allows, so that its record is read.
-        Ok(Hit { id, updated_at: wire.updated_at.instant().unwrap_or(window.end) })
+        Some(Hit { id, updated_at: wire.updated_at.instant().unwrap_or(window.end) })
     };
-    let hits = answer.results.into_iter().map(hit).collect::<Result<_, Malformed>>()?;
-    Ok(SearchPage { total: answer.total, hits })
+    let hits: Vec<_> = answer.results.iter().filter_map(hit).collect();
+    // A hit without a usable id leads to no record. It is not counted either, so that the others can be complete.
+    let unusable = answer.results.len() - hits.len();
+    if unusable > 0 {
+        warn!("{unusable} search result(s) have no usable id and are passed over");
+    }
+    Ok(SearchPage { total: answer.total.saturating_sub(unusable as u64), hits })
 }
 
 /// Parses how many records a search matches.
@@ -331,7 +336,9 @@ mod tests {
         assert_eq!(page.total, 3);
         assert_eq!(page.hits[0].updated_at.timestamp_subsec_millis(), 100);
         assert_eq!(page.hits[1], Hit { id: ObjectId(2), updated_at: end });
-        assert!(parse_search(br#"{"total": 1, "results": [{"id": "?"}]}"#, window).is_err());
+        let one_unusable =
+            parse_search(br#"{"total": 2, "results": [{"id": "?"}, {"id": "3"}]}"#, window).unwrap();
+        assert_eq!((one_unusable.total, one_unusable.hits.len()), (1, 1), "the rest is complete without it");
         assert!(parse_search(br#"{"results": []}"#, window).is_err());
         assert_eq!(parse_total(br#"{"total": 12, "results": []}"#), Ok(12));
     }

@@ -12,7 +12,7 @@ use crate::model::{ObjectId, ObjectType};
 use crate::storage::{Database, StorageError};
 
 /// Ids a lookup asks for, smallest first; shorter lists are padded, so that there are only two statement texts.
-const SIZES: [usize; 2] = [100, 500];
+const SIZES: [usize; 2] = [100, 200];
 
 /// The statements that look rows up by their ids in HubSpot.
 #[derive(Debug, Clone)]
@@ -26,6 +26,7 @@ pub(super) struct Lookup {
 pub(super) struct Stored {
     pub(super) local_key: i64,
     pub(super) updated_at: Option<DateTime<Utc>>,
+    pub(super) synced_at: Option<DateTime<Utc>>,
     pub(super) hash: Option<Vec<u8>>,
     /// Whether anything of its type lies in quarantine: known here without another round trip.
     pub(super) quarantine_used: bool,
@@ -38,6 +39,8 @@ pub struct StoredVersion {
     pub id: ObjectId,
     /// Its version; `None` for a row that never came from HubSpot.
     pub updated_at: Option<DateTime<Utc>>,
+    /// When it was written.
+    pub synced_at: Option<DateTime<Utc>>,
 }
 
 impl Lookup {
@@ -46,7 +49,7 @@ impl Lookup {
         let table = object_type.table;
         let sql = |ids| {
             format!(
-                "SELECT id, hubspot_id, hubspot_updated_at, content_hash, \
+                "SELECT id, hubspot_id, hubspot_updated_at, content_hash, last_synced_at, \
                  EXISTS (SELECT 1 FROM quarantine WHERE object_type = '{}') \
                  FROM {table} WHERE hubspot_id IN ({}) FOR UPDATE",
                 object_type.name,
@@ -101,7 +104,11 @@ pub async fn stored_versions(
         let sql = table.lookup.statement(chunk.len()).replace(" FOR UPDATE", "");
         let rows = bind(&sql, chunk.iter().copied()).fetch_all(database.pool()).await;
         let found = table.lookup.read(rows)?.into_iter();
-        versions.extend(found.map(|(id, stored)| StoredVersion { id, updated_at: stored.updated_at }));
+        versions.extend(found.map(|(id, Stored { updated_at, synced_at, .. })| StoredVersion {
+            id,
+            updated_at,
+            synced_at,
+        }));
     }
     Ok(versions)
 }
@@ -119,7 +126,8 @@ fn stored(row: &MySqlRow) -> Result<(ObjectId, Stored), sqlx::Error> {
         local_key: row.try_get(0)?,
         updated_at: row.try_get(2)?,
         hash: row.try_get(3)?,
-        quarantine_used: row.try_get(4)?,
+        synced_at: row.try_get(4)?,
+        quarantine_used: row.try_get(5)?,
     };
     Ok((ObjectId(row.try_get(1)?), stored))
 }

@@ -30,6 +30,7 @@ fn row(local_key: i64, version: Option<i64>, hash: Option<&ContentHash>) -> Stor
     Stored {
         local_key,
         updated_at: version.map(at),
+        synced_at: None,
         hash: hash.map(|hash| hash.0.to_vec()),
         quarantine_used: false,
     }

@@ -48,6 +48,11 @@ async fn remote(simulator: &Simulator, object_type: &str, archived: bool) -> BTr
     lines.lines().map(parse).collect()
 }
 
+/// The version of a live record.
+pub async fn version(simulator: &Simulator, object_type: &str, id: i64) -> DateTime<Utc> {
+    remote(simulator, object_type, false).await[&id].updated_at
+}
+
 /// What the mirror holds.
 async fn mirrored(sql: &MySqlPool, object_type: &str) -> BTreeMap<i64, Content> {
     let query = format!(

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::support::daemon::Setup;
 use crate::support::database::TestDatabase;
 use crate::support::simulator::Simulator;
-use crate::support::truth::{assert_equal, differences, everything_is_searchable, settle};
+use crate::support::truth::{assert_equal, differences, everything_is_searchable, settle, version};
 use crate::support::{eventually, holds};
 
 /// The ids of the rows a sync has written since `mark`.
@@ -193,4 +193,23 @@ async fn reference_data_follows() {
         "SELECT JSON_VALUE(properties_json, '$.favourite_colour') FROM hubspot_contacts WHERE hubspot_id = {id}"
     );
     assert_eq!(test.value(&stored).await, "grün");
+}
+
+#[tokio::test]
+async fn a_record_read_before_a_property_was_known_is_read_again() {
+    let (simulator, test) = (Simulator::start(10, 0, 0), TestDatabase::empty().await);
+    let setup = Setup::new(&simulator, &test.url);
+    setup.sync(&[]).await;
+    simulator.define("contacts", "vip", json!({"type": "string", "fieldType": "text"})).await;
+    let id = test.value("SELECT MIN(hubspot_id) FROM hubspot_contacts").await;
+    simulator.edit("contacts", &id, json!({"vip": "very"})).await;
+    // As after a run that had read the catalogue before the property was made and the record after it was set.
+    let version = version(&simulator, "contacts", id.parse().unwrap()).await;
+    test.execute(&format!(
+        "UPDATE hubspot_contacts SET hubspot_updated_at = '{}' WHERE hubspot_id = {id}",
+        version.format("%F %T%.3f")
+    ))
+    .await;
+
+    settle(&setup, &simulator, &test).await;
 }
