@@ -30,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::error::{ErrorKind, HubSpotError};
 pub use self::limiter::{DailySnapshot, LimiterSnapshot, Pause, PauseReason, QuotaSnapshot};
 use self::path::Paths;
+pub use self::records::{RECORD_PAGE, SEARCH_PAGE};
 use self::transport::{Call, Transport};
 use self::wire::Malformed;
 use crate::config::HubSpotConfig;

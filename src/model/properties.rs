@@ -26,8 +26,8 @@ pub struct Properties {
 /// Where in the JSON a name and the value behind it end, without their quotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Ends {
-    name: usize,
-    value: usize,
+    name: u32,
+    value: u32,
 }
 
 impl Properties {
@@ -82,9 +82,9 @@ impl Properties {
     /// Name and value at `index`, escaped.
     fn nth(&self, index: usize) -> (&str, &str) {
         // In front of the first name stands `{"`, between a value and the next name `","`, between the two `":"`.
-        let start = index.checked_sub(1).map_or(2, |before| self.ends[before].value + 3);
+        let start = index.checked_sub(1).map_or(2, |before| self.ends[before].value as usize + 3);
         let Ends { name, value } = self.ends[index];
-        (&self.json[start..name], &self.json[name + 3..value])
+        (&self.json[start..name as usize], &self.json[name as usize + 3..value as usize])
     }
 }
 
@@ -116,6 +116,9 @@ impl PropertiesBuilder {
     pub fn build(self) -> Properties {
         let Self(mut properties) = self.in_order();
         properties.json.push('}');
+        // Growing has left up to half of it empty, and pages of records wait in memory.
+        properties.json.shrink_to_fit();
+        properties.ends.shrink_to_fit();
         properties.digest = Sha256::digest(&properties.json).into();
         properties
     }
@@ -125,10 +128,10 @@ impl PropertiesBuilder {
         let Properties { json, ends, .. } = &mut self.0;
         json.push_str(if ends.is_empty() { "\"" } else { ",\"" });
         json.push_str(name);
-        let name = json.len();
+        let name = end(json);
         json.push_str("\":\"");
         json.push_str(value);
-        ends.push(Ends { name, value: json.len() });
+        ends.push(Ends { name, value: end(json) });
         json.push('"');
     }
 
@@ -146,6 +149,14 @@ impl PropertiesBuilder {
         }
         sorted
     }
+}
+
+/// The end of a text.
+///
+/// # Panics
+/// Beyond 4 GiB; the client takes answers of 64 MiB at most.
+fn end(text: &str) -> u32 {
+    u32::try_from(text.len()).expect("answers are smaller")
 }
 
 /// The text between the quotes of a JSON string.

@@ -8,11 +8,11 @@ use tracing::warn;
 use super::engine::Engine;
 use super::error::SyncError;
 use super::page::{Page, Progress};
-use super::pages_ahead::PagesAhead;
+use super::pages_ahead::{Group, PagesAhead};
 use super::records::Context;
 use super::run::Run;
 use crate::hubspot::{ErrorKind, HubSpotClient, HubSpotError, Priority, RecordPage};
-use crate::model::Cursor;
+use crate::model::{Cursor, ObjectType};
 
 /// Where a listing stands.
 pub(super) struct Listing {
@@ -35,32 +35,39 @@ impl Engine {
         context: &Context,
         mut listing: Listing,
     ) -> Result<(), SyncError> {
-        let mut page = first_page(&run.hubspot, context, &mut listing).await?;
-        let mut ahead = PagesAhead::fetch(run.hubspot.clone(), context, page.next.clone());
-        loop {
+        let first = first_page(&run.hubspot, context, &mut listing).await?;
+        let (hubspot, object_type, properties) =
+            (run.hubspot.clone(), context.object_type, context.properties.clone());
+        let mut ahead = PagesAhead::start(first.next.clone(), move |cursor| {
+            let (hubspot, properties) = (hubspot.clone(), properties.clone());
+            async move { fetch(&hubspot, object_type, &properties, Some(&cursor)).await }
+        });
+        let mut next = Some(Group::from(first));
+        while let Some(Group { page, .. }) = &next {
             let rows = Page { table: &context.table, records: &page.records, rejected: &page.rejected };
             listing.listed += rows.len();
             let progress = Progress::Listed { next: page.next.as_ref(), listed: listing.listed };
             self.store_page(run, &context.state, &rows, &progress).await?;
             run.progress(listing.listed, listing.total);
-            let next = tokio::select! {
+            drop(next.take());
+            next = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return Err(SyncError::Stopped),
-                next = ahead.next() => next,
+                next = ahead.next() => next.transpose()?,
             };
-            let Some(next) = next else { return Ok(()) };
-            page = next?;
         }
+        Ok(())
     }
 }
 
 /// Fetches one page.
 async fn fetch(
     hubspot: &HubSpotClient,
-    context: &Context,
+    object_type: &ObjectType,
+    properties: &[String],
     cursor: Option<&Cursor>,
 ) -> Result<RecordPage, HubSpotError> {
-    hubspot.list_records(context.object_type, &context.properties, cursor, Priority::Backfill).await
+    hubspot.list_records(object_type, properties, cursor, Priority::Backfill).await
 }
 
 /// Fetches the page a listing continues with. A cursor HubSpot no longer accepts starts the listing over: what is
@@ -70,11 +77,12 @@ async fn first_page(
     context: &Context,
     listing: &mut Listing,
 ) -> Result<RecordPage, HubSpotError> {
-    match fetch(hubspot, context, listing.cursor.as_ref()).await {
+    let Context { object_type, properties, .. } = context;
+    match fetch(hubspot, object_type, properties, listing.cursor.as_ref()).await {
         Err(error) if listing.cursor.is_some() && error.kind() == ErrorKind::BadRequest => {
-            warn!("HubSpot refused to continue the listing of {}; starting it over", context.object_type);
+            warn!("HubSpot refused to continue the listing of {object_type}; starting it over");
             (listing.cursor, listing.listed) = (None, 0);
-            fetch(hubspot, context, None).await
+            fetch(hubspot, object_type, properties, None).await
         }
         page => page,
     }

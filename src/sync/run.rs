@@ -15,8 +15,8 @@ use crate::storage::{
     Database, Lane, NewRun, Outcome, RunCounts, StorageError, Trigger, finish_run, start_run,
 };
 
-/// Pages between two progress lines in the log.
-const PAGES_PER_LINE: u64 = 50;
+/// Records between two progress lines in the log.
+const RECORDS_PER_LINE: u64 = 5_000;
 
 /// A lane under way.
 pub(super) struct Run {
@@ -30,7 +30,8 @@ pub(super) struct Run {
     events: Events,
     stop: CancellationToken,
     started_at: DateTime<Utc>,
-    pages: u64,
+    /// Records fetched when the log last told of progress.
+    told: u64,
 }
 
 impl Run {
@@ -58,7 +59,7 @@ impl Run {
             events: engine.events.clone(),
             stop: engine.stop.clone(),
             started_at,
-            pages: 0,
+            told: 0,
         })
     }
 
@@ -67,11 +68,11 @@ impl Run {
         RunCounts { requests: self.hubspot.requests_sent(), ..self.counts }
     }
 
-    /// Tells watchers and, now and then, the log that a page is stored.
+    /// Tells watchers and, now and then, the log that something is stored.
     pub(super) fn progress(&mut self, done: u64, total: Option<u64>) {
-        self.pages += 1;
         self.events.send(Event::Progress { subject: self.subject, done, total });
-        if self.pages.is_multiple_of(PAGES_PER_LINE) {
+        if self.counts.fetched - self.told >= RECORDS_PER_LINE {
+            self.told = self.counts.fetched;
             let elapsed = (clock::now() - self.started_at).as_seconds_f64();
             let rate = (self.counts.fetched as f64 / elapsed.max(0.001)).round();
             let subject = self.subject;

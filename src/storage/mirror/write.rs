@@ -14,7 +14,7 @@ use crate::storage::quarantine::{self, Misfit};
 use crate::storage::{StorageError, StorageErrorKind};
 
 /// Rows a statement writes, largest first. A fixed set keeps the prepared statements few, whatever the page holds.
-const CHUNKS: [usize; 5] = [500, 100, 25, 5, 1];
+const CHUNKS: [usize; 5] = [200, 100, 25, 5, 1];
 /// Most placeholders of a prepared statement. Source: MariaDB, "COM_STMT_PREPARE": their count has 16 bits.
 const PLACEHOLDERS: usize = 65_535;
 /// Most bytes of JSON in a statement, far below the smallest usual `max_allowed_packet` (16 MiB).
