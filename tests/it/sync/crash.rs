@@ -10,8 +10,9 @@ use crate::support::daemon::Setup;
 use crate::support::database::TestDatabase;
 use crate::support::simulator::Simulator;
 use crate::support::truth::settle;
+use crate::support::{eventually, holds};
 
-/// Kills of one test; `SOAK_KILLS` asks for more.
+/// Kills in the midst of a run; `SOAK_KILLS` asks for more.
 const KILLS: u32 = 25;
 
 /// A number from the environment, or the default.
@@ -20,10 +21,41 @@ fn setting(name: &str, default: u32) -> u32 {
     value.map_or(default, |(_, value)| value.parse().unwrap())
 }
 
-/// Runs of a lane that a kill ended.
-async fn interrupted(test: &TestDatabase, lane: &str) -> i64 {
-    test.number(&format!("SELECT COUNT(*) FROM sync_runs WHERE lane = '{lane}' AND outcome = 'interrupted'"))
-        .await
+/// Lanes that runs are killed in.
+const LANES: [&str; 2] = ["backfill", "incremental"];
+
+/// Runs of each lane that a kill ended, as the daemon after it has recorded.
+async fn interrupted(test: &TestDatabase) -> [i64; 2] {
+    let mut counts = [0; 2];
+    for (count, lane) in counts.iter_mut().zip(LANES) {
+        let sql = format!("SELECT COUNT(*) FROM sync_runs WHERE lane = '{lane}' AND outcome = 'interrupted'");
+        // Before the first daemon has come so far there is no table.
+        *count = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(&test.sql).await.unwrap_or(0);
+    }
+    counts
+}
+
+/// The newest run of a lane, 0 before the first.
+async fn newest_run(test: &TestDatabase, lane: &str) -> i64 {
+    let runs =
+        format!("SELECT CAST(COALESCE(MAX(run_id), 0) AS SIGNED) FROM sync_runs WHERE lane = '{lane}'");
+    sqlx::query_scalar(sqlx::AssertSqlSafe(runs)).fetch_one(&test.sql).await.unwrap_or(0)
+}
+
+/// One life: starts, and dies at a random moment of a run of the lane, or of start-up without one.
+async fn live_and_die(setup: &Setup, test: &TestDatabase, random: &mut ChaCha8Rng, lane: Option<&str>) {
+    let before = newest_run(test, lane.unwrap_or_default()).await;
+    let daemon = setup.start(&["run"]);
+    if let Some(lane) = lane {
+        eventually("a run of the lane begins", async || {
+            let newest = newest_run(test, lane).await;
+            holds(newest > before, daemon.log())
+        })
+        .await;
+    }
+    // Not a wait for anything: the moment is the point.
+    tokio::time::sleep(Duration::from_millis(random.random_range(1..400))).await;
+    daemon.kill();
 }
 
 #[tokio::test]
@@ -39,22 +71,23 @@ async fn a_daemon_killed_at_random_moments_ends_with_an_exact_mirror() {
         .await;
     let setup = Setup::new(&simulator, &test.url).at("* * * * * *");
     for kill in 0..kills {
-        let daemon = setup.start(&["run"]);
-        // The moment is the point: anywhere from start-up to the middle of an incremental run.
-        let lifetime = Duration::from_millis(random.random_range(50..1_700));
-        tokio::time::sleep(lifetime).await;
-        daemon.kill();
-        if kill % 6 == 5 {
+        // The first half while everything is being listed, the second half while changes are searched for.
+        let lane = LANES[usize::from(kill >= kills / 2)];
+        live_and_die(&setup, &test, &mut random, Some(lane)).await;
+        if kill % 5 == 4 {
+            live_and_die(&setup, &test, &mut random, None).await;
             simulator.mutate(json!({"type": "deals", "count": 50, "seed": kill})).await;
         }
     }
     simulator.set(json!({"liveChangesPerSecond": 0, "latencyMs": 0})).await;
     settle(&setup, &simulator, &test).await;
-    let (listings, searches) =
-        (interrupted(&test, "backfill").await, interrupted(&test, "incremental").await);
-    println!("{listings} listings and {searches} searches were interrupted");
-    assert!(listings >= 3, "{listings} kills met a listing, so little is proven about resuming it");
-    assert!(searches >= 3, "{searches} kills met a search, so little is proven about its watermark");
+    let met = interrupted(&test).await;
+    println!("{met:?} runs of {LANES:?} were interrupted");
+    // A kill ends the runs of all types under way, or comes just after the last of them.
+    assert!(
+        met.iter().all(|runs| *runs >= i64::from(kills / 4)),
+        "{met:?}: too little is proven about {LANES:?}"
+    );
     for object_type in ["contacts", "companies", "deals"] {
         let twice = format!("SELECT COUNT(*) - COUNT(DISTINCT hubspot_id) FROM hubspot_{object_type}");
         assert_eq!(test.value(&twice).await, "0");
