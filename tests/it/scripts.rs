@@ -1,10 +1,12 @@
 //! The scripts: well-formed, and `scripts/mariadb` keeps what it promises.
 
-use std::process::Command;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
 use crate::deploy::{files_under, root, run, succeed};
+use crate::support::eventually;
 
 /// Every shell script of the repository.
 fn scripts() -> Vec<std::path::PathBuf> {
@@ -24,13 +26,13 @@ impl PrivateServer {
     /// Starts one in a directory of its own.
     pub(crate) fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let said = succeed(&mut command("start", &directory));
+        let said = succeed(&mut command("start", directory.path()));
         Self { directory, socket: value(&said, "DB_SOCKET"), port: value(&said, "DB_PORT") }
     }
 
     /// The command `name` of the script on this server.
     fn command(&self, name: &str) -> Command {
-        command(name, &self.directory)
+        command(name, self.directory.path())
     }
 
     /// Where tests put their databases: an URL that ends in a slash.
@@ -68,11 +70,11 @@ impl Drop for PrivateServer {
 }
 
 /// `scripts/mariadb name DIRECTORY`.
-fn command(name: &str, directory: &TempDir) -> Command {
+fn command(name: &str, directory: &Path) -> Command {
     let mut command = Command::new(root().join("scripts/mariadb"));
     // Small, because several run at once beside the other tests.
     command.env("MARIADB_BUFFER_POOL_SIZE", "32M").env("MARIADB_LOG_FILE_SIZE", "16M");
-    command.arg(name).arg(directory.path());
+    command.arg(name).arg(directory);
     command
 }
 
@@ -139,10 +141,42 @@ fn the_user_reaches_our_databases_and_nobody_is_root_over_the_network() {
 #[test]
 fn a_directory_too_deep_for_a_socket_still_works() {
     let directory = tempfile::Builder::new().prefix(&"deep".repeat(40)).tempdir().unwrap();
-    let said = succeed(&mut command("start", &directory));
+    let said = succeed(&mut command("start", directory.path()));
     assert!(value(&said, "DB_SOCKET").len() <= 107, "{said}");
     let answer =
-        succeed(command("sql", &directory).args(["--skip-column-names", "--execute", "SELECT 41 + 1"]));
+        succeed(command("sql", directory.path()).args(["--skip-column-names", "--execute", "SELECT 41 + 1"]));
     assert_eq!(answer.trim(), "42");
-    succeed(&mut command("stop", &directory));
+    let socket = value(&said, "DB_SOCKET");
+    assert!(Path::new(&socket).exists());
+    succeed(&mut command("kill", directory.path()));
+    let parent = Path::new(&socket).parent().unwrap();
+    assert!(!parent.exists(), "{} is left behind", parent.display());
+}
+
+/// The process that serves `directory`, found by what it was told and not by what the script remembers of it.
+fn server_in(directory: &Path) -> Option<u32> {
+    let told = format!("--datadir={}/data", directory.display());
+    let serves = |process: &u32| {
+        let arguments = std::fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+        arguments.split(|byte| *byte == 0).any(|argument| argument == told.as_bytes())
+    };
+    let entries = std::fs::read_dir("/proc").unwrap();
+    entries.filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok()).find(serves)
+}
+
+#[tokio::test]
+async fn no_server_outlives_its_directory_even_when_its_start_was_cut_short() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().canonicalize().unwrap();
+    let (finished, interrupted) = (root.join("finished"), root.join("deeper/interrupted"));
+    succeed(&mut command("start", &finished));
+    let mut start = command("start", &interrupted).stdout(Stdio::null()).spawn().unwrap();
+    eventually("the second server runs", async || server_in(&interrupted).ok_or_else(String::new)).await;
+    start.kill().unwrap();
+    start.wait().unwrap();
+    assert!(server_in(&finished).is_some() && server_in(&interrupted).is_some());
+
+    succeed(&mut command("kill-below", &root));
+
+    assert_eq!([server_in(&finished), server_in(&interrupted)], [None, None]);
 }
