@@ -79,7 +79,8 @@ async fn a_second_signal_ends_the_daemon_at_once() {
 #[tokio::test]
 async fn the_service_manager_hears_of_readiness_life_and_the_end() {
     let (simulator, test) = (Simulator::start(20, 10, 10), TestDatabase::migrated().await);
-    let directory = tempfile::tempdir().unwrap();
+    // Not where other temporary files are: a socket's address holds 107 bytes.
+    let directory = tempfile::tempdir_in("/tmp").unwrap();
     let path = directory.path().join("notify");
     let socket = UnixDatagram::bind(&path).unwrap();
     socket.set_nonblocking(true).unwrap();
