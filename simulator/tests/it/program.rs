@@ -2,8 +2,14 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Far more than a start takes, even on a busy machine.
+const START_LIMIT: Duration = Duration::from_mins(1);
 
 /// The simulator as a process of its own, ended when dropped.
 struct Program {
@@ -16,19 +22,20 @@ struct Program {
 impl Program {
     /// Starts the program and waits for its first line.
     fn start(arguments: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_hubspot-simulator"))
+        let child = Command::new(env!("CARGO_BIN_EXE_hubspot-simulator"))
             .args(arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .expect("the program was built for this test");
-        let mut line = String::new();
-        let stdout = child.stdout.take().expect("standard output is a pipe");
-        BufReader::new(stdout).read_line(&mut line).expect("the program prints where it listens");
+        // Made before anything can fail, so that the process ends with it.
+        let mut program = Self { child, address: String::new() };
+        let line = first_line(program.child.stdout.take().expect("standard output is a pipe"));
         let address =
             line.trim_end().strip_prefix("listening on http://").expect("the first line tells the address");
         assert!(address.starts_with("127.0.0.1:"));
-        Self { address: address.to_owned(), child }
+        address.clone_into(&mut program.address);
+        program
     }
 
     /// Sends a request and returns the whole answer.
@@ -45,10 +52,9 @@ impl Program {
         answer
     }
 
-    /// Sends a signal by name.
-    fn signal(&self, name: &str) {
-        let status = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
-        assert!(status.expect("kill is there").success());
+    /// Sends a signal.
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("the program runs");
     }
 
     /// Waits for the end, but not for ever.
@@ -64,6 +70,17 @@ impl Program {
     }
 }
 
+/// The first line of the program's output, but not for ever.
+fn first_line(output: ChildStdout) -> String {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        sender.send(BufReader::new(output).read_line(&mut line).map(|_| line)).ok();
+    });
+    let line = receiver.recv_timeout(START_LIMIT).expect("the program starts in time");
+    line.expect("the program prints where it listens")
+}
+
 impl Drop for Program {
     fn drop(&mut self) {
         // It may have ended already.
@@ -74,11 +91,11 @@ impl Drop for Program {
 
 #[test]
 fn the_first_line_tells_the_address_and_both_signals_end_the_program_cleanly() {
-    for signal in ["TERM", "INT"] {
+    for signal in [Signal::TERM, Signal::INT] {
         let mut program = Program::start(&["--contacts", "10"]);
         assert!(program.ask("GET /crm/v3/objects/contacts?limit=1", "").contains("\"results\":[{"));
         program.signal(signal);
-        assert_eq!(program.exit_code(), Some(0), "{signal}");
+        assert_eq!(program.exit_code(), Some(0), "{signal:?}");
     }
 }
 
@@ -93,7 +110,7 @@ fn a_request_that_hangs_does_not_keep_the_program_alive() {
     while !program.ask("GET /_sim/faults", "").ends_with("{\"faults\":[]}") {
         std::thread::sleep(Duration::from_millis(10));
     }
-    program.signal("TERM");
+    program.signal(Signal::TERM);
     assert_eq!(program.exit_code(), Some(0));
 }
 

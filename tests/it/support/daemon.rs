@@ -5,6 +5,7 @@ use std::fs::File;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::eventually;
@@ -69,11 +70,12 @@ impl Setup {
         command
     }
 
-    /// Runs a command to its end.
+    /// Runs a command to its end, which has to come within [`PATIENCE`](super::PATIENCE).
     pub async fn run(&self, arguments: &[&str]) -> Output {
-        let directory = tempfile::tempdir().unwrap();
-        let mut command = self.command(arguments, &directory);
-        tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+        let mut command = self.start(arguments);
+        let status = command.wait().await;
+        let written = |name| std::fs::read(command.directory.path().join(name)).unwrap();
+        Output { status, stdout: written("output"), stderr: written("log") }
     }
 
     /// Runs `sync` with the arguments and expects it to succeed.
@@ -85,8 +87,9 @@ impl Setup {
     /// Starts the daemon, or another long command.
     pub fn start(&self, arguments: &[&str]) -> Daemon {
         let directory = tempfile::tempdir().unwrap();
-        let log = File::create(directory.path().join("log")).unwrap();
-        let process = self.command(arguments, &directory).stderr(log).stdout(Stdio::null()).spawn().unwrap();
+        let file = |name| File::create(directory.path().join(name)).unwrap();
+        let mut command = self.command(arguments, &directory);
+        let process = command.stdout(file("output")).stderr(file("log")).spawn().unwrap();
         Daemon { process, directory }
     }
 }
@@ -111,8 +114,7 @@ impl Daemon {
 
     /// Asks it to stop.
     pub fn terminate(&self) {
-        let id = self.process.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        kill_process(Pid::from_child(&self.process), Signal::TERM).unwrap();
     }
 
     /// How it ended, `None` while it runs.

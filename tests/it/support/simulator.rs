@@ -2,10 +2,12 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::sync::Once;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::{Once, mpsc};
 
 use serde_json::{Value, json};
+
+use super::PATIENCE;
 
 /// The token the simulator accepts.
 pub const TOKEN: &str = "sim-token";
@@ -35,14 +37,13 @@ impl Simulator {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let url = line
-            .trim()
-            .strip_prefix("listening on ")
-            .expect("the simulator says where it listens")
-            .to_owned();
-        Self { process, url, http: http_client() }
+        let output = process.stdout.take().unwrap();
+        // Made before anything can fail, so that the process ends with it.
+        let mut simulator = Self { process, url: String::new(), http: http_client() };
+        let line = first_line(output);
+        let url = line.trim().strip_prefix("listening on ").expect("the simulator says where it listens");
+        url.clone_into(&mut simulator.url);
+        simulator
     }
 
     /// A control call; answers the JSON it returns, null for none.
@@ -138,6 +139,16 @@ impl Drop for Simulator {
     }
 }
 
+/// The first line of a program's output, which has to come within [`PATIENCE`].
+fn first_line(output: ChildStdout) -> String {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        sender.send(BufReader::new(output).read_line(&mut line).map(|_| line)).ok();
+    });
+    receiver.recv_timeout(PATIENCE).expect("the simulator starts in time").unwrap()
+}
+
 /// The `ids` of an answer.
 fn ids(answer: &Value) -> Vec<String> {
     let ids = answer["ids"].as_array().expect("the answer lists ids");
@@ -151,11 +162,11 @@ fn program() -> PathBuf {
     program
 }
 
-/// A client for plain HTTP on loopback.
+/// A client for plain HTTP on loopback, whatever proxy the machine uses.
 fn http_client() -> reqwest::Client {
     static PROVIDER: Once = Once::new();
     PROVIDER.call_once(|| {
         rustls::crypto::ring::default_provider().install_default().ok();
     });
-    reqwest::Client::builder().build().unwrap()
+    reqwest::Client::builder().no_proxy().build().unwrap()
 }
