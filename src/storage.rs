@@ -31,7 +31,7 @@ pub use account::bind_account;
 pub use catalogue::{catalogue_complete_since, load_catalogue, store_catalogue};
 pub use database::Database;
 pub use error::{StorageError, StorageErrorKind};
-pub use lease::{LEASE_TTL, Lease, LeaseKeeper, LeasedTransaction};
+pub use lease::{LEASE_TTL, Lease, LeaseKeeper, LeasedTransaction, lease_holder};
 pub use migrate::{migrate, pending_migrations};
 pub use mirror::{MirrorTable, PageOutcome, StoredVersion, store_records, stored_versions};
 pub use mirror_schema::{TypedColumn, ensure_table};

@@ -1,4 +1,4 @@
-//! `status`: how far each type is, as a table or as JSON.
+//! `status`: how far each type is, as a table or as JSON; or whether any process syncs at all.
 
 use std::process::ExitCode;
 
@@ -6,10 +6,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use comfy_table::{ContentArrangement, Table, presets};
 
 use super::print;
-use crate::app::advise;
+use crate::app::{ACCOUNT_LEASE, advise};
 use crate::clock;
 use crate::config::{Config, Environment};
-use crate::storage::{Database, SyncState, SyncStatus, load_states};
+use crate::storage::{Database, LEASE_TTL, SyncState, SyncStatus, lease_holder, load_states};
 
 /// Arguments of `status`.
 #[derive(Debug, Clone, clap::Args)]
@@ -17,12 +17,19 @@ pub(super) struct Arguments {
     /// Print the rows of sync_state as a JSON list.
     #[arg(long)]
     json: bool,
+    /// Tell only whether a process syncs this database: exit with 0 if one has said so within 30 s, else with 1.
+    #[arg(long, conflicts_with = "json")]
+    alive: bool,
 }
 
-/// Prints the state; exits 1 when a type is in error.
+/// Prints the state; exits 1 when a type is in error, or with `--alive` when no process syncs.
 pub(super) async fn main(environment: Environment, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let (database, _) = Config::read_without_hubspot(environment)?;
-    let states = load_states(&Database::new(&database)?).await.map_err(advise)?;
+    let database = Database::new(&database)?;
+    if arguments.alive {
+        return alive(&database).await;
+    }
+    let states = load_states(&database).await.map_err(advise)?;
     if arguments.json {
         print(serde_json::to_string_pretty(&states)?);
     } else {
@@ -35,6 +42,16 @@ pub(super) async fn main(environment: Environment, arguments: &Arguments) -> any
     }
     let failing = states.iter().any(|state| state.status == SyncStatus::Error);
     Ok(if failing { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Prints who syncs this database. Types in error make no difference: a restart would not mend them.
+async fn alive(database: &Database) -> anyhow::Result<ExitCode> {
+    let Some(holder) = lease_holder(database, ACCOUNT_LEASE).await.map_err(advise)? else {
+        print(format_args!("No process has synced this database within {} s.", LEASE_TTL.as_secs()));
+        return Ok(ExitCode::FAILURE);
+    };
+    print(format_args!("{holder} syncs this database."));
+    Ok(ExitCode::SUCCESS)
 }
 
 /// One line a type.

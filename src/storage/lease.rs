@@ -24,6 +24,18 @@ pub const LEASE_TTL: Duration = Duration::from_secs(30);
 /// its own connections in the process list.
 const SERVER: &str = "CONCAT(@@hostname, ':', @@port, '/', CURRENT_USER())";
 
+/// The process that holds the lease `name` and renewed it less than [`LEASE_TTL`] ago; `None` when there is none.
+///
+/// # Errors
+/// When the database cannot be reached or has no tables yet.
+pub async fn lease_holder(database: &Database, name: &str) -> Result<Option<String>, StorageError> {
+    sqlx::query_scalar("SELECT holder FROM leases WHERE name = ? AND expires_at > NOW(6)")
+        .bind(name)
+        .fetch_optional(database.pool())
+        .await
+        .map_err(StorageError::query(format!("read the lease `{name}`")))
+}
+
 /// A lease this process holds, as far as it knows.
 #[derive(Debug, Clone)]
 pub struct Lease {

@@ -3,6 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::json;
+
+use crate::support::daemon::Setup;
+use crate::support::database::TestDatabase;
+use crate::support::simulator::Simulator;
+
 mod compose;
 mod grants;
 mod pm2;
@@ -114,6 +120,32 @@ fn the_image_builds_with_a_new_enough_rust_and_does_not_run_as_root() {
     assert!(value_after(&dockerfile, "USER ").parse::<u32>().unwrap() > 0);
 }
 
+#[tokio::test]
+async fn the_image_is_healthy_exactly_while_a_daemon_lives() {
+    let dockerfile = text("deploy/Dockerfile");
+    let (_, check) = dockerfile.split_once("\nHEALTHCHECK ").unwrap();
+    let (_, command) = check.split_once("CMD ").unwrap();
+    let command: Vec<String> = serde_json::from_str(command.lines().next().unwrap()).unwrap();
+    assert_eq!(command[0], "hubspot-connector");
+    let arguments: Vec<_> = command[1..].iter().map(String::as_str).collect();
+    let (simulator, test) = (Simulator::start(30, 20, 10), TestDatabase::empty().await);
+    // One missing scope is no reason to restart a container.
+    simulator.set(json!({"deniedTypes": ["deals"]})).await;
+    let setup = Setup::new(&simulator, &test.url);
+    let code = async || setup.run(&arguments).await.status.code();
+    assert_eq!(code().await, Some(1), "no tables yet");
+
+    let daemon = setup.start(&["run"]);
+    daemon.says("Failed to sync deals subject").await;
+    assert_eq!(code().await, Some(0));
+    assert_eq!(setup.run(&["status"]).await.status.code(), Some(1), "`status` tells of the type in error");
+
+    // As it is when a hung daemon has not renewed its lease in time.
+    test.execute("UPDATE leases SET expires_at = NOW(6) - INTERVAL 1 SECOND").await;
+    assert_eq!(code().await, Some(1));
+    daemon.kill();
+}
+
 #[test]
 fn the_image_gets_every_path_the_build_reads() {
     let allowed: Vec<_> = text("deploy/Dockerfile.dockerignore")
@@ -122,7 +154,7 @@ fn the_image_gets_every_path_the_build_reads() {
         .collect();
     let dockerfile = text("deploy/Dockerfile");
     assert!(dockerfile.contains("\nCOPY . .\n"), "the list below only matters for a copy of everything");
-    for needed in ["Cargo.toml", "Cargo.lock", "src", "simulator", "migrations"] {
+    for needed in ["Cargo.toml", "Cargo.lock", "src", "simulator", "migrations", "benches"] {
         assert!(allowed.iter().any(|path| path == needed), "{needed} is kept out of the image's build");
     }
 }
