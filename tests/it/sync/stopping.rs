@@ -14,6 +14,10 @@ use crate::support::{eventually, holds};
 /// Longest a stop in mid-page takes, far below the documented 25 s.
 const PROMPT: Duration = Duration::from_secs(8);
 
+/// Longest a stop takes while one attempt to reach the database is under way: as documented, and a little for the
+/// process itself.
+const PROMPT_WITHOUT_DATABASE: Duration = Duration::from_secs(12);
+
 #[tokio::test]
 async fn a_stop_in_mid_listing_is_prompt_and_the_next_start_goes_on_there() {
     let (simulator, test) = (Simulator::start(2_000, 100, 100), TestDatabase::migrated().await);
@@ -74,6 +78,20 @@ async fn a_second_signal_ends_the_daemon_at_once() {
     daemon.terminate();
     assert_eq!(daemon.wait().await.code(), Some(130));
     assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+}
+
+#[tokio::test]
+async fn a_stop_while_waiting_for_the_database_is_no_failure_of_the_daemon_but_one_of_sync() {
+    let simulator = Simulator::start(0, 0, 0);
+    // Nothing listens on port 1.
+    let setup = Setup::new(&simulator, "mysql://nobody:nothing@127.0.0.1:1/nowhere");
+    for (command, code) in [("run", 0), ("sync", 1)] {
+        let daemon = setup.start(&[command]);
+        daemon.says("The database does not answer; waiting for it").await;
+        let asked = Instant::now();
+        assert_eq!(daemon.stop().await.code(), Some(code), "{command}");
+        assert!(asked.elapsed() < PROMPT_WITHOUT_DATABASE, "{command}: {:?}", asked.elapsed());
+    }
 }
 
 #[tokio::test]
