@@ -22,11 +22,11 @@ module.exports = {
       max_memory_restart: '256M',
       // Milliseconds between SIGINT and SIGKILL; the daemon finishes its pages within 25 s.
       kill_timeout: 30000,
-      // The log lines carry their own time. The directory must belong to the user PM2 runs as.
-      error_file: '/var/log/hubspot-connector/hubspot-connector.log',
+      // The log lines carry their own time. The directory must belong to the user PM2 runs as; it is not the one of the
+      // units, whose owner systemd-tmpfiles sets at every boot.
+      error_file: '/var/log/hubspot-connector-pm2/hubspot-connector.log',
       out_file: '/dev/null',
       time: false,
-      env: { LOG_FORMAT: 'text' },
     },
   ],
 };

@@ -13,7 +13,7 @@ mod compose;
 mod grants;
 mod pm2;
 mod systemd;
-mod variables;
+pub(crate) mod variables;
 
 /// The root of the repository.
 pub(crate) fn root() -> &'static Path {
@@ -87,21 +87,33 @@ fn logrotate_accepts_its_configuration() {
         run(Command::new("/usr/sbin/logrotate").env("PATH", path).arg("--debug").arg(&configuration));
     assert!(finished.success, "{finished:?}");
     assert!(!finished.stderr.contains("error:"), "{}", finished.stderr);
-    assert!(finished.stderr.contains("/var/log/hubspot-connector/*.log"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("/var/log/hubspot-connector-pm2/*.log"), "{}", finished.stderr);
 }
 
 #[test]
-fn the_cloudwatch_agent_watches_the_log_and_the_process_there_is() {
+fn every_log_in_a_file_is_rotated_and_its_directory_belongs_to_who_writes_it() {
+    let (units, pm2) = ("/var/log/hubspot-connector/", "/var/log/hubspot-connector-pm2/");
+    assert!(text("deploy/hubspot-connector.service.d/log-file.conf").contains(&format!("append:{units}")));
+    let directories = text("deploy/tmpfiles.d/hubspot-connector.conf");
+    assert!(directories.contains(&format!("d {} ", units.trim_end_matches('/'))));
+    assert!(pm2::application()["error_file"].as_str().unwrap().starts_with(pm2));
+    // systemd-tmpfiles would give the directory back to root at the next boot.
+    assert!(!directories.contains(pm2.trim_end_matches('/')));
+    let created = "install -d -m 700 -o \"$USER\" -g \"$(id -gn)\" /opt/hubspot-connector ";
+    let created = format!("{created}{}\n", pm2.trim_end_matches('/'));
+    assert!(text("DEPLOYMENT.md").contains(&created), "{created}");
+    assert!(text("deploy/logrotate.conf").contains(&format!("\n{units}*.log {pm2}*.log {{\n")));
+}
+
+#[test]
+fn the_cloudwatch_agent_watches_every_log_and_the_process_there_is() {
     let configuration: serde_json::Value =
         serde_json::from_str(&text("deploy/cloudwatch-agent.json")).unwrap();
-    let log =
-        configuration["logs"]["logs_collected"]["files"]["collect_list"][0]["file_path"].as_str().unwrap();
-    assert!(text("deploy/logrotate.conf").contains(&format!("{log} {{")), "logrotate rotates another file");
-    let directory = log.strip_suffix("/*.log").unwrap();
-    assert!(
-        text("deploy/hubspot-connector.service.d/log-file.conf").contains(&format!("append:{directory}/"))
-    );
-    assert!(text("deploy/tmpfiles.d/hubspot-connector.conf").contains(&format!("d {directory} ")));
+    let logs = &configuration["logs"]["logs_collected"]["files"]["collect_list"][0];
+    assert_eq!(logs["file_path"], "/var/log/hubspot-connector*/*.log");
+    // Without it the agent sends the file alone that was written last. Source: AWS, "CloudWatch agent configuration
+    // file: Logs section", read 2026-11.
+    assert_eq!(logs["publish_multi_logs"], true);
     let process = configuration["metrics"]["metrics_collected"]["procstat"][0]["pattern"].as_str().unwrap();
     assert!(text("deploy/hubspot-connector.service").contains(&format!("/{process}\n")), "{process}");
 }

@@ -7,21 +7,11 @@ use std::process::Command;
 use hubspot_mariadb_connector::config::{Config, Environment, VARIABLES};
 use sqlx::Executor;
 
+use crate::deploy::variables::{is_setting, mentioned};
 use crate::deploy::{root, succeed, text};
+use crate::support::daemon::Setup;
 use crate::support::database::TestDatabase;
-
-/// How names begin that can only mean a setting of ours.
-const PREFIXES: [&str; 9] = [
-    "HUBSPOT_",
-    "DB_",
-    "DATABASE_URL",
-    "SYNC_",
-    "COLUMNS_",
-    "RATE_LIMIT_",
-    "LOG_FORMAT",
-    "LOG_LEVEL",
-    "MIGRATE_ON_",
-];
+use crate::support::simulator::Simulator;
 
 /// The documents in the root of the repository, each with its name.
 fn documents() -> Vec<(String, String)> {
@@ -57,11 +47,6 @@ fn offered() -> Vec<(String, String, String)> {
         Some((explanation.to_owned(), name.to_owned(), value.to_owned()))
     });
     paragraphs.collect()
-}
-
-/// Whether the daemon reads a variable of this name.
-fn is_setting(name: &str) -> bool {
-    VARIABLES.iter().any(|variable| variable.names().iter().any(|known| known == name))
 }
 
 #[test]
@@ -125,10 +110,7 @@ fn the_example_file_can_be_read_and_is_accepted() {
 fn every_setting_a_document_names_exists() {
     let mut found = 0;
     for (file, document) in documents() {
-        let words = document.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
-        let ours = words.filter(|word| PREFIXES.iter().any(|prefix| word.starts_with(prefix)));
-        // "the DB_ settings", "COLUMNS_<TYPE>"
-        for name in ours.filter(|word| !word.ends_with('_')) {
+        for name in mentioned(&document) {
             found += 1;
             assert!(is_setting(name), "{file}: {name}");
         }
@@ -224,4 +206,31 @@ async fn every_query_in_a_document_runs() {
         }
     }
     assert!(found > 10, "only {found} queries were found, so the search is broken");
+}
+
+/// Verdict and subject of each line `check` prints, and the line on the schema as it is.
+fn outline(output: &str) -> Vec<String> {
+    let lines = output.lines().map(|line| match line.contains(" schema ") {
+        true => line.to_owned(),
+        false => line.chars().take(CHECK_COLUMNS).collect(),
+    });
+    lines.collect()
+}
+
+/// How many characters verdict and subject of `check` take.
+const CHECK_COLUMNS: usize = 23;
+
+#[tokio::test]
+async fn what_check_prints_in_a_document_is_what_it_prints() {
+    let simulator = Simulator::start(10, 10, 10);
+    for (file, test) in
+        [("QUICKSTART.md", TestDatabase::empty().await), ("DEPLOYMENT.md", TestDatabase::migrated().await)]
+    {
+        let said = Setup::new(&simulator, &test.url).run(&["check"]).await;
+        let document = text(file);
+        let samples = blocks(&document, "text").into_iter().map(str::trim);
+        let mut samples = samples.filter(|block| block.contains("configuration  every variable"));
+        let sample = samples.next().unwrap_or_else(|| panic!("{file} shows no check"));
+        assert_eq!(outline(sample), outline(&String::from_utf8(said.stdout).unwrap()), "{file}");
+    }
 }

@@ -25,10 +25,15 @@ fn as_user(server: &PrivateServer, user: &str, password: &str, sql: &str) -> Fin
 fn server_with_grants() -> PrivateServer {
     let server = PrivateServer::start();
     assert!(server.ask("SHOW GRANTS FOR 'hubspot'@'localhost'").contains("ALL PRIVILEGES"));
-    let mut client = server.client().stdin(Stdio::piped()).spawn().unwrap();
-    client.stdin.take().unwrap().write_all(text("deploy/grants.sql").as_bytes()).unwrap();
-    assert!(client.wait().unwrap().success());
+    administer(&server, &text("deploy/grants.sql"));
     server
+}
+
+/// Runs SQL as an administrator.
+fn administer(server: &PrivateServer, sql: &str) {
+    let mut client = server.client().stdin(Stdio::piped()).spawn().unwrap();
+    client.stdin.take().unwrap().write_all(sql.as_bytes()).unwrap();
+    assert!(client.wait().unwrap().success());
 }
 
 /// The daemon as DEPLOYMENT.md sets it up: over the socket, as one of the users of `grants.sql`.
@@ -109,4 +114,14 @@ fn each_user_can_do_its_work_and_no_more() {
     for who in [migrate("SELECT * FROM mysql.global_priv"), daemon("SELECT * FROM mysql.global_priv")] {
         denied(who);
     }
+
+    // A second account, as DEPLOYMENT.md makes one, is a world of its own.
+    assert!(text("DEPLOYMENT.md").contains("\nsed 's/hubspot/hubspot_acme/g' deploy/grants.sql > "));
+    administer(&server, &text("deploy/grants.sql").replace("hubspot", "hubspot_acme"));
+    let acme = |sql| as_user(&server, "hubspot_acme_migrate", "choose-a-password-1", sql);
+    denied(acme("SELECT * FROM hubspot.t"));
+    assert_eq!(
+        server.ask("SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name = 'hubspot_acme'"),
+        "1"
+    );
 }

@@ -2,22 +2,31 @@
 
 use hubspot_mariadb_connector::config::VARIABLES;
 
-use super::{compose, files_under, pm2, root};
+use super::{compose, files_under, root};
 
-/// How names begin that can only mean a variable of ours.
-const PREFIXES: [&str; 8] =
-    ["HUBSPOT_", "DB_", "DATABASE_URL", "SYNC_", "COLUMNS_", "RATE_LIMIT_", "LOG_FORMAT", "MIGRATE_ON_"];
+/// How names begin that can only mean a setting of ours.
+const PREFIXES: [&str; 9] = [
+    "HUBSPOT_",
+    "DB_",
+    "DATABASE_URL",
+    "SYNC_",
+    "COLUMNS_",
+    "RATE_LIMIT_",
+    "LOG_FORMAT",
+    "LOG_LEVEL",
+    "MIGRATE_ON_",
+];
 
 /// Whether the daemon reads a variable of this name.
-fn is_known(name: &str) -> bool {
+pub(crate) fn is_setting(name: &str) -> bool {
     VARIABLES.iter().any(|variable| variable.names().iter().any(|known| known == name))
 }
 
-/// The words of `text` that look like names of our variables.
-fn mentioned(text: &str) -> impl Iterator<Item = &str> {
+/// The words of `text` that look like names of our settings.
+pub(crate) fn mentioned(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
         .filter(|word| PREFIXES.iter().any(|prefix| word.starts_with(prefix)))
-        .filter(|word| !word.ends_with('_')) // "the DB_ variables"
+        .filter(|word| !word.ends_with('_')) // "the DB_ settings", "COLUMNS_<TYPE>"
 }
 
 #[test]
@@ -27,7 +36,7 @@ fn every_variable_named_in_deployment_files_and_scripts_exists() {
         let text = std::fs::read_to_string(&file).unwrap();
         for name in mentioned(&text) {
             found += 1;
-            assert!(is_known(name), "{}: {name}", file.strip_prefix(root()).unwrap().display());
+            assert!(is_setting(name), "{}: {name}", file.strip_prefix(root()).unwrap().display());
         }
     }
     assert!(found > 10, "only {found} names were found, so the search is broken");
@@ -35,9 +44,8 @@ fn every_variable_named_in_deployment_files_and_scripts_exists() {
 
 #[test]
 fn every_variable_set_for_the_daemon_exists() {
-    let (compose, pm2) = (compose::document(), pm2::application());
-    let sets = [&compose["services"]["connector"]["environment"], &pm2["env"]];
-    for name in sets.into_iter().flat_map(|set| set.as_object().unwrap().keys()) {
-        assert!(is_known(name), "{name}");
+    let compose = compose::document();
+    for name in compose["services"]["connector"]["environment"].as_object().unwrap().keys() {
+        assert!(is_setting(name), "{name}");
     }
 }
