@@ -13,8 +13,9 @@ use crate::model::ObjectType;
 use crate::storage::{Database, ServerFacts, pending_migrations, probe_rights, server_facts};
 use crate::sync::Chain;
 
-/// Oldest MariaDB that has all we need: the collation `uca1400` came with 10.10. Source: MariaDB release notes.
-const OLDEST_MARIADB: (u32, u32) = (10, 10);
+/// Oldest MariaDB this is tested on. The collation `uca1400` came with 10.10, which is no longer maintained. Source:
+/// MariaDB release notes.
+const OLDEST_MARIADB: (u32, u32) = (10, 11);
 /// A larger difference between two clocks is worth a warning; the sync itself goes by HubSpot's clock.
 const CLOCK_TOLERANCE: TimeDelta = TimeDelta::seconds(5);
 /// Largest record HubSpot can send is far below this, the usual default of MariaDB.
