@@ -111,7 +111,11 @@ async fn losing_a_scope_never_touches_what_is_mirrored() {
     let setup = Setup::new(&simulator, &test.url);
     setup.sync(&[]).await;
     simulator.set(json!({"deniedTypes": ["contacts"]})).await;
-    setup.run(&["sync", "--full"]).await;
+    let output = setup.run(&["sync", "--full"]).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("403"), "{}", text(&output.stderr));
+    let refused = simulator.stats().await["byStatus"]["403"].as_u64();
+    assert!(refused >= Some(1), "{refused:?}");
     assert_eq!(test.value("SELECT COUNT(*) FROM hubspot_contacts WHERE NOT archived").await, "120");
 }
 
