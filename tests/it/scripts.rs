@@ -1,4 +1,6 @@
-//! The scripts: well-formed, and `scripts/mariadb` keeps what it promises.
+//! The scripts: well-formed, and `scripts/mariadb` and `scripts/demo` keep what they promise.
+
+mod demo;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
