@@ -210,9 +210,9 @@ async fn every_query_in_a_document_runs() {
 
 /// Verdict and subject of each line `check` prints, and the line on the schema as it is.
 fn outline(output: &str) -> Vec<String> {
-    let lines = output.lines().map(|line| match line.contains(" schema ") {
-        true => line.to_owned(),
-        false => line.chars().take(CHECK_COLUMNS).collect(),
+    let lines = output.lines().map(|line| {
+        let length = if line.contains(" schema ") { line.len() } else { CHECK_COLUMNS };
+        line.chars().take(length).collect()
     });
     lines.collect()
 }
