@@ -6,6 +6,8 @@ use std::str::FromStr;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 
+use url::Url;
+
 use super::Environment;
 
 /// Settings of the database connection.
@@ -73,7 +75,7 @@ impl DatabaseConfig {
             Target::Url(url) => {
                 let options = MySqlConnectOptions::from_str(url.expose_secret())?;
                 let tls = default_tls(options.get_socket().is_some(), options.get_host());
-                (options, tls, url.expose_secret().contains("ssl-mode"))
+                (options, tls, names_tls(url.expose_secret()))
             }
             Target::Parts { host, port, socket, user, password, name } => {
                 let mut options =
@@ -99,6 +101,12 @@ impl DatabaseConfig {
     }
 }
 
+/// Whether a database URL says how to encrypt, in either spelling sqlx takes.
+fn names_tls(url: &str) -> bool {
+    let keys = ["ssl-mode", "sslmode"];
+    Url::parse(url).is_ok_and(|url| url.query_pairs().any(|(key, _)| keys.contains(&&*key)))
+}
+
 /// The mode when none is asked for: what stays on this machine needs no proof of identity, and a socket no cipher.
 fn default_tls(over_socket: bool, host: &str) -> MySqlSslMode {
     if over_socket {
@@ -113,6 +121,36 @@ fn default_tls(over_socket: bool, host: &str) -> MySqlSslMode {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The mode of a connection set up by a URL alone.
+    fn mode_of(url: &str) -> String {
+        let pairs = [("DATABASE_URL".to_owned(), url.to_owned())];
+        let config = DatabaseConfig::read(&mut Environment::from_pairs(pairs));
+        format!("{:?}", config.connect_options().unwrap().get_ssl_mode())
+    }
+
+    #[test]
+    fn a_mode_in_the_url_counts_in_both_spellings() {
+        for key in ["ssl-mode", "sslmode", "ssl%2Dmode"] {
+            let mode =
+                |value| mode_of(&format!("mysql://u:p@db.example.test/n?charset=utf8mb4&{key}={value}"));
+            assert_eq!(mode("required"), "Required", "{key}");
+            assert_eq!(mode("preferred"), "Preferred", "{key}");
+        }
+    }
+
+    #[test]
+    fn no_other_part_of_the_url_turns_the_safe_default_off() {
+        for url in [
+            "mysql://u:p@db.example.test/n",
+            "mysql://u:ssl-mode@db.example.test/n",
+            "mysql://ssl-mode=disabled:p@db.example.test/sslmode",
+            "mysql://u:p@db.example.test/n?charset=ssl-mode",
+            "mysql://u:p@db.example.test/n?x=1#ssl-mode=disabled",
+        ] {
+            assert_eq!(mode_of(url), "VerifyIdentity", "{url}");
+        }
+    }
 
     #[test]
     fn only_what_leaves_the_machine_must_prove_its_identity() {
