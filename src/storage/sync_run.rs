@@ -91,8 +91,7 @@ impl RunCounts {
 /// When the database cannot be written.
 pub async fn start_run(database: &Database, run: &NewRun<'_>) -> Result<u64, StorageError> {
     let failed = || StorageError::query(format!("record a run of {}", run.object_type));
-    sqlx::query("DELETE FROM sync_runs WHERE object_type = ? AND started_at < ? ORDER BY run_id LIMIT 100")
-        .bind(run.object_type)
+    sqlx::query("DELETE FROM sync_runs WHERE started_at < ? ORDER BY started_at LIMIT 100")
         .bind(run.started_at - KEPT)
         .execute(database.pool())
         .await
