@@ -43,5 +43,5 @@ pub use state_row::{StateRow, request_run};
 pub use sync_run::{
     Lane, NewRun, Outcome, RunCounts, Trigger, count_page, finish_run, interrupt_open_runs, start_run,
 };
-pub use sync_state::{Request, RequestedMode, RunMode, SyncState, SyncStatus, load_states};
+pub use sync_state::{Request, RequestedMode, RunMode, SyncState, SyncStatus, load_states, retire_others};
 pub use typed_columns::{TableChanges, TypedColumns, load_mirror_table};

@@ -1,6 +1,6 @@
 //! The loop that runs what is due, in the one process that may.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -65,9 +65,9 @@ async fn wait(stop: &CancellationToken, time: Duration) {
 async fn lead(parts: &Parts, lease: Lease) {
     let stop = parts.lifecycle.shutdown().child_token();
     parts.lifecycle.spawn(keep_renewed(parts.keeper.clone(), lease.clone(), stop.clone()));
-    tell_service_manager(NotifyState::Status("Syncing"));
     if let Err(error) = work(parts, &lease, &stop).await {
         error!(error = %Chain(error.as_ref()), "The sync loop failed; starting it again");
+        tell_service_manager(NotifyState::Status("The sync loop failed; starting it again"));
         wait(&stop, STANDBY).await;
     }
     stop.cancel();
@@ -110,8 +110,10 @@ async fn work(parts: &Parts, lease: &Lease, stop: &CancellationToken) -> anyhow:
         Events::default(),
         stop.clone(),
     ));
+    engine.retire_others().await?;
     let runs = Runs::new(parts.lifecycle.clone(), engine.clone());
-    let mut troubled = false;
+    // Whether the database did not answer; unknown at first.
+    let mut troubled = None;
     let mut schedule_checked = None;
     while !stop.is_cancelled() {
         tokio::select! {
@@ -126,16 +128,21 @@ async fn work(parts: &Parts, lease: &Lease, stop: &CancellationToken) -> anyhow:
             // What keeps the state from being written keeps it from being read, and is reported there.
             engine.keep_to_schedule().await.ok();
         }
+        // Before the states are read: a run that ends meanwhile makes them out of date.
+        let busy = runs.busy();
         match load_states(&parts.database).await {
             Ok(states) => {
-                troubled = false;
-                runs.start_due(&states);
+                if troubled.replace(false) != Some(false) {
+                    tell_service_manager(NotifyState::Status("Syncing"));
+                }
+                runs.start_due(&states, &busy);
             }
-            Err(error) if !troubled => {
-                troubled = true;
-                warn!(error = %Chain(&error), "The database does not answer; runs wait for it");
+            Err(error) => {
+                if troubled.replace(true) != Some(true) {
+                    warn!(error = %Chain(&error), "The database does not answer; runs wait for it");
+                    tell_service_manager(NotifyState::Status("Waiting for the database"));
+                }
             }
-            Err(_) => {}
         }
     }
     runs.finished().await;
@@ -168,19 +175,27 @@ impl Runs {
         Self { lifecycle, engine, busy: Arc::default(), ended: Arc::default() }
     }
 
-    /// Starts every subject that is due and can be started.
-    fn start_due(&self, states: &[SyncState]) {
+    /// The subjects that cannot be started now.
+    fn busy(&self) -> BTreeSet<String> {
+        let now = Instant::now();
+        let is_busy = |busy: &Busy| match busy {
+            Busy::Running => true,
+            Busy::RestingUntil(end) => now < *end,
+        };
+        lock(&self.busy).iter().filter(|(_, busy)| is_busy(busy)).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Starts every subject that is due by `states` and was not `busy` before they were read.
+    fn start_due(&self, states: &[SyncState], busy: &BTreeSet<String>) {
         let now = clock::now();
         for subject in self.engine.subjects() {
             let name = subject.to_string();
             let state = states.iter().find(|state| state.object_type == name);
             let Some((trigger, request)) = due(state, now) else { continue };
-            match lock(&self.busy).get(&name) {
-                Some(Busy::Running) => continue,
-                Some(Busy::RestingUntil(end)) if Instant::now() < *end => continue,
-                Some(Busy::RestingUntil(_)) | None => {}
+            // Only this loop starts runs, so who was not busy then is not busy now.
+            if !busy.contains(&name) {
+                self.start(subject, name, trigger, request);
             }
-            self.start(subject, name, trigger, request);
         }
     }
 

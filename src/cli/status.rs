@@ -10,6 +10,7 @@ use crate::app::{ACCOUNT_LEASE, advise};
 use crate::clock;
 use crate::config::{Config, Environment};
 use crate::storage::{Database, LEASE_TTL, SyncState, SyncStatus, lease_holder, load_states};
+use crate::sync::Subject;
 
 /// Arguments of `status`.
 #[derive(Debug, Clone, clap::Args)]
@@ -22,9 +23,10 @@ pub(super) struct Arguments {
     alive: bool,
 }
 
-/// Prints the state; exits 1 when a type is in error, or with `--alive` when no process syncs.
+/// Prints the state; exits 1 when a type that is to be synced is in error, or with `--alive` when no process syncs. Of
+/// other types the rows may be there still.
 pub(super) async fn main(environment: Environment, arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let (database, _) = Config::read_without_hubspot(environment)?;
+    let (database, sync) = Config::read_without_hubspot(environment)?;
     let database = Database::new(&database)?;
     if arguments.alive {
         return alive(&database).await;
@@ -40,7 +42,10 @@ pub(super) async fn main(environment: Environment, arguments: &Arguments) -> any
             }
         }
     }
-    let failing = states.iter().any(|state| state.status == SyncStatus::Error);
+    let synced: Vec<_> = Subject::all(&sync.objects).iter().map(ToString::to_string).collect();
+    let is_failing =
+        |state: &SyncState| state.status == SyncStatus::Error && synced.contains(&state.object_type);
+    let failing = states.iter().any(is_failing);
     Ok(if failing { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 

@@ -4,11 +4,11 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::Row;
 use sqlx::mysql::MySqlRow;
+use sqlx::{MySql, QueryBuilder, Row};
 
 use super::words::stored_words;
-use super::{Database, StorageError};
+use super::{Database, Lease, StorageError};
 
 stored_words! {
     /// Whether something is going on with a type.
@@ -111,6 +111,30 @@ pub async fn load_states(database: &Database) -> Result<Vec<SyncState>, StorageE
         .await
         .map_err(StorageError::query("read sync_state"))?;
     rows.iter().map(from_row).collect()
+}
+
+/// Clears the error of every type that is not among `synced`: nobody runs it any more, so no run would clear it.
+///
+/// # Errors
+/// When the database cannot be written or the lease is lost.
+pub async fn retire_others(
+    database: &Database,
+    lease: &Lease,
+    synced: &[String],
+) -> Result<(), StorageError> {
+    let mut update = QueryBuilder::<MySql>::new(
+        "UPDATE sync_state SET status = 'idle', last_error = NULL, last_error_at = NULL, consecutive_failures = 0 \
+         WHERE status = 'error' AND object_type NOT IN (",
+    );
+    let mut names = update.separated(", ");
+    for name in synced {
+        names.push_bind(name);
+    }
+    update.push(")");
+    let mut transaction = lease.begin(database).await?;
+    let updated = update.build().persistent(false).execute(&mut *transaction).await;
+    updated.map_err(StorageError::query("clear the errors of types that are not synced"))?;
+    transaction.commit().await
 }
 
 /// Turns a row into a [`SyncState`].

@@ -11,7 +11,7 @@ use super::{Events, Subject, plan};
 use crate::clock;
 use crate::config::SyncConfig;
 use crate::hubspot::HubSpotClient;
-use crate::storage::{Database, Lease, Request, StateRow, StorageError, Trigger};
+use crate::storage::{Database, Lease, Request, StateRow, StorageError, Trigger, retire_others};
 
 /// Runs subjects. Shared by all runs of a process; holds the lease that makes it the only one.
 #[derive(Debug)]
@@ -62,6 +62,15 @@ impl Engine {
             self.state_row(subject).bring_forward(self.next_run(subject, clock::now())).await?;
         }
         Ok(())
+    }
+
+    /// Clears the errors of what this engine does not keep up to date, because it is no longer configured.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn retire_others(&self) -> Result<(), StorageError> {
+        let synced: Vec<_> = self.subjects().iter().map(ToString::to_string).collect();
+        retire_others(&self.database, &self.lease, &synced).await
     }
 
     /// When the subject is due again if nothing fails.
