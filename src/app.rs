@@ -36,7 +36,7 @@ struct Parts {
 ///
 /// # Errors
 /// When it cannot start: schema, rights, signal handlers. Afterwards failures are retried for ever; only a stop that
-/// takes too long is one more.
+/// takes too long and a database that leaves calls unanswered are more.
 pub async fn run(config: Config, lifecycle: Lifecycle) -> anyhow::Result<()> {
     let Some(result) = lifecycle.within_grace(Box::pin(start_and_lead(config, &lifecycle))).await else {
         anyhow::bail!("some work did not end in time; it is repeated at the next start");
@@ -46,14 +46,35 @@ pub async fn run(config: Config, lifecycle: Lifecycle) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Does `work`, unless the database leaves a call of it unanswered for ever.
+///
+/// # Errors
+/// When it does. The process must then end, because what was under way is dropped wherever it was; who started it
+/// starts it again, and it waits for the database.
+pub async fn unless_unanswered<T>(database: &Database, work: impl Future<Output = T>) -> anyhow::Result<T> {
+    tokio::select! {
+        done = work => Ok(done),
+        () = database.overdue() => anyhow::bail!(
+            "the database has not answered for longer than it lets any statement take, so it is gone without having \
+             closed its connections; ending, to be started again"
+        ),
+    }
+}
+
 /// Everything from the first connection to the last.
 async fn start_and_lead(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<()> {
+    let database = Database::new(&config.database)?;
+    unless_unanswered(&database, Box::pin(open_and_lead(config, database.clone(), lifecycle))).await?
+}
+
+/// The same, with the database to use.
+async fn open_and_lead(config: Config, database: Database, lifecycle: &Lifecycle) -> anyhow::Result<()> {
     let started = tokio::time::Instant::now();
-    let database = match open_database(&config.database, &config.sync, lifecycle.shutdown()).await {
+    match open_database(&database, &config, lifecycle.shutdown()).await {
         // Told to stop while it waited for the database: that is no failure.
         Err(_) if lifecycle.shutdown().is_cancelled() => return Ok(()),
         opened => opened?,
-    };
+    }
     let keeper = LeaseKeeper::new(database.clone(), process_name());
     let ticker = Ticker::start().await?;
     info!(

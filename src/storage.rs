@@ -5,9 +5,10 @@
 //!
 //! **No query future may be dropped in mid-flight**: with sqlx 0.9 that breaks the connection and loses its place
 //! in the pool for good. Callers therefore never put a storage call into `select!` or `timeout`; limits on
-//! statements are the server's.
+//! statements are the server's, and a server that keeps none ends the process ([`Database::overdue`]).
 
 mod account;
+mod calls;
 mod catalogue;
 mod column_fill;
 mod database;

@@ -13,13 +13,8 @@ use crate::model::ObjectType;
 use crate::storage::{Database, ServerFacts, pending_migrations, probe_rights, server_facts};
 use crate::sync::Chain;
 
-/// Oldest MariaDB this is tested on. The collation `uca1400` came with 10.10, which is no longer maintained. Source:
-/// MariaDB release notes.
-const OLDEST_MARIADB: (u32, u32) = (10, 11);
 /// A larger difference between two clocks is worth a warning; the sync itself goes by HubSpot's clock.
 const CLOCK_TOLERANCE: TimeDelta = TimeDelta::seconds(5);
-/// Largest record HubSpot can send is far below this, the usual default of MariaDB.
-const PACKET_BYTES: i64 = 16 * 1024 * 1024;
 
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,9 +73,11 @@ async fn check_database(config: &Config, report: &mut Report) -> anyhow::Result<
     let database = Database::new(&config.database)?;
     match server_facts(&database).await {
         Ok(facts) => {
-            check_server(&facts, report);
-            check_rights(&database, config.database.migrate_on_start, report).await;
-            check_schema(&database, config.database.migrate_on_start, report).await;
+            // On another kind of server the rest would fail for the same reason, in worse words.
+            if check_server(&facts, report) {
+                check_rights(&database, config.database.migrate_on_start, report).await;
+                check_schema(&database, config.database.migrate_on_start, report).await;
+            }
         }
         Err(error) => report.failure("database", &error, error.advice()),
     }
@@ -88,28 +85,24 @@ async fn check_database(config: &Config, report: &mut Report) -> anyhow::Result<
     Ok(())
 }
 
-/// Whether the server is one the daemon can work with.
-fn check_server(facts: &ServerFacts, report: &mut Report) {
-    let text = format!("MariaDB {} at {}", facts.version, facts.host);
-    if facts.is_mariadb() && facts.version_number() >= OLDEST_MARIADB {
-        report.line(Verdict::Ok, "database", text);
-    } else {
-        let (major, minor) = OLDEST_MARIADB;
-        let text = format!("{text}: MariaDB {major}.{minor} or later is needed");
-        report.line(Verdict::Failed, "database", text);
-    }
-    if facts.max_allowed_packet < PACKET_BYTES {
-        let bytes = facts.max_allowed_packet;
-        let text = format!(
-            "max_allowed_packet is {bytes} bytes; set it to 16M or more, or large records are quarantined"
-        );
-        report.line(Verdict::Warning, "database", text);
+/// Whether the server is one the daemon can work with; says so and returns it.
+fn check_server(facts: &ServerFacts, report: &mut Report) -> bool {
+    let shortcoming = facts.shortcoming();
+    match &shortcoming {
+        None => {
+            report.line(Verdict::Ok, "database", format!("MariaDB {} at {}", facts.version, facts.host));
+        }
+        Some(shortcoming) => {
+            let text = format!("cannot work with the server at {}: {shortcoming}", facts.host);
+            report.line(Verdict::Failed, "database", text);
+        }
     }
     if facts.clock_skew.abs() > CLOCK_TOLERANCE {
         let seconds = facts.clock_skew.num_seconds();
         let text = format!("the database's clock is off by {seconds} s; run an NTP client on both");
         report.line(Verdict::Warning, "clock", text);
     }
+    shortcoming.is_none()
 }
 
 /// Whether the database user may do what the daemon will do.

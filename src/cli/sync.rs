@@ -16,7 +16,7 @@ use tracing::{error, info};
 
 use super::progress::Bars;
 use super::read_config;
-use crate::app::{ACCOUNT_LEASE, advise, keep_renewed, open_database, process_name};
+use crate::app::{ACCOUNT_LEASE, advise, keep_renewed, open_database, process_name, unless_unanswered};
 use crate::config::{Config, Environment, LogConfig};
 use crate::hubspot::HubSpotClient;
 use crate::lifecycle::Lifecycle;
@@ -77,14 +77,16 @@ pub(super) async fn main(
     let subjects = choose(&config, &arguments.types)?;
     let lifecycle = Lifecycle::default();
     lifecycle.listen_for_signals()?;
-    let database = open_database(&config.database, &config.sync, lifecycle.shutdown()).await?;
+    let database = Database::new(&config.database)?;
+    open_database(&database, &config, lifecycle.shutdown()).await?;
     let keeper = LeaseKeeper::new(database.clone(), process_name());
     let mode = if arguments.full { RequestedMode::Full } else { RequestedMode::Incremental };
     let sync = Sync { config, database, lifecycle, keeper, subjects, mode, bars };
-    let Some(succeeded) = sync.lifecycle.within_grace(sync.carry_out()).await else {
+    let carried_out = unless_unanswered(&sync.database, Box::pin(sync.carry_out()));
+    let Some(succeeded) = sync.lifecycle.within_grace(carried_out).await else {
         bail!("stopped before it was done")
     };
-    Ok(if succeeded? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if succeeded?? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// The subjects named on the command line, all of them when none is.

@@ -14,7 +14,7 @@ use crate::model::{ObjectType, Property};
 /// what differs. Idempotent.
 ///
 /// # Errors
-/// When the database cannot be written.
+/// When the database cannot be written, or so many properties are missing that it is hard to believe.
 pub async fn store_catalogue(
     database: &Database,
     lease: &Lease,
@@ -25,7 +25,8 @@ pub async fn store_catalogue(
     let stored: BTreeMap<_, _> =
         stored.into_iter().map(|property| (property.name.clone(), property)).collect();
     // Archived definitions are not loaded, so one that comes back counts as new and is revived.
-    let difference = Difference::between(&stored, properties, |property| &property.name, |_| false);
+    let what = format!("properties of {object_type}");
+    let difference = Difference::between(what, &stored, properties, |property| &property.name, |_| false)?;
     if difference.is_empty() {
         return Ok(());
     }

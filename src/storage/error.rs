@@ -1,5 +1,9 @@
 //! What can go wrong with the database, and what that means for the caller.
 
+use std::error::Error;
+use std::fmt;
+
+use sqlx::migrate::MigrateError;
 use sqlx::mysql::MySqlDatabaseError;
 
 /// A database operation failed.
@@ -12,11 +16,24 @@ pub enum StorageError {
         operation: String,
         /// The cause.
         #[source]
-        source: sqlx::Error,
+        source: DriverError,
+    },
+    /// The server is none this program can work with.
+    #[error("cannot work with the database server: {0}")]
+    Unsuitable(String),
+    /// HubSpot's list lacks so much of what is stored that it is more likely a fault than a fact.
+    #[error("HubSpot lists {missing} of {stored} stored {what} no more, which is too many to believe")]
+    ShortList {
+        /// What is listed, in the plural.
+        what: String,
+        /// Rows that would have been marked archived.
+        missing: usize,
+        /// Rows that are not archived.
+        stored: usize,
     },
     /// The migrations could not be brought up to date.
     #[error("failed to migrate the database")]
-    Migrate(#[source] sqlx::migrate::MigrateError),
+    Migrate(#[source] MigrateError),
     /// Another process holds the lease now; whatever this one was writing is void.
     #[error("lost the lease `{0}` to another process")]
     LeaseLost(String),
@@ -84,36 +101,49 @@ const TRANSIENT: &[u16] = &[
 /// MariaDB error numbers that blame a value.
 const DATA: &[u16] = &[
     1048, // column cannot be null
+    1062, // duplicate entry, in a unique index of somebody else's
     1264, // out of range
     1292, // truncated wrong value
+    1364, // no value for a column of somebody else's
     1366, // incorrect value
     1406, // data too long
-    1153, // packet bigger than max_allowed_packet
+    1451, // a foreign key of somebody else's refers to the row
+    1452, // a foreign key of somebody else's has no such row
     3140, // invalid JSON text
     4025, // CHECK constraint failed (json_valid)
 ];
 
 /// MariaDB's number for a table that does not exist.
-const NO_SUCH_TABLE: u16 = 1146;
+pub(super) const NO_SUCH_TABLE: u16 = 1146;
+/// MariaDB's number for a statement larger than `max_allowed_packet`. The server closes the connection with it, so it
+/// blames no row.
+const PACKET_TOO_LARGE: u16 = 1153;
 /// What to do about a schema that is not there or too old.
 const MIGRATE: &str = "Run `hubspot-connector migrate` as a user who may change tables.";
 
 impl StorageError {
     /// Wraps a driver error with what was being done.
     pub(super) fn query(operation: impl Into<String>) -> impl FnOnce(sqlx::Error) -> Self {
-        move |source| Self::Query { operation: operation.into(), source }
+        move |source| Self::Query { operation: operation.into(), source: DriverError(source) }
+    }
+
+    /// An error that passes by itself, for the tests of other modules.
+    #[cfg(test)]
+    pub(crate) fn passing(operation: &str) -> Self {
+        Self::query(operation)(sqlx::Error::PoolTimedOut)
     }
 
     /// What the caller can do.
     pub fn kind(&self) -> StorageErrorKind {
         match self {
-            Self::Query { source, .. } | Self::Migrate(sqlx::migrate::MigrateError::Execute(source)) => {
-                classify(source)
-            }
+            Self::Query { source: DriverError(source), .. }
+            | Self::Migrate(MigrateError::Execute(source)) => classify(source),
             Self::LeaseLost(_) => StorageErrorKind::LeaseLost,
             Self::Migrate(_)
             | Self::Inconsistent { .. }
             | Self::WrongAccount { .. }
+            | Self::Unsuitable(_)
+            | Self::ShortList { .. }
             | Self::SchemaOutdated(_) => StorageErrorKind::Permanent,
         }
     }
@@ -123,7 +153,20 @@ impl StorageError {
         match self {
             Self::WrongAccount { .. } => "Use the token of that account, or another database for this one.",
             Self::SchemaOutdated(_) => MIGRATE,
-            Self::Query { source, .. } if number(source) == NO_SUCH_TABLE => MIGRATE,
+            Self::Query { source, .. } if source.number() == NO_SUCH_TABLE => MIGRATE,
+            Self::Query { source, .. } if source.number() == PACKET_TOO_LARGE => {
+                "Set MariaDB's max_allowed_packet to 16M or more."
+            }
+            Self::Unsuitable(_) => "Nothing was changed in it.",
+            Self::ShortList { .. } => {
+                "Nothing was archived. If they are really gone from HubSpot, set archived = 1 in their rows yourself; the next run then goes on."
+            }
+            Self::Migrate(MigrateError::VersionMissing(_) | MigrateError::VersionMismatch(_)) => {
+                "Another version of hubspot-connector has changed this database: install that one or a newer one."
+            }
+            Self::Migrate(MigrateError::Dirty(_)) => {
+                "A migration stopped halfway: delete its row with success = 0 from _sqlx_migrations and run `hubspot-connector migrate` again; every migration may run twice."
+            }
             Self::Migrate(_) => {
                 "Give the user the rights of deploy/grants.sql; if a migration stopped halfway, delete its row with success = 0 from _sqlx_migrations and start again."
             }
@@ -136,6 +179,37 @@ impl StorageError {
                 StorageErrorKind::Permanent => "Check the DB_ settings and the rights of the database user.",
             },
         }
+    }
+}
+
+/// A driver error whose words hold no value: MariaDB quotes the value it blames, and words end in the log.
+#[derive(Debug)]
+pub struct DriverError(sqlx::Error);
+
+impl DriverError {
+    /// MariaDB's error number; 0 for an error that is not MariaDB's.
+    pub(super) fn number(&self) -> u16 {
+        number(&self.0)
+    }
+
+    /// The driver's own error.
+    pub(super) fn into_inner(self) -> sqlx::Error {
+        self.0
+    }
+}
+
+impl fmt::Display for DriverError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.number() {
+            number if DATA.contains(&number) => write!(f, "MariaDB refused a value: error {number}"),
+            _ => self.0.fmt(f),
+        }
+    }
+}
+
+impl Error for DriverError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        if DATA.contains(&self.number()) { None } else { self.0.source() }
     }
 }
 

@@ -12,9 +12,10 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::{MySql, MySqlConnection, Row, Transaction};
+use sqlx::{MySqlConnection, Row};
 use tokio::sync::Mutex;
 
+use super::database::{WatchedTransaction, no_answer};
 use super::{Database, StorageError};
 
 /// How long a lease lives without renewal.
@@ -63,7 +64,7 @@ impl Lease {
 }
 
 /// A transaction under a lease; rolled back when dropped.
-pub struct LeasedTransaction(Transaction<'static, MySql>);
+pub struct LeasedTransaction(WatchedTransaction);
 
 impl LeasedTransaction {
     /// Makes it permanent.
@@ -155,6 +156,9 @@ impl LeaseKeeper {
 
     /// Runs `work` on the keeper's connection, opening one first where there is none. A connection that failed is
     /// dropped, so that the next call opens another.
+    ///
+    /// A call that takes as long as the lease lives is dropped too: the server is gone, or the lease is. That is safe
+    /// here, because the connection is dropped with it and nobody else uses it.
     async fn with_connection<T>(
         &self,
         work: impl AsyncFnOnce(&mut MySqlConnection) -> Result<T, sqlx::Error>,
@@ -164,7 +168,8 @@ impl LeaseKeeper {
             *slot = Some(self.database.dedicated().await.map_err(into_driver_error)?);
         }
         let connection = slot.as_mut().expect("opened above");
-        let result = work(connection).await;
+        let done = tokio::time::timeout(LEASE_TTL, work(connection)).await;
+        let result = done.unwrap_or_else(|_| Err(no_answer()));
         if result.is_err() {
             *slot = None;
         }
@@ -175,7 +180,7 @@ impl LeaseKeeper {
 /// The driver error inside, so that the caller adds its own context once.
 fn into_driver_error(error: StorageError) -> sqlx::Error {
     match error {
-        StorageError::Query { source, .. } => source,
+        StorageError::Query { source, .. } => source.into_inner(),
         other => sqlx::Error::Protocol(other.to_string()),
     }
 }

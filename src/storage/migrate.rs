@@ -3,8 +3,10 @@
 //! The daemon's own tables come from the files in `migrations/`; the tables of an object type come from its
 //! descriptor (`mirror_schema`, `pipelines`), so that a new type needs no migration file.
 
-use sqlx::migrate::{Migrate, Migrator};
+use sqlx::MySqlConnection;
+use sqlx::migrate::{Migrate, MigrateError, Migrator};
 
+use super::database::LONGEST_CHANGE;
 use super::pipelines::ensure_pipeline_tables;
 use super::{Database, StorageError, database, ensure_table};
 use crate::model::ObjectType;
@@ -17,6 +19,8 @@ static MIGRATOR: Migrator = {
     migrator
 };
 
+/// sqlx's table of the migrations that ran.
+const TABLE: &str = "_sqlx_migrations";
 /// Longest wait for another process that is migrating, seconds.
 const LOCK_WAIT_SECONDS: i64 = 60;
 
@@ -25,6 +29,7 @@ const LOCK_WAIT_SECONDS: i64 = 60;
 /// # Errors
 /// When the user may not change tables, or a migration was edited after it ran.
 pub async fn migrate(database: &Database, objects: &[&'static ObjectType]) -> Result<(), StorageError> {
+    let _call = database.call(LONGEST_CHANGE);
     let mut connection = database.dedicated().await?;
     let locked: Option<i64> = sqlx::query_scalar("SELECT GET_LOCK('hubspot_connector.migrate', ?)")
         .bind(LOCK_WAIT_SECONDS)
@@ -48,24 +53,41 @@ pub async fn migrate(database: &Database, objects: &[&'static ObjectType]) -> Re
 /// How many migrations have not run yet.
 ///
 /// # Errors
-/// When the database cannot be reached.
+/// When the database cannot be reached, or the schema is not one this version can bring up to date: a migration
+/// stopped halfway, was another one when it ran, or is a newer version's.
 pub async fn pending_migrations(database: &Database) -> Result<usize, StorageError> {
-    let mut connection = database.dedicated().await?;
-    let known = MIGRATOR.iter().count();
+    database.on_own_connection(pending_on).await
+}
+
+/// The same on a connection.
+async fn pending_on(connection: &mut MySqlConnection) -> Result<usize, StorageError> {
     let table_exists: bool = sqlx::query_scalar(
         "SELECT EXISTS (SELECT 1 FROM information_schema.tables \
          WHERE table_schema = DATABASE() AND table_name = '_sqlx_migrations')",
     )
-    .fetch_one(&mut connection)
+    .fetch_one(&mut *connection)
     .await
     .map_err(StorageError::query("look for the migration table"))?;
     if !table_exists {
-        return Ok(known);
+        return Ok(MIGRATOR.iter().count());
     }
-    let applied =
-        connection.list_applied_migrations("_sqlx_migrations").await.map_err(StorageError::Migrate)?;
-    Ok(MIGRATOR
-        .iter()
-        .filter(|known| !applied.iter().any(|applied| applied.version == known.version))
-        .count())
+    pending(connection).await.map_err(StorageError::Migrate)
+}
+
+/// Compares the migrations that ran with ours, as running them would.
+async fn pending(connection: &mut MySqlConnection) -> Result<usize, MigrateError> {
+    if let Some(version) = connection.dirty_version(TABLE).await? {
+        return Err(MigrateError::Dirty(version));
+    }
+    let applied = connection.list_applied_migrations(TABLE).await?;
+    for migration in &applied {
+        match MIGRATOR.iter().find(|known| known.version == migration.version) {
+            None => return Err(MigrateError::VersionMissing(migration.version)),
+            Some(known) if known.checksum != migration.checksum => {
+                return Err(MigrateError::VersionMismatch(migration.version));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(MIGRATOR.iter().count() - applied.len())
 }

@@ -13,14 +13,15 @@ use crate::model::Owner;
 /// records may name it. Writes only what differs. Idempotent.
 ///
 /// # Errors
-/// When the database cannot be written.
+/// When the database cannot be written, or so many owners are missing that it is hard to believe.
 pub async fn store_owners(
     database: &Database,
     lease: &Lease,
     owners: &[Owner],
 ) -> Result<PageOutcome, StorageError> {
     let stored = load(database).await?;
-    let difference = Difference::between(&stored, owners, |owner| &owner.id, |owner| owner.archived);
+    let difference =
+        Difference::between("owners", &stored, owners, |owner| &owner.id, |owner| owner.archived)?;
     if difference.is_empty() {
         return Ok(difference.outcome);
     }

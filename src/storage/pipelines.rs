@@ -41,7 +41,7 @@ pub(super) async fn ensure_pipeline_tables(
 /// and stages alike.
 ///
 /// # Errors
-/// When the database cannot be written.
+/// When the database cannot be written, or so many of them are missing that it is hard to believe.
 pub async fn store_pipelines(
     database: &Database,
     lease: &Lease,
@@ -53,14 +53,20 @@ pub async fn store_pipelines(
     let (listed, placed) = split(pipelines);
     let stored = tables.load_pipelines(database).await.map_err(failed())?;
     let stored_stages = tables.load_stages(database).await.map_err(failed())?;
-    let difference =
-        Difference::between(&stored, &listed, |pipeline| &pipeline.id, |pipeline| pipeline.archived);
+    let difference = Difference::between(
+        format!("pipelines of {object_type}"),
+        &stored,
+        &listed,
+        |pipeline| &pipeline.id,
+        |pipeline| pipeline.archived,
+    )?;
     let stages = Difference::between(
+        format!("pipeline stages of {object_type}"),
         &stored_stages,
         &placed,
         |placed| &placed.stage.id,
         |placed| placed.stage.archived,
-    );
+    )?;
     if difference.is_empty() && stages.is_empty() {
         return Ok(difference.outcome + stages.outcome);
     }

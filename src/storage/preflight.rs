@@ -3,8 +3,19 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::Row;
 
-use super::{Database, StorageError, database};
+use super::error::{NO_SUCH_TABLE, number};
+use super::{Database, StorageError};
 use crate::clock;
+
+/// Oldest MariaDB this program is tested on. Older ones fail in the middle of the first migration: the collation
+/// `uca1400` came with 10.10.
+const OLDEST_MARIADB: (u32, u32) = (10, 11);
+/// Least `max_allowed_packet`, bytes: the default. The largest row needs twice its 7 MiB, and a statement that is too
+/// large breaks the connection instead of blaming a row.
+const LEAST_PACKET: i64 = 16 * 1024 * 1024;
+/// MariaDB's numbers for a right that is missing: on the database, a table, a column, the server, a routine.
+/// Source: MariaDB, "MariaDB Error Codes".
+const DENIED: [u16; 5] = [1044, 1142, 1143, 1227, 1370];
 
 /// Facts about the database server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,13 +31,29 @@ pub struct ServerFacts {
 }
 
 impl ServerFacts {
-    /// Whether it is MariaDB rather than MySQL.
-    pub fn is_mariadb(&self) -> bool {
-        self.version.contains("MariaDB")
+    /// Why the daemon cannot work with this server and what to do, as the end of a sentence; `None` when it can.
+    pub fn shortcoming(&self) -> Option<String> {
+        let (major, minor) = OLDEST_MARIADB;
+        if !self.version.contains("MariaDB") {
+            return Some(format!(
+                "it is not MariaDB but version {}; use MariaDB {major}.{minor} or later",
+                self.version
+            ));
+        }
+        if self.version_number() < OLDEST_MARIADB {
+            return Some(format!("it is MariaDB {}; {major}.{minor} or later is needed", self.version));
+        }
+        (self.max_allowed_packet < LEAST_PACKET).then(|| {
+            format!(
+                "its max_allowed_packet is {} bytes, too small for large records; set it to 16M or more and restart \
+                 it",
+                self.max_allowed_packet
+            )
+        })
     }
 
     /// Major and minor version; zeros where the text has none.
-    pub fn version_number(&self) -> (u32, u32) {
+    fn version_number(&self) -> (u32, u32) {
         let mut numbers = self.version.split(['.', '-']).map(|part| part.parse().unwrap_or(0));
         (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
     }
@@ -40,9 +67,12 @@ pub async fn server_facts(database: &Database) -> Result<ServerFacts, StorageErr
     let sql = "SELECT VERSION() AS version, CONCAT(@@hostname, ':', @@port) AS host, \
                CAST(@@max_allowed_packet AS SIGNED) AS packet, UTC_TIMESTAMP(3) AS now";
     // Not through the pool, which says no more than that it has waited.
-    let mut connection = database.dedicated().await?;
-    let row = sqlx::query(sql).fetch_one(&mut connection).await;
-    database::close(connection).await;
+    let failed = || StorageError::query("reach the database");
+    let row = database
+        .on_plain_connection(async |connection| {
+            sqlx::query(sql).fetch_one(connection).await.map_err(failed())
+        })
+        .await?;
     let read = |row: &sqlx::mysql::MySqlRow| {
         Ok(ServerFacts {
             version: row.try_get("version")?,
@@ -51,7 +81,7 @@ pub async fn server_facts(database: &Database) -> Result<ServerFacts, StorageErr
             clock_skew: row.try_get::<DateTime<Utc>, _>("now")? - clock::now(),
         })
     };
-    row.and_then(|row| read(&row)).map_err(StorageError::query("reach the database"))
+    read(&row).map_err(failed())
 }
 
 /// What a daemon does that may change tables, tried on a table of its own: right and statement.
@@ -79,22 +109,57 @@ const USING_TABLES: &[(&str, &str)] = &[
     ("SELECT", "ROLLBACK"),
 ];
 
-/// Tries what the daemon will do, with tables of its own where it may; returns the rights that are missing.
+/// Tries what the daemon will do, with tables of its own where it may; returns the rights that are missing. Without
+/// the right to change tables and without tables there is nothing to try: the state of the schema says so.
 ///
 /// # Errors
-/// When the database cannot be reached at all.
+/// When the database cannot be reached, or refuses for another reason than a missing right.
 pub async fn probe_rights(database: &Database, migrates: bool) -> Result<Vec<&'static str>, StorageError> {
-    let mut connection = database.dedicated().await?;
-    let mut missing = Vec::new();
-    let probes = if migrates { CHANGING_TABLES } else { USING_TABLES };
-    for (right, sql) in probes {
-        match sqlx::raw_sql(*sql).execute(&mut connection).await {
-            Ok(_) => {}
-            Err(sqlx::Error::Database(_)) => missing.push(*right),
-            Err(error) => return Err(StorageError::query("try the rights of the database user")(error)),
-        }
+    let failed = || StorageError::query("try the rights of the database user");
+    database
+        .on_own_connection(async |connection| {
+            let probes = if migrates { CHANGING_TABLES } else { USING_TABLES };
+            let mut missing = Vec::new();
+            for (right, sql) in probes {
+                match sqlx::raw_sql(*sql).execute(&mut *connection).await {
+                    Ok(_) => {}
+                    Err(error) if DENIED.contains(&number(&error)) => missing.push(*right),
+                    // Who may not even create the probe's table has none to try the rest on.
+                    Err(error) if number(&error) == NO_SUCH_TABLE && (!migrates || !missing.is_empty()) => {}
+                    Err(error) => return Err(failed()(error)),
+                }
+            }
+            missing.dedup();
+            Ok(missing)
+        })
+        .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is wrong with a server of that version and packet size.
+    fn shortcoming(version: &str, max_allowed_packet: i64) -> String {
+        let (version, host) = (version.to_owned(), "db:3306".to_owned());
+        let facts = ServerFacts { version, host, max_allowed_packet, clock_skew: TimeDelta::zero() };
+        facts.shortcoming().unwrap_or_default()
     }
-    database::close(connection).await;
-    missing.dedup();
-    Ok(missing)
+
+    #[test]
+    fn only_servers_that_can_hold_the_mirror_will_do() {
+        for version in
+            ["10.11.0-MariaDB", "10.11.19-MariaDB-0+deb12u1", "11.8.6-MariaDB-log", "12.0.2-MariaDB"]
+        {
+            assert_eq!(shortcoming(version, LEAST_PACKET), "", "{version}");
+        }
+        for version in ["10.10.7-MariaDB", "10.6.16-MariaDB-log", "5.5.68-MariaDB", "MariaDB"] {
+            let said = shortcoming(version, LEAST_PACKET);
+            assert!(said.contains(version) && said.contains("10.11 or later"), "{said}");
+        }
+        let said = shortcoming("8.4.3", LEAST_PACKET);
+        assert!(said.contains("not MariaDB") && said.contains("8.4.3"), "{said}");
+        let said = shortcoming("11.8.6-MariaDB", LEAST_PACKET - 1);
+        assert!(said.contains("16777215 bytes") && said.contains("16M"), "{said}");
+    }
 }

@@ -4,10 +4,13 @@
 use std::collections::BTreeMap;
 use std::ops::Add;
 
-use super::PageOutcome;
+use super::{PageOutcome, StorageError};
 
 /// Rows a statement writes.
 pub(super) const BATCH: usize = 100;
+
+/// So many rows may disappear at once without arousing suspicion.
+const UNSUSPICIOUS: usize = 10;
 
 /// The difference between a stored table and HubSpot's list.
 pub(super) struct Difference<'a, T> {
@@ -21,13 +24,18 @@ pub(super) struct Difference<'a, T> {
 }
 
 impl<'a, T: PartialEq> Difference<'a, T> {
-    /// Compares by `key`; `is_archived` tells rows that already count as gone.
+    /// Compares by `key`; `is_archived` tells rows that already count as gone. `what` names the items in the plural.
+    ///
+    /// # Errors
+    /// [`StorageError::ShortList`] when more than half of what is stored, and more than ten, are no longer listed: an
+    /// answer cut short is more likely.
     pub(super) fn between(
+        what: impl Into<String>,
         stored: &BTreeMap<String, T>,
         listed: &'a [T],
         key: impl Fn(&T) -> &str,
         is_archived: impl Fn(&T) -> bool,
-    ) -> Self {
+    ) -> Result<Self, StorageError> {
         let mut outcome = PageOutcome::default();
         let mut changed = Vec::new();
         for item in listed {
@@ -46,8 +54,12 @@ impl<'a, T: PartialEq> Difference<'a, T> {
             .filter(|(name, item)| !listed.is_empty() && !is_archived(item) && missing(name))
             .map(|(name, _)| name.clone())
             .collect();
-        outcome.deleted = gone.len() as u64;
-        Self { changed, gone, outcome }
+        let (missing, stored) = (gone.len(), stored.values().filter(|item| !is_archived(item)).count());
+        if missing > UNSUSPICIOUS && missing * 2 > stored {
+            return Err(StorageError::ShortList { what: what.into(), missing, stored });
+        }
+        outcome.deleted = missing as u64;
+        Ok(Self { changed, gone, outcome })
     }
 
     /// Whether there is nothing to write.
@@ -80,7 +92,14 @@ mod tests {
 
     fn difference<'a>(stored: &[Item], listed: &'a [Item]) -> Difference<'a, Item> {
         let stored = stored.iter().map(|item| (item.0.to_owned(), *item)).collect();
-        Difference::between(&stored, listed, |item| item.0, |item| item.2)
+        Difference::between("items", &stored, listed, |item| item.0, |item| item.2).unwrap()
+    }
+
+    /// Whether a list that lacks `missing` of `stored` items is believed.
+    fn is_believed(stored: usize, missing: usize) -> bool {
+        let items: Vec<_> = (0..stored).map(|number| number.to_string()).collect();
+        let stored = items.iter().map(|item| (item.clone(), item.clone())).collect();
+        Difference::between("items", &stored, &items[missing..], |item| item.as_str(), |_| false).is_ok()
     }
 
     #[test]
@@ -92,6 +111,30 @@ mod tests {
         assert_eq!(difference.gone, ["gone"]);
         let expected = PageOutcome { inserted: 1, updated: 1, unchanged: 1, deleted: 1, quarantined: 0 };
         assert_eq!(difference.outcome, expected);
+    }
+
+    #[test]
+    fn a_list_that_lacks_most_of_what_is_stored_is_not_believed() {
+        let believed = [(12, 10), (22, 11), (500, 250), (10_000, 5_000), (5, 4)];
+        let not_believed = [(12, 11), (21, 11), (500, 251), (500, 499)];
+        for (stored, missing) in believed {
+            assert!(is_believed(stored, missing), "{missing} of {stored}");
+        }
+        for (stored, missing) in not_believed {
+            assert!(!is_believed(stored, missing), "{missing} of {stored}");
+        }
+    }
+
+    #[test]
+    fn what_counts_as_gone_already_does_not_count_again() {
+        let names: Vec<_> = (0..30).map(|number| number.to_string()).collect();
+        let stored = |archived| names.iter().map(|name| (name.clone(), (name.clone(), archived))).collect();
+        let listed = [("29".to_owned(), false)];
+        let between = |stored| {
+            Difference::between("items", &stored, &listed, |item: &(String, bool)| &item.0, |item| item.1)
+                .is_ok()
+        };
+        assert!(between(stored(true)) && !between(stored(false)));
     }
 
     #[test]

@@ -22,7 +22,7 @@ use sqlx::mysql::MySqlRow;
 use tracing::{info, warn};
 
 use super::column_fill::{ColumnFill, mark, marked, unmark};
-use super::error::number;
+use super::database::LONGEST_CHANGE;
 use super::mirror::MirrorTable;
 use super::mirror_schema::{COLUMN_COMMENT, TypedColumn, definition, index_name, is_reserved};
 use super::{Database, Lease, StorageError, StorageErrorKind, database};
@@ -142,9 +142,9 @@ impl<'a> TypedColumns<'a> {
     async fn add(&self, target: &Target<'_>) -> Result<(), StorageError> {
         let Target { name, column_type, .. } = target;
         info!("Adding column `{name}` ({}) to {}", column_type.sql(), self.object_type.table);
-        let mut connection = self.database.dedicated().await?;
-        mark(&mut connection, self.object_type, name).await?;
-        database::close(connection).await;
+        self.database
+            .on_own_connection(async |connection| mark(connection, self.object_type, name).await)
+            .await?;
         if let Some(reason) = self.alter(&target.addition()).await? {
             warn_once(format!("No column for {} property `{name}`: {reason}", self.object_type));
         }
@@ -177,6 +177,7 @@ impl<'a> TypedColumns<'a> {
     async fn alter(&self, change: &str) -> Result<Option<String>, StorageError> {
         let table = self.object_type.table;
         let sql = format!("SET STATEMENT max_statement_time = 0 FOR ALTER TABLE {table} {change}");
+        let _call = self.database.call(LONGEST_CHANGE);
         let mut connection = self.database.dedicated().await?;
         let result = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await;
         database::close(connection).await;
@@ -379,7 +380,7 @@ fn step<'a>(target: Target<'a>, present: &[PresentColumn]) -> Option<Step<'a>> {
 /// MariaDB's own words, which may quote a value.
 fn refusal(error: &StorageError) -> Option<String> {
     let StorageError::Query { source, .. } = error else { return None };
-    let reason = match number(source) {
+    let reason = match source.number() {
         0 => return None,
         ROW_TOO_LARGE => "the table has no room for another column of its type",
         LOCK_WAIT => "the table is in use, the next run tries again",
@@ -387,7 +388,7 @@ fn refusal(error: &StorageError) -> Option<String> {
         _ if error.kind() == StorageErrorKind::Transient => return None,
         _ => "the database refuses it",
     };
-    Some(format!("{reason} (MariaDB error {})", number(source)))
+    Some(format!("{reason} (MariaDB error {})", source.number()))
 }
 
 /// Warns, unless this process has said the same before: what an operator has to mend is met again by every run.

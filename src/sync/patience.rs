@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::error::Chain;
+use super::error::{Chain, SyncError};
 use crate::retry::RetryPolicy;
 use crate::storage::{StorageError, StorageErrorKind};
 
@@ -30,14 +30,63 @@ impl<'p> Patience<'p> {
     /// Waits before the next attempt.
     ///
     /// # Errors
-    /// `error` itself, when it does not pass by itself, or the tries are used up, or it is time to stop.
-    pub(super) async fn wait(&mut self, error: StorageError) -> Result<(), StorageError> {
-        let delay = self.delays.next().filter(|_| error.kind() == StorageErrorKind::Transient);
-        let Some(delay) = delay else { return Err(error) };
+    /// `error` itself, when it does not pass by itself or the tries are used up. [`SyncError::Stopped`] when it is time
+    /// to stop: what another attempt might have done is no failure.
+    pub(super) async fn wait(&mut self, error: StorageError) -> Result<(), SyncError> {
+        if error.kind() != StorageErrorKind::Transient {
+            return Err(error.into());
+        }
+        if self.stop.is_cancelled() {
+            return Err(SyncError::Stopped);
+        }
+        let Some(delay) = self.delays.next() else { return Err(error.into()) };
         warn!(error = %Chain(&error), "{} again in {} ms", self.what, delay.as_millis());
         tokio::select! {
-            () = self.stop.cancelled() => Err(error),
+            () = self.stop.cancelled() => Err(SyncError::Stopped),
             () = tokio::time::sleep(delay) => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a wait says about an error, in a process that was told to stop or not.
+    async fn wait(error: StorageError, stopping: bool) -> Result<(), SyncError> {
+        let stop = CancellationToken::new();
+        if stopping {
+            stop.cancel();
+        }
+        Patience::new(&stop, "Trying".to_owned()).wait(error).await
+    }
+
+    /// An error of a server that is not there.
+    fn passing() -> StorageError {
+        StorageError::passing("read")
+    }
+
+    #[tokio::test]
+    async fn told_to_stop_a_passing_error_is_no_failure() {
+        assert!(matches!(wait(passing(), true).await, Err(SyncError::Stopped)));
+        assert!(wait(passing(), false).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn an_error_that_does_not_pass_is_reported_even_then() {
+        let lost = || StorageError::LeaseLost("account".to_owned());
+        for stopping in [false, true] {
+            assert!(matches!(wait(lost(), stopping).await, Err(SyncError::Storage(_))));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stop_ends_the_wait() {
+        let stop = CancellationToken::new();
+        let mut patience = Patience::new(&stop, "Trying".to_owned());
+        // Past the short waits, so that the stop comes in the middle of one.
+        patience.delays = Box::new(std::iter::repeat(Duration::from_hours(1)));
+        let (waited, ()) = tokio::join!(patience.wait(passing()), async { stop.cancel() });
+        assert!(matches!(waited, Err(SyncError::Stopped)));
     }
 }

@@ -111,7 +111,7 @@ impl Run {
         };
         self.events.send(Event::Finished { subject: self.subject, lane: self.lane, counts, error: report });
         // The first failure is the one to report: a database that is gone fails both.
-        result.and(recorded.map_err(SyncError::from))
+        result.and(recorded)
     }
 
     /// One line that says what it did.

@@ -63,6 +63,8 @@ impl Engine {
         };
         match error.next_try() {
             NextTry::Elsewhere => state.interrupt().await,
+            // Told to stop, nobody would have given up yet.
+            NextTry::Soon if self.stop.is_cancelled() => state.interrupt().await,
             NextTry::NextInterval => state.fail(&error.report(), now, regular).await,
             NextTry::Soon => {
                 let failures = state.load().await?.consecutive_failures.unsigned_abs() + 1;

@@ -1,7 +1,5 @@
 //! Writing rows: many to a statement, and alone where one of them is refused.
 
-use std::fmt::Write;
-
 use chrono::{DateTime, Utc};
 use sqlx::error::BoxDynError;
 use sqlx::mysql::MySqlArguments;
@@ -38,11 +36,14 @@ const CORE_COLUMNS: &[&str] = &[
     "last_synced_at",
 ];
 
-/// A statement that writes a fixed number of rows.
+/// The statements that write a fixed number of rows.
 #[derive(Debug, Clone)]
 pub(super) struct Upsert {
     rows: usize,
-    sql: String,
+    /// Writes new rows.
+    insert: String,
+    /// Writes rows that are there.
+    rewrite: String,
 }
 
 /// A row to write: the local key of the row it replaces, `None` for a new one.
@@ -57,7 +58,11 @@ impl Upsert {
     pub(super) fn all(table: &str, columns: &[TypedColumn]) -> Vec<Self> {
         let values = CORE_COLUMNS.len() + columns.len();
         let sizes = CHUNKS.into_iter().filter(|rows| rows * values <= PLACEHOLDERS);
-        sizes.map(|rows| Self { rows, sql: upsert_sql(table, columns, rows) }).collect()
+        let statements = sizes.map(|rows| {
+            let insert = insert_sql(table, columns, rows);
+            Self { rows, rewrite: insert.clone() + &on_duplicate_key(columns), insert }
+        });
+        statements.collect()
     }
 }
 
@@ -78,7 +83,8 @@ impl<'r> RowWrite<'r> {
     }
 }
 
-/// Writes the rows in chunks; returns how many were written. Refused ones are added to `refused`.
+/// Writes the rows in chunks; returns how many were written. Refused ones are added to `refused`. The rows are all new
+/// or all there already.
 pub(super) async fn write_all(
     connection: &mut MySqlConnection,
     table: &MirrorTable,
@@ -128,9 +134,7 @@ fn chunk_len(upserts: &[Upsert], writes: &[RowWrite<'_>]) -> usize {
 /// Why MariaDB refused a row, without the row's values, which its message may quote.
 fn refusal(error: &StorageError) -> String {
     match error {
-        StorageError::Query { source: sqlx::Error::Database(cause), .. } => {
-            format!("MariaDB refused it: error {}", cause.code().unwrap_or_default())
-        }
+        StorageError::Query { source, .. } => format!("MariaDB refused it: error {}", source.number()),
         other => other.to_string(),
     }
 }
@@ -143,7 +147,9 @@ async fn write_chunk(
     now: DateTime<Utc>,
 ) -> Result<(), StorageError> {
     let upsert = table.upserts.iter().find(|upsert| upsert.rows == chunk.len());
-    let sql = &upsert.expect("chunk_len yields these lengths only").sql;
+    let upsert = upsert.expect("chunk_len yields these lengths only");
+    let is_new = chunk.iter().all(|write| write.local_key.is_none());
+    let sql = if is_new { &upsert.insert } else { &upsert.rewrite };
     let failed =
         || StorageError::query(format!("write {} row(s) of {}", chunk.len(), table.object_type.table));
     let mut misfits = Vec::new();
@@ -195,24 +201,30 @@ fn arguments(
     Ok(arguments)
 }
 
-/// The statement that writes `rows` rows, new or not. A changed row brings its own local key along, so that no
-/// auto-increment value is burnt on it.
+/// The statement that writes `rows` new rows. A row that is there after all is refused: it may be in a unique index of
+/// somebody else's that another record's value is in already, and that record's row must not be touched.
 ///
 /// It does without the table's CHECKs, which are there for edits by hand: reading the JSON again to see that it is
 /// JSON takes the server a third of the time a row takes altogether, and it comes out of a serializer.
-fn upsert_sql(table: &str, columns: &[TypedColumn], rows: usize) -> String {
-    let names: Vec<_> =
-        CORE_COLUMNS.iter().copied().chain(columns.iter().map(|column| column.name.as_str())).collect();
+fn insert_sql(table: &str, columns: &[TypedColumn], rows: usize) -> String {
+    let names: Vec<_> = names(columns).collect();
     let row = format!("({})", vec!["?"; names.len()].join(", "));
-    let mut sql = format!(
-        "SET STATEMENT check_constraint_checks = OFF FOR \
-         INSERT INTO {table} (`{}`) VALUES {} ON DUPLICATE KEY UPDATE ",
+    format!(
+        "SET STATEMENT check_constraint_checks = OFF FOR INSERT INTO {table} (`{}`) VALUES {}",
         names.join("`, `"),
         vec![row.as_str(); rows].join(", ")
-    );
-    for (index, name) in names.iter().skip(2).enumerate() {
-        let comma = if index == 0 { "" } else { ", " };
-        write!(sql, "{comma}`{name}` = VALUES(`{name}`)").expect("writing to a String does not fail");
-    }
-    sql
+    )
+}
+
+/// What makes an insert rewrite rows. A changed row brings its own local key along, so that no auto-increment value is
+/// burnt on it, and MariaDB looks for that one first: a value that another row has in a unique index is refused.
+fn on_duplicate_key(columns: &[TypedColumn]) -> String {
+    let assignments: Vec<_> =
+        names(columns).skip(2).map(|name| format!("`{name}` = VALUES(`{name}`)")).collect();
+    format!(" ON DUPLICATE KEY UPDATE {}", assignments.join(", "))
+}
+
+/// The columns in the order they are bound.
+fn names(columns: &[TypedColumn]) -> impl Iterator<Item = &str> {
+    CORE_COLUMNS.iter().copied().chain(columns.iter().map(|column| column.name.as_str()))
 }
