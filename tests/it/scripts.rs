@@ -27,8 +27,13 @@ pub(crate) struct PrivateServer {
 impl PrivateServer {
     /// Starts one in a directory of its own.
     pub(crate) fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// Starts one with more options, separated by spaces. A start after a stop is without them.
+    pub(crate) fn start_with(options: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let said = succeed(&mut command("start", directory.path()));
+        let said = succeed(command("start", directory.path()).env("MARIADB_SERVER_OPTIONS", options));
         Self { directory, socket: value(&said, "DB_SOCKET"), port: value(&said, "DB_PORT") }
     }
 
@@ -46,6 +51,16 @@ impl PrivateServer {
             value(&said, "DB_PASSWORD"),
             self.port
         )
+    }
+
+    /// Stops the server in good order.
+    pub(crate) fn stop(&self) {
+        succeed(&mut self.command("stop"));
+    }
+
+    /// Starts it again on the same port.
+    pub(crate) fn start_again(&self) {
+        succeed(&mut self.command("start"));
     }
 
     /// Kills the server as a power cut would and starts it again on the same port.

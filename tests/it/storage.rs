@@ -5,4 +5,5 @@ mod leases;
 mod mirror;
 mod reference;
 mod schema;
+mod silence;
 mod state;

@@ -279,3 +279,58 @@ async fn an_edit_by_hand_is_checked_although_pages_are_not() {
         assert!(refused.to_string().contains("CONSTRAINT"), "{edit}: {refused}");
     }
 }
+
+#[tokio::test]
+async fn a_value_another_row_has_in_an_index_of_somebody_elses_costs_neither_row() {
+    let fixture = Fixture::new().await;
+    fixture.test.execute("ALTER TABLE hubspot_contacts ADD UNIQUE INDEX theirs (email)").await;
+    let taken = [("email", "taken@example.test")];
+    let first = [contact(1, 10, &taken), contact(3, 10, &[("email", "free@example.test")])];
+    fixture.store(&first).await;
+
+    // A new record with the value, and one that changes to it; others beside each.
+    let outcome = fixture.store(&[contact(2, 10, &taken), contact(4, 10, &[])]).await;
+    assert_eq!(outcome, PageOutcome { inserted: 1, quarantined: 1, ..PageOutcome::default() });
+    let outcome = fixture.store(&[contact(3, 20, &taken), contact(4, 20, &[("city", "Bonn")])]).await;
+    assert_eq!(outcome, PageOutcome { updated: 1, quarantined: 1, ..PageOutcome::default() });
+
+    let rows = fixture.contacts(&["hubspot_id", "email", "city", "properties_json LIKE '%taken%'"]).await;
+    assert_eq!(rows, ["1|taken@example.test|-|1", "3|free@example.test|-|0", "4|-|Bonn|0"]);
+    let refused = fixture.test.rows("quarantine", &["record_key", "reason"], "ORDER BY 1").await;
+    assert_eq!(refused, ["2|MariaDB refused it: error 1062", "3|MariaDB refused it: error 1062"]);
+}
+
+#[tokio::test]
+async fn a_foreign_key_of_somebody_elses_stops_only_its_rows() {
+    let fixture = Fixture::new().await;
+    let test = &fixture.test;
+    test.execute("CREATE TABLE theirs (email VARCHAR(50) PRIMARY KEY, contact BIGINT UNIQUE)").await;
+    test.execute("INSERT INTO theirs VALUES ('known@example.test', 5)").await;
+    test.execute(
+        "CREATE TRIGGER theirs BEFORE INSERT ON hubspot_contacts FOR EACH ROW \
+         INSERT INTO theirs_too VALUES (NEW.email)",
+    )
+    .await;
+    test.execute(
+        "CREATE TABLE theirs_too (email VARCHAR(50), FOREIGN KEY (email) REFERENCES theirs (email))",
+    )
+    .await;
+    let page = [
+        contact(1, 10, &[("email", "known@example.test")]),
+        contact(2, 10, &[("email", "unknown@example.test")]),
+    ];
+    let outcome = fixture.store(&page).await;
+    assert_eq!(outcome, PageOutcome { inserted: 1, quarantined: 1, ..PageOutcome::default() });
+    let refused = test.rows("quarantine", &["record_key", "reason"], "").await;
+    assert_eq!(refused, ["2|MariaDB refused it: error 1452"]);
+}
+
+#[tokio::test]
+async fn a_column_of_somebody_elses_without_a_default_blames_the_rows() {
+    let fixture = Fixture::new().await;
+    fixture.test.execute("ALTER TABLE hubspot_contacts ADD COLUMN theirs INT NOT NULL").await;
+    let outcome = fixture.store(&[contact(1, 10, &[]), contact(2, 10, &[])]).await;
+    assert_eq!(outcome, PageOutcome { quarantined: 2, ..PageOutcome::default() });
+    let refused = fixture.test.rows("quarantine", &["reason"], "").await;
+    assert_eq!(refused, ["MariaDB refused it: error 1364", "MariaDB refused it: error 1364"]);
+}

@@ -141,3 +141,45 @@ async fn a_type_with_pipelines_needs_nothing_but_its_descriptor() {
     let stages = test.rows("hubspot_ticket_stages", &["stage_id", "pipeline_id"], "ORDER BY 1").await;
     assert_eq!(stages, ["1|0", "2|0"]);
 }
+
+#[tokio::test]
+async fn a_list_cut_short_archives_nobody_and_says_so() {
+    let test = TestDatabase::migrated().await;
+    let lease = test.lease().await;
+    let owners: Vec<_> = (1..=30).map(|id| owner(&id.to_string(), "Ada", false)).collect();
+    store_owners(&test.database, &lease, &owners).await.unwrap();
+
+    let refused = store_owners(&test.database, &lease, &owners[..5]).await.unwrap_err();
+
+    assert_eq!(
+        refused.to_string(),
+        "HubSpot lists 25 of 30 stored owners no more, which is too many to believe"
+    );
+    assert_eq!(test.value("SELECT COUNT(*) FROM hubspot_owners WHERE archived").await, "0");
+    assert!(refused.advice().contains("set archived = 1"));
+    test.execute("UPDATE hubspot_owners SET archived = 1 WHERE owner_id > 5").await;
+    assert_eq!(store_owners(&test.database, &lease, &owners[..5]).await.unwrap().unchanged, 5);
+}
+
+#[tokio::test]
+async fn an_error_about_a_value_does_not_tell_the_value() {
+    let test = TestDatabase::migrated().await;
+    test.execute("CREATE TABLE theirs (email VARCHAR(320) PRIMARY KEY)").await;
+    test.execute(
+        "CREATE TRIGGER theirs BEFORE INSERT ON hubspot_owners FOR EACH ROW INSERT INTO theirs VALUES (NEW.email)",
+    )
+    .await;
+    let first = owner("1", "Ada", false);
+    let second = Owner { email: first.email.clone(), ..owner("2", "Grace", false) };
+    let owners = [first, second];
+
+    let refused = store_owners(&test.database, &test.lease().await, &owners).await.unwrap_err();
+
+    let mut told = refused.to_string();
+    let mut cause = std::error::Error::source(&refused);
+    while let Some(error) = cause {
+        told = format!("{told}: {error}");
+        cause = error.source();
+    }
+    assert_eq!(told, "failed to store the owners: MariaDB refused a value: error 1062");
+}

@@ -1,9 +1,12 @@
 //! Migrations and mirror tables.
 
 use hubspot_mariadb_connector::model::OBJECT_TYPES;
-use hubspot_mariadb_connector::storage::{migrate, pending_migrations, probe_rights};
+use hubspot_mariadb_connector::storage::{
+    Database, Lane, NewRun, Trigger, migrate, pending_migrations, probe_rights, start_run,
+};
 
-use crate::support::database::TestDatabase;
+use crate::scripts::PrivateServer;
+use crate::support::database::{TestDatabase, config};
 
 #[tokio::test]
 async fn migrating_twice_and_from_two_processes_at_once_is_harmless() {
@@ -56,4 +59,79 @@ async fn the_rights_probe_leaves_nothing_behind() {
     let probe = "SELECT COUNT(*) FROM information_schema.tables \
                  WHERE table_schema = DATABASE() AND table_name = 'hubspot_connector_check'";
     assert_eq!(test.value(probe).await, "0");
+}
+
+#[tokio::test]
+async fn a_schema_that_only_looks_up_to_date_is_refused() {
+    let test = TestDatabase::migrated().await;
+    let newest = "WHERE version = (SELECT MAX(version) FROM (SELECT * FROM _sqlx_migrations) AS all_of_them)";
+    for (spoil, mend, words) in [
+        ("success = 0", "success = 1", "partially applied"),
+        ("version = version + 1", "version = version - 1", "missing in the resolved"),
+        ("checksum = REVERSE(checksum)", "checksum = REVERSE(checksum)", "has been modified"),
+    ] {
+        test.execute(&format!("UPDATE _sqlx_migrations SET {spoil} {newest}")).await;
+        let error = pending_migrations(&test.database).await.unwrap_err();
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(cause.contains(words), "{spoil}: {cause}");
+        test.execute(&format!("UPDATE _sqlx_migrations SET {mend} {newest}")).await;
+        assert_eq!(pending_migrations(&test.database).await.unwrap(), 0, "{mend}");
+    }
+}
+
+#[tokio::test]
+async fn the_rights_probe_names_missing_rights_and_blames_them_for_nothing_else() {
+    let server = PrivateServer::start();
+    let test = TestDatabase::migrated_on(&server.url()).await;
+    let name = test.value("SELECT DATABASE()").await;
+    server.ask(&format!(
+        "CREATE USER reader@127.0.0.1 IDENTIFIED BY 'r'; GRANT SELECT ON {name}.* TO reader@127.0.0.1"
+    ));
+    let url = format!("mysql://reader:r@127.0.0.1:{}/{name}", server.port);
+    let reader = Database::new(&config(&url)).unwrap();
+    let missing = probe_rights(&reader, false).await.unwrap();
+    assert_eq!(missing, ["INSERT", "UPDATE", "DELETE"]);
+    let missing = probe_rights(&reader, true).await.unwrap();
+    assert!(missing.contains(&"CREATE"), "{missing:?}");
+
+    test.execute("ALTER TABLE leases DROP COLUMN server").await;
+    let error = probe_rights(&test.database, false).await.unwrap_err();
+    assert_eq!(error.to_string(), "failed to try the rights of the database user");
+    test.execute("DROP TABLE leases").await;
+    assert_eq!(probe_rights(&test.database, false).await.unwrap(), Vec::<&str>::new());
+}
+
+#[tokio::test]
+async fn the_start_of_a_run_reads_no_history() {
+    let server = PrivateServer::start();
+    server.ask(
+        "SET GLOBAL log_output = 'TABLE'; SET GLOBAL long_query_time = 0; SET GLOBAL slow_query_log = ON",
+    );
+    let test = TestDatabase::migrated_on(&server.url()).await;
+    test.execute(
+        "INSERT INTO sync_runs (object_type, lane, triggered_by, started_at, outcome) \
+         SELECT IF(seq % 2, 'contacts', 'deals'), 'incremental', 'schedule', NOW(3) - INTERVAL seq MINUTE, 'succeeded' \
+         FROM seq_1_to_20000",
+    )
+    .await;
+    test.execute("ANALYZE TABLE sync_runs").await;
+    let started_at =
+        chrono::DateTime::from_timestamp(test.number("SELECT UNIX_TIMESTAMP()").await, 0).unwrap();
+    let run = NewRun {
+        object_type: "contacts",
+        lane: Lane::Incremental,
+        trigger: Trigger::Schedule,
+        started_at,
+        window: None,
+    };
+    for _ in 0..2 {
+        start_run(&test.database, &run).await.unwrap();
+    }
+
+    let read = "SELECT CONCAT(COUNT(*), ' ', MAX(rows_examined)) FROM mysql.slow_log \
+                WHERE sql_text LIKE 'DELETE FROM sync_runs%' OR sql_text LIKE 'UPDATE sync_runs%'";
+    let read = server.ask(read);
+    let (statements, most) = read.split_once(' ').unwrap();
+    assert_eq!(statements, "4", "both statements of both starts are in the log");
+    assert!(most.parse::<u32>().unwrap() <= 2, "{most} rows were read");
 }

@@ -85,7 +85,7 @@ impl TestDatabase {
 }
 
 /// The daemon's settings for the database at `url`.
-fn config(url: &str) -> DatabaseConfig {
+pub fn config(url: &str) -> DatabaseConfig {
     let pairs = [("DATABASE_URL".to_owned(), url.to_owned())];
     Config::read_without_hubspot(Environment::from_pairs(pairs)).unwrap().0
 }
