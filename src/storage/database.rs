@@ -39,7 +39,7 @@ const SESSION: &str = "SET SESSION \
      max_statement_time = 300, \
      innodb_lock_wait_timeout = 10, \
      lock_wait_timeout = 30, \
-     idle_transaction_timeout = 60";
+     idle_transaction_timeout = 30";
 
 /// READ COMMITTED: no gap locks between page transactions, and no error 1020 on MariaDB 11.8.
 const ISOLATION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
