@@ -3,11 +3,13 @@
 mod columns;
 mod crash;
 mod database_trouble;
+mod encryption;
 mod faults;
 mod first_sync;
 mod incremental;
 mod limits;
 mod log;
+mod outages;
 mod partial_reads;
 mod processes;
 mod refusals;

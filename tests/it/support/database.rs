@@ -24,11 +24,12 @@ impl TestDatabase {
     /// Creates an empty database.
     pub async fn empty() -> Self {
         let server = std::env::vars().find(|(name, _)| name == "TEST_DATABASE_URL").map(|(_, url)| url);
-        Self::on(&server.expect("TEST_DATABASE_URL is not set; run the tests through scripts/test")).await
+        Self::empty_on(&server.expect("TEST_DATABASE_URL is not set; run the tests through scripts/test"))
+            .await
     }
 
     /// Creates an empty database on the server at `url`, which ends in a slash.
-    async fn on(url: &str) -> Self {
+    pub async fn empty_on(url: &str) -> Self {
         let name = format!("test_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let server = MySqlPool::connect(url).await.unwrap();
         server.execute(sqlx::AssertSqlSafe(format!("CREATE OR REPLACE DATABASE {name}"))).await.unwrap();
@@ -44,7 +45,7 @@ impl TestDatabase {
 
     /// Creates a database with the whole schema on the server at `url`.
     pub async fn migrated_on(url: &str) -> Self {
-        Self::on(url).await.migrate().await
+        Self::empty_on(url).await.migrate().await
     }
 
     /// Brings the schema up to date.

@@ -156,3 +156,23 @@ async fn a_kill_while_the_disk_is_full_loses_no_page() {
     setup.sync(&[]).await;
     assert_equal(&simulator, &test).await;
 }
+
+#[tokio::test]
+async fn a_stop_while_the_disk_is_full_is_no_failure_and_forgets_no_request() {
+    let (simulator, test) = (Simulator::start(450, 60, 70), TestDatabase::migrated().await);
+    fill_the_disk(&simulator, &test).await;
+    let daemon = Setup::new(&simulator, &test.url).start(&["run"]);
+    is_stuck(&daemon, &test).await;
+    test.execute(
+        "UPDATE sync_state SET requested_mode = 'full', requested_at = NOW(3) WHERE object_type = 'contacts'",
+    )
+    .await;
+
+    assert!(daemon.stop().await.success());
+
+    let columns = ["status", "consecutive_failures", "last_error", "next_run_at", "requested_mode"];
+    let state = test.rows("sync_state", &columns, "WHERE object_type = 'contacts'").await;
+    assert_eq!(state, ["idle|0|-|-|full"]);
+    let runs = test.rows("sync_runs", &["outcome"], "WHERE object_type = 'contacts'").await;
+    assert_eq!(runs, ["interrupted"]);
+}

@@ -128,3 +128,44 @@ async fn a_daemon_that_may_not_migrate_says_what_to_do() {
     assert!(setup.run(&["migrate"]).await.status.success());
     setup.sync(&[]).await;
 }
+
+#[tokio::test]
+async fn a_daemon_that_may_not_migrate_refuses_a_schema_that_is_not_its_own() {
+    let (simulator, test) = (Simulator::start(5, 5, 5), TestDatabase::migrated().await);
+    let setup = Setup::new(&simulator, &test.url).set("MIGRATE_ON_START", "false");
+    for (spoil, words) in [
+        ("INSERT INTO _sqlx_migrations VALUES (29990101000000, 'later', NOW(), 1, 'x', 1)", "a newer one"),
+        ("UPDATE _sqlx_migrations SET success = 0 WHERE version < 29990101000000 LIMIT 1", "stopped halfway"),
+    ] {
+        test.execute(spoil).await;
+        let refused = setup.run(&["run"]).await;
+        assert_eq!(refused.status.code(), Some(1), "{spoil}");
+        assert!(text(&refused.stderr).contains(words), "{}", text(&refused.stderr));
+    }
+}
+
+#[tokio::test]
+async fn a_type_that_is_no_longer_synced_leaves_no_error_behind() {
+    let (simulator, test) = (Simulator::start(5, 5, 5), TestDatabase::migrated().await);
+    let setup = Setup::new(&simulator, &test.url);
+    setup.sync(&[]).await;
+    test.execute(
+        "UPDATE sync_state SET status = 'error', last_error = 'broken', last_error_at = NOW(3), \
+         consecutive_failures = 3 WHERE object_type LIKE 'deal%'",
+    )
+    .await;
+    assert_eq!(setup.run(&["status"]).await.status.code(), Some(1));
+    let fewer = setup.set("SYNC_OBJECTS", "contacts,companies");
+    assert_eq!(fewer.run(&["status"]).await.status.code(), Some(0), "they are not asked for");
+
+    let daemon = fewer.start(&["run"]);
+    eventually("the errors are gone", async || {
+        let columns = ["object_type", "status", "consecutive_failures", "last_error", "last_error_at"];
+        let states = test
+            .rows("sync_state", &columns, "WHERE object_type LIKE 'deal%' ORDER BY object_type DESC")
+            .await;
+        holds(states == ["deals|idle|0|-|-", "deal_pipelines|idle|0|-|-"], states)
+    })
+    .await;
+    assert!(daemon.stop().await.success());
+}

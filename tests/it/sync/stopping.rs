@@ -123,3 +123,14 @@ async fn the_service_manager_hears_of_readiness_life_and_the_end() {
     let stopping = listens_for("STOPPING=1").await;
     assert!(ready < alive && alive < stopping, "{ready} {alive} {stopping}");
 }
+
+#[tokio::test]
+async fn an_interrupt_stops_it_like_a_request_to_terminate() {
+    let (simulator, test) = (Simulator::start(20, 10, 10), TestDatabase::migrated().await);
+    let mut daemon = Setup::new(&simulator, &test.url).start(&["run"]);
+    in_step(&simulator, &test).await;
+    daemon.signal("-INT");
+    assert_eq!(daemon.wait().await.code(), Some(0));
+    assert!(daemon.log().contains("Stopping: finishing the pages under way"), "{}", daemon.log());
+    assert_eq!(test.value("SELECT COUNT(*) FROM leases").await, "0", "the lease is given back");
+}
