@@ -3,6 +3,7 @@
 use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use serde_json::json;
 
 use crate::support::daemon::Setup;
@@ -129,7 +130,7 @@ async fn an_interrupt_stops_it_like_a_request_to_terminate() {
     let (simulator, test) = (Simulator::start(20, 10, 10), TestDatabase::migrated().await);
     let mut daemon = Setup::new(&simulator, &test.url).start(&["run"]);
     in_step(&simulator, &test).await;
-    daemon.signal("-INT");
+    daemon.signal(Signal::INT);
     assert_eq!(daemon.wait().await.code(), Some(0));
     assert!(daemon.log().contains("Stopping: finishing the pages under way"), "{}", daemon.log());
     assert_eq!(test.value("SELECT COUNT(*) FROM leases").await, "0", "the lease is given back");
