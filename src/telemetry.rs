@@ -12,7 +12,7 @@ use crate::config::{LogConfig, LogFormat};
 
 /// Starts logging for the rest of the process. `writer` receives the lines.
 pub fn start(config: &LogConfig, writer: impl for<'w> MakeWriter<'w> + Send + Sync + 'static) {
-    // sqlx logs every statement at debug and slow ones at warn; scheduler ticks are noise.
+    // What libraries say of connections, and scheduler ticks, are noise.
     let quiet = "sqlx=warn,tokio_cron_scheduler=warn,hyper_util=info,rustls=warn,reqwest=info,h2=info";
     let filter = EnvFilter::new(format!("{quiet},{}", config.level));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_target(false);

@@ -9,7 +9,8 @@ use super::error::{Chain, SyncError};
 use crate::retry::RetryPolicy;
 use crate::storage::{StorageError, StorageErrorKind};
 
-/// Tries of one transaction: together about half a minute.
+/// Tries of one transaction: together about half a minute where MariaDB refuses each at once, and two and a half where
+/// each waits for a connection in vain.
 const TRANSACTION: RetryPolicy =
     RetryPolicy { base: Duration::from_millis(200), factor: 2.0, cap: Duration::from_secs(5), tries: 12 };
 

@@ -100,3 +100,14 @@ async fn json_lines_parse_and_say_when_how_loud_and_what() {
     let synced: Value = serde_json::from_str(synced).unwrap();
     assert_eq!((&synced["subject"], &synced["lane"]), (&json!("contacts"), &json!("backfill")));
 }
+
+#[tokio::test]
+async fn no_statement_is_logged_however_loud_the_driver_may_be() {
+    let (simulator, test) = (Simulator::start(20, 5, 5), TestDatabase::empty().await);
+    let setup = Setup::new(&simulator, &test.url).set("LOG_LEVEL", "info,sqlx=trace");
+    let log = text(&setup.run(&["sync"]).await.stderr);
+    assert!(log.contains("Synced contacts"), "{log}");
+    for word in ["SELECT ", "INSERT INTO", "db.statement"] {
+        assert!(!log.contains(word), "{word} in:\n{log}");
+    }
+}
