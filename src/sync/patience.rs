@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -9,10 +10,12 @@ use super::error::{Chain, SyncError};
 use crate::retry::RetryPolicy;
 use crate::storage::{StorageError, StorageErrorKind};
 
-/// Tries of one transaction: together about half a minute where MariaDB refuses each at once, and two and a half where
-/// each waits for a connection in vain.
+/// Tries of one transaction, about half a minute where MariaDB refuses each at once.
 const TRANSACTION: RetryPolicy =
     RetryPolicy { base: Duration::from_millis(200), factor: 2.0, cap: Duration::from_secs(5), tries: 12 };
+/// No other attempt begins so long after the first failure: where each waits for a connection in vain, twelve take
+/// minutes, in which nobody learns what is wrong.
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// Waits between the attempts of one transaction. The loop stands at the caller:
 /// `loop { match attempt().await { Ok(done) => break done, Err(error) => patience.wait(error).await? } }`
@@ -20,12 +23,14 @@ pub(super) struct Patience<'p> {
     delays: Box<dyn Iterator<Item = Duration> + Send>,
     stop: &'p CancellationToken,
     what: String,
+    /// When the first attempt had failed.
+    first_failure: Option<Instant>,
 }
 
 impl<'p> Patience<'p> {
     /// Patience that ends when `stop` is cancelled. `what` begins the sentence "… again in 200 ms".
     pub(super) fn new(stop: &'p CancellationToken, what: String) -> Self {
-        Self { delays: Box::new(TRANSACTION.delays()), stop, what }
+        Self { delays: Box::new(TRANSACTION.delays()), stop, what, first_failure: None }
     }
 
     /// Waits before the next attempt.
@@ -40,7 +45,8 @@ impl<'p> Patience<'p> {
         if self.stop.is_cancelled() {
             return Err(SyncError::Stopped);
         }
-        let Some(delay) = self.delays.next() else { return Err(error.into()) };
+        let tried = self.first_failure.get_or_insert_with(Instant::now).elapsed();
+        let Some(delay) = self.delays.next().filter(|_| tried < LONGEST) else { return Err(error.into()) };
         warn!(error = %Chain(&error), "{} again in {} ms", self.what, delay.as_millis());
         tokio::select! {
             () = self.stop.cancelled() => Err(SyncError::Stopped),
@@ -79,6 +85,18 @@ mod tests {
         for stopping in [false, true] {
             assert!(matches!(wait(lost(), stopping).await, Err(SyncError::Storage(_))));
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn attempts_that_take_long_themselves_are_fewer() {
+        let stop = CancellationToken::new();
+        let mut patience = Patience::new(&stop, "Trying".to_owned());
+        let mut attempts = 1;
+        while patience.wait(passing()).await.is_ok() {
+            attempts += 1;
+            tokio::time::sleep(Duration::from_secs(10)).await;
+        }
+        assert!((3..=5).contains(&attempts), "{attempts}");
     }
 
     #[tokio::test]

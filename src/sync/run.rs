@@ -12,7 +12,8 @@ use crate::clock;
 use crate::hubspot::HubSpotClient;
 use crate::model::Window;
 use crate::storage::{
-    Database, Lane, NewRun, Outcome, RunCounts, StorageError, Trigger, finish_run, start_run,
+    Database, Lane, NewRun, Outcome, RunCounts, StorageError, StorageErrorKind, Trigger, finish_run,
+    start_run,
 };
 
 /// Records between two progress lines in the log.
@@ -98,11 +99,15 @@ impl Run {
             self.log_success(&counts);
         }
         let finished_at = clock::now();
+        // A run the database has failed is closed with the next one, if its end cannot be recorded at once.
+        let database_is_away =
+            matches!(&result, Err(SyncError::Storage(error)) if error.kind() == StorageErrorKind::Transient);
         let mut patience = Patience::new(&self.stop, format!("Recording a run of {}", self.subject));
         let recorded = loop {
             match finish_run(&self.database, self.id, outcome, &counts, report.as_deref(), finished_at).await
             {
                 Ok(()) => break Ok(()),
+                Err(error) if database_is_away => break Err(error.into()),
                 Err(error) => match patience.wait(error).await {
                     Ok(()) => {}
                     Err(error) => break Err(error),
