@@ -20,7 +20,7 @@ use super::surroundings::Surroundings;
 /// Records a round stores.
 const RECORDS: usize = 20_000;
 /// Records a transaction stores: what a listing puts together while the database is the slower side.
-const GROUP: usize = 500;
+const GROUP: usize = 200;
 /// Rounds; each begins with an empty table.
 const ROUNDS: u64 = 3;
 /// Set properties of a record.
