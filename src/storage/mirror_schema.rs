@@ -118,7 +118,6 @@ pub async fn ensure_table(
         "PRIMARY KEY (id)".to_owned(),
         format!("UNIQUE KEY {}_by_hubspot_id (hubspot_id)", object_type.table),
         format!("KEY {}_by_update (hubspot_updated_at, hubspot_id)", object_type.table),
-        format!("KEY {}_by_sync_status (sync_status, last_modified_local)", object_type.table),
         format!(
             "CONSTRAINT {}_sync_status CHECK (sync_status IN ('synced', 'pending', 'conflict', 'error'))",
             object_type.table
