@@ -4,9 +4,9 @@
 //!
 //! | Layer | Modules |
 //! | --- | --- |
-//! | facts | [`model`], [`clock`] |
+//! | facts | [`model`], [`clock`], [`retry`] |
 //! | surroundings | [`config`], [`lifecycle`], [`telemetry`] |
-//! | the two ends | [`hubspot`] (with [`retry`]), [`storage`] |
+//! | the two ends | [`hubspot`], [`storage`] |
 //! | the product | [`sync`] |
 //! | time | [`schedule`] |
 //! | composition | [`app`], [`cli`] |

@@ -4,7 +4,8 @@
 //! | --- | --- |
 //! | overload, lock, broken connection, unreadable answer | the HubSpot client, up to [`RetryPolicy::API_CALL`] tries |
 //! | rate limit, account being moved | the HubSpot client, when HubSpot's hint has passed; costs no try |
-//! | any of these that outlasts the client | the next scheduled run of that object type |
+//! | any of these that outlasts the client | another run of that object type, after 5, 10, 20, ... s |
+//! | a transaction, for a cause that passes | `sync::patience`, for half a minute |
 //! | token, scope, unknown type, bad request | nobody, until a person changes something |
 //!
 //! Nothing is tried twice by two layers: a run that sees an error from the client ends. This is also the only file

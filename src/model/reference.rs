@@ -71,7 +71,7 @@ pub struct Stage {
     pub label: String,
     /// Place in the pipeline.
     pub display_order: i32,
-    /// Chance of winning as canonical decimal text, `0.0` to `1.0`; deals only.
+    /// Chance of winning in HubSpot's own words, usually decimal text from `0.0` to `1.0`; deals only.
     pub probability: Option<String>,
     /// Whether a deal here is over; deals only.
     pub is_closed: Option<bool>,

@@ -247,7 +247,7 @@ impl Tables {
                 .push_bind(placed.pipeline_id.clone())
                 .push_bind(stage.label.clone())
                 .push_bind(stage.display_order)
-                .push_bind(stage.probability.clone())
+                .push_bind(probability(stage))
                 .push_bind(stage.is_closed)
                 .push_bind(stage.metadata.to_string())
                 .push_bind(stage.archived)
@@ -262,4 +262,11 @@ impl Tables {
         );
         query
     }
+}
+
+/// The probability as its column takes it; whatever else HubSpot says there stays in the metadata, and one odd stage
+/// must not keep all pipelines from being stored.
+fn probability(stage: &Stage) -> Option<String> {
+    let is_probability = |text: &&String| text.parse().is_ok_and(|chance: f64| (0.0..=1.0).contains(&chance));
+    stage.probability.as_ref().filter(is_probability).cloned()
 }

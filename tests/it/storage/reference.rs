@@ -183,3 +183,17 @@ async fn an_error_about_a_value_does_not_tell_the_value() {
     }
     assert_eq!(told, "failed to store the owners: MariaDB refused a value: error 1062");
 }
+
+#[tokio::test]
+async fn an_odd_probability_is_left_to_the_metadata() {
+    let test = TestDatabase::migrated().await;
+    let deals = ObjectType::named("deals").unwrap();
+    let mut sales = pipeline("sales", "Sales", &["a", "b", "c", "d"]);
+    for (stage, probability) in sales.stages.iter_mut().zip(["", "likely", "55", "1.0"]) {
+        stage.probability = Some(probability.into());
+        stage.metadata = json!({"probability": probability});
+    }
+    store_pipelines(&test.database, &test.lease().await, deals, &[sales]).await.unwrap();
+    let stored = test.rows("hubspot_deal_stages", &["probability"], "ORDER BY stage_id").await;
+    assert_eq!(stored, ["-", "-", "-", "1.00000"]);
+}
