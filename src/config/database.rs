@@ -5,7 +5,6 @@ use std::str::FromStr;
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
-
 use url::Url;
 
 use super::Environment;
