@@ -70,10 +70,12 @@ impl PagesAhead {
         }
         let Some(Waiting { page, mut room }) = self.waiting.recv().await else {
             // The end of the channel alone does not say that the end of the listing was reached.
-            let ended = (&mut self.fetching).await;
-            return ended
-                .map_err(tokio::task::JoinError::try_into_panic)
-                .map_or_else(|panic| panic.map_or(None, |panic| resume_unwind(panic)), |()| None);
+            if let Err(error) = (&mut self.fetching).await
+                && let Ok(panic) = error.try_into_panic()
+            {
+                resume_unwind(panic);
+            }
+            return None;
         };
         let mut page = match page {
             Ok(page) => page,
