@@ -131,10 +131,12 @@ struct Advance {
     ms: i64,
 }
 
-/// `POST clock/advance`.
+/// `POST clock/advance`. Records whose time in the bin ends on the way are gone when this answers.
 fn advance_clock(simulator: &Simulator, body: &[u8]) -> Done {
     let Advance { ms } = read(body)?;
     simulator.clock.advance(ms);
+    let moment = simulator.moment();
+    simulator.account_mut().empty_bin(moment);
     Ok(Reply::json(200, &json!({ "now": simulator.clock.now() })))
 }
 
