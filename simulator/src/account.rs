@@ -3,6 +3,7 @@
 //! Reads go through [`Store`] views; changes go through the methods in `account/edit.rs`, `account/merge.rs` and
 //! `account/mutate.rs`, which all end in [`Account::commit`], the one place that stamps, logs and indexes.
 
+pub mod associations;
 pub mod change;
 mod edit;
 mod merge;
@@ -16,6 +17,8 @@ use std::path::Path;
 
 use anyhow::Result;
 
+use associations::Associations;
+pub use associations::edit::{End, LinkEdit, LinkError};
 pub use change::{Change, Found, Value, View};
 pub use edit::{CreateError, EditError};
 pub use mutate::MutateRequest;
@@ -48,6 +51,8 @@ pub struct Habits {
     pub restore_touches: bool,
     /// How long records stay in the bin before they are gone without trace.
     pub bin_days: u64,
+    /// Linking records moves last-modified of both.
+    pub association_touches: bool,
 }
 
 /// The moment and the circumstances of a change.
@@ -72,6 +77,8 @@ pub struct Account {
     pipelines: Vec<Vec<Pipeline>>,
     /// Everyone who owns or owned records.
     owners: Vec<Owner>,
+    /// Links that are not as the seed made them.
+    associations: Associations,
     /// Where changes are kept over restarts.
     log: Option<StateLog>,
     /// Version of the latest change.
@@ -96,7 +103,16 @@ impl Account {
         let pipelines =
             TYPES.iter().map(|object_type| pipelines::of_a_fresh_portal(object_type.kind)).collect();
         let owners = owners::of_a_fresh_portal(&world);
-        Ok(Self { world, catalogues, stores, pipelines, owners, log: None, version: 0 })
+        Ok(Self {
+            world,
+            catalogues,
+            stores,
+            pipelines,
+            owners,
+            associations: Associations::default(),
+            log: None,
+            version: 0,
+        })
     }
 
     /// Brings back the changes kept in a file and keeps later ones there.

@@ -24,6 +24,9 @@ Control API (JSON, no token), for example with curl:
   POST   /_sim/touch                        {\"type\":\"contacts\",\"count\":9}: last-modified alone
   POST   /_sim/silent                       {\"type\",\"id\",\"properties\"}: all but last-modified
   POST   /_sim/raw/{type}/{id}              {\"json\":\"...\"} in place of a record; DELETE undoes
+  GET    /_sim/associations/{from}/{to}     links as they are, one line each
+  PUT    /_sim/associations/{from}/{id}/{to}/{id}  {\"types\":[]}; DELETE takes the link away
+  POST   /_sim/labels/{from}/{to}           {\"label\",\"inverseLabel\"} defines a label
   PATCH  /_sim/properties/{type}/{name}     definitions
   PUT    /_sim/pipelines/{type}             pipelines and stages; GET shows the form
   POST   /_sim/owners                       owners; PATCH /_sim/owners/{id}

@@ -1,12 +1,14 @@
 //! HubSpot's rate limits.
 //!
-//! Three quotas, each with its own policy name. Source: HubSpot, "Usage guidelines".
+//! Quotas, each with its own window and policy name. Source: HubSpot, "Usage guidelines", "Associate records".
 //!
 //! | Policy | Counts | Window |
 //! | --- | --- | --- |
 //! | `TEN_SECONDLY_ROLLING` | every authenticated request except searches, refused ones too | rolling 10 s |
 //! | `SECONDLY` | searches | rolling 1 s |
 //! | `DAILY` | everything | day of the account's time zone |
+//!
+//! Requests about associations are counted apart from all this, by policies of the first and third name.
 
 use std::collections::VecDeque;
 
@@ -55,6 +57,17 @@ impl Policy {
     }
 }
 
+/// The quota a request is counted in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quota {
+    /// Everything but the others.
+    General,
+    /// Searches.
+    Search,
+    /// Associations.
+    Association,
+}
+
 /// Requests in a rolling window.
 #[derive(Debug)]
 struct Window {
@@ -96,10 +109,14 @@ pub struct Limiter {
     general: Window,
     /// Searches.
     search: Window,
+    /// Requests about associations.
+    association: Window,
     /// The account's time zone.
     zone: Tz,
-    /// Requests of the present day.
+    /// Requests of the present day, those about associations apart.
     today: u64,
+    /// Requests about associations of the present day.
+    associations_today: u64,
     /// When the present day ends.
     day_ends_at: Millis,
     /// Requests refused since the last reset.
@@ -109,8 +126,12 @@ pub struct Limiter {
 /// What the rate-limit headers say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Usage {
+    /// Requests the window allows.
+    pub limit: u64,
     /// Requests left in the window.
     pub remaining: u64,
+    /// Requests a day allows.
+    pub daily_limit: u64,
     /// Requests left today.
     pub daily_remaining: u64,
 }
@@ -120,8 +141,8 @@ pub struct Usage {
 pub enum Admission {
     /// It may go on; a search has no headers.
     Admitted(Option<Usage>),
-    /// It is refused.
-    Refused(Policy),
+    /// It is refused; a search has no headers.
+    Refused(Policy, Option<Usage>),
 }
 
 impl Limiter {
@@ -130,38 +151,48 @@ impl Limiter {
         Self {
             general: Window::new(INTERVAL_MS),
             search: Window::new(SECOND_MS),
+            association: Window::new(INTERVAL_MS),
             zone,
             today: 0,
+            associations_today: 0,
             day_ends_at: 0,
             refused: 0,
         }
     }
 
     /// Counts a request and decides on it.
-    pub fn admit(&mut self, is_search: bool, settings: &Settings, now: Millis) -> Admission {
+    pub fn admit(&mut self, quota: Quota, settings: &Settings, now: Millis) -> Admission {
         self.start_day(now);
-        self.today += 1;
-        let others = settings.other_apps_per_10_seconds;
-        let (used, limit, policy) = if is_search {
-            (self.search.count(now), settings.search_limit_per_second, Policy::Secondly)
-        } else {
-            (self.general.count(now) + others, settings.limit_per_10_seconds, Policy::TenSecondlyRolling)
+        let (used, limit, policy) = match quota {
+            Quota::General => {
+                let used = self.general.count(now) + settings.other_apps_per_10_seconds;
+                (used, settings.limit_per_10_seconds, Policy::TenSecondlyRolling)
+            }
+            Quota::Search => (self.search.count(now), settings.search_limit_per_second, Policy::Secondly),
+            Quota::Association => {
+                let used = self.association.count(now);
+                (used, settings.association_limit_per_10_seconds, Policy::TenSecondlyRolling)
+            }
         };
-        let refused_by = if self.today > settings.daily_limit {
-            Some(Policy::Daily)
-        } else {
-            (used > limit).then_some(policy)
+        let (today, daily_limit) = match quota {
+            Quota::Association => (&mut self.associations_today, settings.association_daily_limit),
+            Quota::General | Quota::Search => (&mut self.today, settings.daily_limit),
+        };
+        *today += 1;
+        let refused_by =
+            if *today > daily_limit { Some(Policy::Daily) } else { (used > limit).then_some(policy) };
+        let usage = Usage {
+            limit,
+            remaining: limit.saturating_sub(used),
+            daily_limit,
+            daily_remaining: daily_limit.saturating_sub(*today),
         };
         match refused_by {
             Some(policy) if settings.limits_enabled => {
                 self.refused += 1;
-                Admission::Refused(policy)
+                Admission::Refused(policy, (quota != Quota::Search).then_some(usage))
             }
-            _ if is_search => Admission::Admitted(None),
-            _ => Admission::Admitted(Some(Usage {
-                remaining: limit.saturating_sub(used),
-                daily_remaining: settings.daily_limit.saturating_sub(self.today),
-            })),
+            _ => Admission::Admitted((quota != Quota::Search).then_some(usage)),
         }
     }
 
@@ -169,6 +200,7 @@ impl Limiter {
     fn start_day(&mut self, now: Millis) {
         if now >= self.day_ends_at {
             self.today = 0;
+            self.associations_today = 0;
             self.day_ends_at = next_midnight(self.zone, now);
         }
     }
@@ -184,10 +216,16 @@ impl Limiter {
         (self.general.most, self.search.most, self.refused)
     }
 
+    /// Most requests about associations in any ten seconds.
+    pub const fn most_associations(&self) -> u64 {
+        self.association.most
+    }
+
     /// Forgets the extremes, not what the windows hold.
     pub const fn reset_extremes(&mut self) {
         self.general.most = 0;
         self.search.most = 0;
+        self.association.most = 0;
         self.refused = 0;
     }
 }
@@ -217,7 +255,7 @@ mod tests {
         let mut limiter = Limiter::new(chrono_tz::UTC);
         let settings = settings();
         let refused = |limiter: &mut Limiter, now| {
-            matches!(limiter.admit(false, &settings, now), Admission::Refused(_))
+            matches!(limiter.admit(Quota::General, &settings, now), Admission::Refused(..))
         };
         let answers: Vec<bool> =
             [0, 1, 2, 3, 9_999, 10_002, 20_003].iter().map(|&now| refused(&mut limiter, now)).collect();

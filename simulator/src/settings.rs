@@ -30,6 +30,15 @@ pub struct Settings {
     /// Traffic of other apps with the same token, per ten seconds: shown in the headers and counted in the limit.
     #[serde(rename = "otherAppsPer10Seconds")]
     pub other_apps_per_10_seconds: u64,
+    /// Requests about associations per rolling ten seconds, which have a quota of their own.
+    #[serde(rename = "associationLimitPer10Seconds")]
+    pub association_limit_per_10_seconds: u64,
+    /// Requests about associations per day of the account's time zone.
+    pub association_daily_limit: u64,
+    /// Most linked records per record in one answer to a batch read of associations; the rest is on further pages.
+    pub association_page_size: usize,
+    /// Linking records moves last-modified of both.
+    pub association_touches: bool,
     /// Adds `Retry-After` to 429 answers, which HubSpot does not promise.
     pub retry_after: bool,
     /// How long search does not see a change, in milliseconds.
@@ -58,6 +67,8 @@ pub struct Settings {
     pub merge_keeps_primary_id: bool,
     /// Merging moves last-modified.
     pub merge_touches: bool,
+    /// Ids that were merged away are in the list of archived records.
+    pub merged_are_archived: bool,
     /// Taking a record out of the bin moves last-modified.
     pub restore_touches: bool,
     /// How long records stay in the bin before they are gone without trace, in days.
@@ -76,6 +87,10 @@ impl Settings {
             search_limit_per_second: config.search_limit_per_second,
             daily_limit: config.daily_limit,
             other_apps_per_10_seconds: 0,
+            association_limit_per_10_seconds: 100,
+            association_daily_limit: 500_000,
+            association_page_size: 500,
+            association_touches: false,
             retry_after: false,
             index_lag_ms: config.index_lag_ms,
             index_jitter_ms: config.index_jitter_ms,
@@ -90,6 +105,7 @@ impl Settings {
             cleared_as_empty: true,
             merge_keeps_primary_id: false,
             merge_touches: true,
+            merged_are_archived: false,
             restore_touches: true,
             bin_days: 90,
             shuffle_batches: true,
@@ -118,6 +134,9 @@ impl Settings {
         if !(0.0..=MOST_LIVE_CHANGES).contains(&self.live_changes_per_second) {
             bail!("liveChangesPerSecond must lie between 0 and {MOST_LIVE_CHANGES}");
         }
+        if self.association_page_size == 0 {
+            bail!("associationPageSize must be at least 1");
+        }
         if !(0.0..=1.0).contains(&self.fault_rate) {
             bail!("faultRate must lie between 0 and 1");
         }
@@ -134,6 +153,7 @@ impl Settings {
             merge_touches: self.merge_touches,
             restore_touches: self.restore_touches,
             bin_days: self.bin_days,
+            association_touches: self.association_touches,
         }
     }
 }

@@ -45,6 +45,7 @@ impl Stats {
             "byStatus": self.by_status,
             "maxInWindow": max_in_window,
             "maxSearchPerSecond": max_search,
+            "maxAssociationInWindow": limiter.most_associations(),
             "rateLimited": refused,
             "firstRequestAt": self.first_at,
             "lastRequestAt": self.last_at,

@@ -48,6 +48,9 @@ impl Account {
         };
         self.put_values(kind, &mut change, values.unwrap_or_default());
         self.commit(kind, id, change, moment);
+        if let Some(given) = given {
+            self.follow_primary_property(kind, id, given);
+        }
         Ok(id)
     }
 
@@ -78,6 +81,7 @@ impl Account {
         self.put_values(kind, &mut change, values);
         change.updated_at = updated_at.unwrap_or(change.updated_at);
         self.commit(kind, id, change, moment);
+        self.follow_primary_property(kind, id, given);
         Ok(())
     }
 
@@ -151,6 +155,10 @@ impl Account {
                 store.change(*id).and_then(|change| change.archived_at).is_some_and(|at| at < oldest)
             };
             let due: Vec<u64> = store.bin().iter().copied().filter(is_due).collect();
+            let merged: Vec<u64> = store.merged().iter().copied().filter(is_due).collect();
+            for id in merged {
+                self.stores[object_type.kind as usize].forget_merged(id);
+            }
             for id in due {
                 // The id comes from the bin, so the record exists.
                 let _ = self.purge(object_type.kind, id, moment);

@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 
 use crate::account::{Account, Change, EditError, Moment, Value, View};
 use crate::catalogue::Catalogue;
-use crate::clock::Millis;
 use crate::object_type::Kind;
 
 impl Account {
@@ -31,10 +30,12 @@ impl Account {
         };
         for (id, state) in [(primary, primary_state), (other, other_state)] {
             if id != survivor {
-                self.commit(kind, id, Change { merged_into: Some(survivor), ..state }, moment);
+                let gone = Change { merged_into: Some(survivor), archived_at: Some(moment.now), ..state };
+                self.commit(kind, id, gone, moment);
             }
         }
         self.commit(kind, survivor, merged, moment);
+        self.move_links(kind, [primary, other], survivor, moment);
         Ok(survivor)
     }
 
@@ -54,7 +55,7 @@ impl Account {
                 set(index, text);
             }
         }
-        for (name, text) in traces(catalogue, &primary, &other, moment.now) {
+        for (name, text) in traces(catalogue, &primary, &other, moment) {
             if let Some(index) = catalogue.index_of(name) {
                 set(index, text);
             }
@@ -68,9 +69,13 @@ fn traces(
     catalogue: &Catalogue,
     primary: &View<'_>,
     other: &View<'_>,
-    now: Millis,
+    moment: Moment,
 ) -> Vec<(&'static str, String)> {
-    let (primary_id, other_id) = (primary.record.id, other.record.id);
+    let mut gone = vec![other.record.id];
+    if !moment.habits.merge_keeps_primary_id {
+        gone.insert(0, primary.record.id);
+    }
+    let texts = |text: &dyn Fn(&u64) -> String| gone.iter().map(text).collect::<Vec<_>>();
     let grown = |name: &'static str, new: &[String]| {
         let before = [primary, other].map(|view| view.named(catalogue, name).unwrap_or_default());
         let parts = before.iter().flat_map(|text| text.split(';')).chain(new.iter().map(String::as_str));
@@ -79,8 +84,8 @@ fn traces(
         (name, distinct.join(";"))
     };
     let mut traces = vec![
-        grown("hs_merged_object_ids", &[primary_id.to_string(), other_id.to_string()]),
-        grown("hs_calculated_merged_vids", &[primary_id, other_id].map(|id| format!("{id}:{now}"))),
+        grown("hs_merged_object_ids", &texts(&u64::to_string)),
+        grown("hs_calculated_merged_vids", &texts(&|id| format!("{id}:{}", moment.now))),
         grown("hs_all_contact_vids", &[]),
     ];
     let email_of = |view: &View<'_>| view.named(catalogue, "email").filter(|email| !email.is_empty());

@@ -12,6 +12,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
+use crate::account::associations::{Label, LabelKey, Labels, Pair};
 use crate::account::{Account, Change, Owner, Pipeline, Value};
 use crate::catalogue::{Catalogue, Flags, Property, PropertyOption, ValueType};
 use crate::clock::Millis;
@@ -55,6 +56,24 @@ pub enum Line {
         object_type: String,
         /// The pipelines.
         pipelines: Vec<Pipeline>,
+    },
+    /// The state of a link.
+    #[serde(rename_all = "camelCase")]
+    Link {
+        /// Plural names of the types, in the order links of the pair are kept.
+        pair: [String; 2],
+        /// Ids in the same order.
+        ids: [u64; 2],
+        /// Its labels; `None` when it was removed.
+        labels: Option<Vec<LabelKey>>,
+    },
+    /// A label people defined.
+    #[serde(rename_all = "camelCase")]
+    Label {
+        /// Plural names of the types, in the order links of the pair are kept.
+        pair: [String; 2],
+        /// The label.
+        label: Label,
     },
     /// An owner.
     Owner {
@@ -139,6 +158,27 @@ pub fn property_line(object_type: &ObjectType, property: &Property) -> Line {
         archived: property.archived,
     };
     Line::Property { object_type: object_type.plural.into(), definition }
+}
+
+/// The line about a link.
+pub fn link_line(pair: Pair, first: u64, second: u64, state: Option<&Labels>) -> Line {
+    let labels = state.map(|labels| labels.iter().copied().collect());
+    Line::Link { pair: names_of(pair), ids: [first, second], labels }
+}
+
+/// The line about a label.
+pub fn label_line(pair: Pair, label: &Label) -> Line {
+    Line::Label { pair: names_of(pair), label: label.clone() }
+}
+
+/// A pair as the file names it.
+fn names_of(pair: Pair) -> [String; 2] {
+    [pair.first, pair.second].map(|kind| ObjectType::of(kind).plural.into())
+}
+
+/// The pair the file names; `None` for a type this simulator does not have.
+fn pair_of([first, second]: &[String; 2]) -> Option<Pair> {
+    Some(Pair::of(ObjectType::find(first)?.kind, ObjectType::find(second)?.kind))
 }
 
 /// The first line of a world's file.
@@ -228,6 +268,17 @@ impl Account {
                 }
             }
             Line::Owner { owner } => self.put_owner(owner),
+            Line::Link { pair, ids: [first, second], labels } => {
+                if let Some(pair) = pair_of(&pair) {
+                    let state = labels.map(|labels| labels.into_iter().collect());
+                    self.associations.pair_mut(pair).put(first, second, state);
+                }
+            }
+            Line::Label { pair, label } => {
+                if let Some(pair) = pair_of(&pair) {
+                    self.associations.pair_mut(pair).labels.push(label);
+                }
+            }
         }
     }
 
@@ -293,6 +344,10 @@ impl Account {
             lines.extend(records.map(|(id, change)| record_line(object_type, catalogue, id, change)));
         }
         lines.extend(self.owners.iter().map(|owner| Line::Owner { owner: owner.clone() }));
+        for (pair, links) in self.associations.iter() {
+            lines.extend(links.labels.iter().map(|label| label_line(pair, label)));
+            lines.extend(links.changed().map(|(first, second, state)| link_line(pair, first, second, state)));
+        }
         lines
     }
 }

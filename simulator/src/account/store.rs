@@ -43,6 +43,8 @@ pub struct Store {
     travelling: HashMap<u64, Arc<Change>>,
     /// Ids in the bin.
     bin: BTreeSet<u64>,
+    /// Ids merged away, until their time in the bin would be over.
+    merged: BTreeSet<u64>,
     /// How many records are live.
     live: u64,
     /// Index the next created record gets.
@@ -63,6 +65,7 @@ impl Store {
             arrivals: BinaryHeap::new(),
             travelling: HashMap::new(),
             bin: BTreeSet::new(),
+            merged: BTreeSet::new(),
             live: world.count(kind),
             next_index: world.count(kind),
             unique: unique.map(|index| (index, HashMap::new())),
@@ -78,6 +81,27 @@ impl Store {
     /// Ids in the bin, ascending.
     pub const fn bin(&self) -> &BTreeSet<u64> {
         &self.bin
+    }
+
+    /// Ids merged away, until their time in the bin would be over, ascending.
+    pub const fn merged(&self) -> &BTreeSet<u64> {
+        &self.merged
+    }
+
+    /// Leaves a merged-away id out of [`Store::merged`]; it keeps answering for the record that remains.
+    pub fn forget_merged(&mut self, id: u64) {
+        self.merged.remove(&id);
+    }
+
+    /// Ids in the bin from `from` on, ascending, with those merged away if asked for.
+    pub fn archived_from(&self, from: u64, with_merged: bool) -> impl Iterator<Item = u64> {
+        let mut bin = self.bin.range(from..).copied().peekable();
+        let mut merged = self.merged.range(from..).copied().take_while(move |_| with_merged).peekable();
+        std::iter::from_fn(move || match (bin.peek(), merged.peek()) {
+            (Some(in_bin), Some(gone)) if gone < in_bin => merged.next(),
+            (None, _) => merged.next(),
+            (Some(_), _) => bin.next(),
+        })
     }
 
     /// Every index in use is below this.
@@ -163,6 +187,9 @@ impl Store {
             self.bin.insert(id);
         } else {
             self.bin.remove(&id);
+        }
+        if change.merged_into.is_some() {
+            self.merged.insert(id);
         }
         if let Some(index) = world.index_of(self.kind, id) {
             self.next_index = self.next_index.max(index + 1);

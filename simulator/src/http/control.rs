@@ -10,10 +10,12 @@
 //! | `POST objects/{type}`, `PATCH`/`DELETE objects/{type}/{id}`, `POST .../restore`, `POST .../purge`, `POST objects/{type}/merge` | changes to single records |
 //! | `POST mutate`, `POST touch`, `POST silent` | changes to many, of last-modified alone, without last-modified |
 //! | `POST`/`DELETE raw/{type}/{id}` | literal JSON in place of a record |
+//! | `associations/{from}/{to}`, `labels/{from}/{to}` | links and labels, see `associations` |
 //! | `PATCH properties/{type}/{name}` | definitions |
 //! | `GET`/`PUT pipelines/{type}` | pipelines and stages |
 //! | `GET`/`POST owners`, `PATCH owners/{id}` | owners |
 
+mod associations;
 mod definitions;
 mod records;
 mod truth;
@@ -92,6 +94,7 @@ fn dispatch(simulator: &Arc<Simulator>, method: &str, path: &[&str], query: &Que
         (_, ["objects" | "mutate" | "touch" | "silent" | "raw", ..]) => {
             records::dispatch(simulator, method, path, body)
         }
+        (_, ["associations" | "labels", ..]) => associations::dispatch(simulator, method, path, body),
         (_, ["properties" | "pipelines" | "owners", ..]) => {
             definitions::dispatch(simulator, method, path, body)
         }

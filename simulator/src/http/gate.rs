@@ -21,8 +21,10 @@ use crate::faults::Action;
 use crate::http::query::Query;
 use crate::http::reply::{ApiError, Reply};
 use crate::http::route::{NoRoute, Route};
-use crate::http::{account_info, batch, control, objects, owners, pipelines, properties, search};
-use crate::limits::{Admission, INTERVAL_MS, Policy, Usage};
+use crate::http::{
+    account_info, associations, batch, control, lifecycle, objects, owners, pipelines, properties, search,
+};
+use crate::limits::{Admission, INTERVAL_MS, Policy, Quota, Usage};
 use crate::object_type::ObjectType;
 use crate::settings::Settings;
 use crate::simulator::Simulator;
@@ -124,9 +126,9 @@ impl Call<'_> {
         let admission = if is_introspection { Admission::Admitted(None) } else { self.admit(route) };
         let usage = match admission {
             Admission::Admitted(usage) => usage,
-            Admission::Refused(policy) => {
+            Admission::Refused(policy, usage) => {
                 self.wait(self.settings.latency_ms).await;
-                return Outcome::Answer(self.refusal(policy));
+                return Outcome::Answer(self.refusal(policy, usage));
             }
         };
         let fault = {
@@ -149,19 +151,19 @@ impl Call<'_> {
 
     /// Counts the request.
     fn admit(&self, route: &Route) -> Admission {
-        let is_search = matches!(route, Route::Search(_));
-        self.simulator.limiter().admit(is_search, self.settings, self.simulator.clock.now())
+        let quota = match route {
+            Route::Search(_) => Quota::Search,
+            Route::Associations(..) => Quota::Association,
+            _ => Quota::General,
+        };
+        self.simulator.limiter().admit(quota, self.settings, self.simulator.clock.now())
     }
 
-    /// The 429 answer of a policy.
-    fn refusal(&self, policy: Policy) -> Reply {
+    /// The 429 answer of a policy; `usage` says what is left of the quota that ran out.
+    fn refusal(&self, policy: Policy, usage: Option<Usage>) -> Reply {
         let mut reply = Reply::from(ApiError::rate_limited(policy));
-        if policy == Policy::TenSecondlyRolling {
-            reply = with_usage(
-                reply,
-                self.settings,
-                Usage { remaining: 0, daily_remaining: self.daily_remaining() },
-            );
+        if let (Policy::TenSecondlyRolling, Some(usage)) = (policy, usage) {
+            reply = with_usage(reply, Usage { remaining: 0, ..usage });
         }
         if self.settings.retry_after {
             let seconds = match policy {
@@ -175,12 +177,6 @@ impl Call<'_> {
             reply = reply.with_header("retry-after", seconds.to_string());
         }
         reply
-    }
-
-    /// Requests left today.
-    fn daily_remaining(&self) -> u64 {
-        let used = self.simulator.limiter().today(self.simulator.clock.now()).0;
-        self.settings.daily_limit.saturating_sub(used)
     }
 
     /// Sleeps, if there is anything to wait for.
@@ -214,7 +210,7 @@ impl Call<'_> {
                 other => other,
             },
             Action::Garbage => Outcome::Answer(Reply::html(200, "Please wait")),
-            Action::RateLimit { policy } => Outcome::Answer(self.refusal(policy)),
+            Action::RateLimit { policy } => Outcome::Answer(self.refusal(policy, usage)),
             Action::Status { status, body, retry_after } => {
                 let reply = match body {
                     Some(text) => Reply::json_text(status, text.into_bytes()),
@@ -233,7 +229,7 @@ impl Call<'_> {
         let Some(body) = read_body(body).await else { return Outcome::Reset };
         let reply = self.dispatch(route, &body, halve).unwrap_or_else(Reply::from);
         Outcome::Answer(match usage {
-            Some(usage) => with_usage(reply, self.settings, usage),
+            Some(usage) => with_usage(reply, usage),
             None => reply,
         })
     }
@@ -242,6 +238,10 @@ impl Call<'_> {
     fn dispatch(&self, route: &Route, body: &[u8], halve: bool) -> Result<Reply, ApiError> {
         let simulator = self.simulator;
         let query = Query::parse(self.query);
+        if let Route::Associations(call, answers_empty) = route {
+            let types = [self.readable_type(&call.from)?, self.readable_type(&call.to)?];
+            return associations::answer(simulator, call, types, &query, body, *answers_empty);
+        }
         if let Some(name) = route.object_type() {
             return self.dispatch_typed(route, self.readable_type(name)?, &query, body, halve);
         }
@@ -272,6 +272,8 @@ impl Call<'_> {
             Route::Get(_, id) => objects::get(simulator, object_type, id, query),
             Route::Search(_) => search::search(simulator, object_type, body, halve),
             Route::BatchRead(_) => batch::read(simulator, object_type, query, body, halve),
+            Route::Merge(_) => lifecycle::merge(simulator, object_type, body),
+            Route::PrivacyDelete(_) => lifecycle::privacy_delete(simulator, object_type, body),
             Route::Properties(_) => Ok(properties::list(simulator, object_type, query)),
             Route::Property(_, name) => properties::get(simulator, object_type, name, query),
             Route::PropertyGroups(_) => Ok(properties::groups(simulator, object_type)),
@@ -300,11 +302,11 @@ impl Call<'_> {
 }
 
 /// Adds the rate-limit headers. Source: HubSpot, "Usage guidelines".
-fn with_usage(reply: Reply, settings: &Settings, usage: Usage) -> Reply {
+fn with_usage(reply: Reply, usage: Usage) -> Reply {
     reply
-        .with_header("x-hubspot-ratelimit-daily", settings.daily_limit.to_string())
+        .with_header("x-hubspot-ratelimit-daily", usage.daily_limit.to_string())
         .with_header("x-hubspot-ratelimit-daily-remaining", usage.daily_remaining.to_string())
         .with_header("x-hubspot-ratelimit-interval-milliseconds", INTERVAL_MS.to_string())
-        .with_header("x-hubspot-ratelimit-max", settings.limit_per_10_seconds.to_string())
+        .with_header("x-hubspot-ratelimit-max", usage.limit.to_string())
         .with_header("x-hubspot-ratelimit-remaining", usage.remaining.to_string())
 }

@@ -4,6 +4,7 @@
 
 use crate::account::{Account, View};
 use crate::generate::text::push_number;
+use crate::http::associations;
 use crate::http::query::Query;
 use crate::http::reply::{ApiError, Reply};
 use crate::object_type::ObjectType;
@@ -51,10 +52,11 @@ pub fn list(
         selection: &selection,
         limit,
         shown: if halve { limit / 2 } else { limit },
+        associations: asked_types(query)?,
     };
     let body = if query.flag("archived") {
         let store = account.store(object_type.kind);
-        let ids = store.bin().range(from..).copied();
+        let ids = store.archived_from(from, simulator.settings().merged_are_archived);
         page.write(ids.filter_map(|id| store.get(&account.world, id)))
     } else {
         page.write(account.store(object_type.kind).live_from(&account.world, from))
@@ -74,6 +76,8 @@ struct Page<'a> {
     limit: usize,
     /// How many of these are shown; fewer only when a fault shortens the page.
     shown: usize,
+    /// Types whose links are shown, by the names the request gave them.
+    associations: AskedTypes,
 }
 
 impl Page<'_> {
@@ -94,6 +98,7 @@ impl Page<'_> {
                 out.push(b',');
             }
             push_record(self.account, self.object_type, self.selection, &view, &mut out);
+            push_links(self.account, self.object_type, view.record.id, &self.associations, &mut out);
         }
         out.push(b']');
         if let Some(id) = next {
@@ -115,6 +120,32 @@ impl Page<'_> {
         out.extend_from_slice(b"&limit=");
         push_number(out, self.limit as u64);
         out.extend_from_slice(b"\"}}");
+    }
+}
+
+/// Types by the names a request gave them.
+type AskedTypes = Vec<(String, &'static ObjectType)>;
+
+/// The types whose links a request wants to see with the records.
+fn asked_types(query: &Query<'_>) -> Result<AskedTypes, ApiError> {
+    let list = query.list("associations");
+    let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
+    names
+        .map(|name| {
+            let found = ObjectType::find(name);
+            let found = found
+                .ok_or_else(|| ApiError::validation(format!("Unable to infer object type from: {name}")));
+            Ok((name.to_owned(), found?))
+        })
+        .collect()
+}
+
+/// Puts a record's links into the JSON object that was just appended.
+fn push_links(account: &Account, object_type: &ObjectType, id: u64, asked: &AskedTypes, out: &mut Vec<u8>) {
+    if let Some(links) = associations::embedded(account, object_type, id, asked)
+        && out.pop_if(|last| *last == b'}').is_some()
+    {
+        out.extend_from_slice(format!(",\"associations\":{links}}}").as_bytes());
     }
 }
 
@@ -159,6 +190,7 @@ pub fn get(
     );
     let mut out = Vec::new();
     push_record(&account, object_type, &selection, &view, &mut out);
+    push_links(&account, object_type, id, &asked_types(query)?, &mut out);
     Ok(Reply::json_text(200, out))
 }
 

@@ -5,6 +5,7 @@
 //! | Family | Legacy | Date version |
 //! | --- | --- | --- |
 //! | objects | `/crm/v3/objects/{type}` | `/crm/objects/2026-09/{type}` |
+//! | associations | `/crm/v4/associations/{from}/{to}/...`, `/crm/v4/objects/{from}/{id}/associations/...` | `/crm/associations/2026-09/...`, `/crm/objects/2026-09/...` |
 //! | properties | `/crm/v3/properties/{type}` | `/crm/properties/2026-09/{type}` |
 //! | pipelines | `/crm/v3/pipelines/{type}` | `/crm/pipelines/2026-09/{type}` |
 //! | owners | `/crm/v3/owners` | `/crm/owners/2026-09` |
@@ -13,6 +14,8 @@
 //! | token | `/oauth/v2/private-apps/get/access-token-info` | |
 
 use percent_encoding::percent_decode_str;
+
+use crate::http::associations::call::Call;
 
 /// Date versions that answer. Source: HubSpot changelog.
 const DATE_VERSIONS: [&str; 3] = ["2025-09", "2026-03", "2026-09"];
@@ -28,6 +31,12 @@ pub enum Route {
     Search(String),
     /// Records by id.
     BatchRead(String),
+    /// Two records that become one.
+    Merge(String),
+    /// A record to remove without trace.
+    PrivacyDelete(String),
+    /// Links between records; the flag is set for versions that answer removals in bulk without a body.
+    Associations(Call, bool),
     /// All definitions.
     Properties(String),
     /// One definition.
@@ -79,6 +88,10 @@ impl Route {
             .collect();
         let segments: Vec<&str> = decoded.iter().map(String::as_str).collect();
         let (family, rest) = split_version(&segments).ok_or(NoRoute::UnknownPath)?;
+        if let Some(call) = Call::find(method, family, rest) {
+            let answers_empty = segments.contains(&"v4") || segments.get(2) == Some(&"2025-09");
+            return Ok(Self::Associations(call?, answers_empty));
+        }
         let (wanted, route) = match_family(family, rest).ok_or(NoRoute::UnknownPath)?;
         if method.eq_ignore_ascii_case(wanted) { Ok(route) } else { Err(NoRoute::WrongMethod) }
     }
@@ -90,6 +103,8 @@ impl Route {
             Self::Get(..) => "get",
             Self::Search(_) => "search",
             Self::BatchRead(_) => "batchRead",
+            Self::Merge(_) | Self::PrivacyDelete(_) => "lifecycle",
+            Self::Associations(..) => "associations",
             Self::Properties(_)
             | Self::Property(..)
             | Self::PropertyGroups(_)
@@ -109,6 +124,8 @@ impl Route {
             | Self::Get(name, _)
             | Self::Search(name)
             | Self::BatchRead(name)
+            | Self::Merge(name)
+            | Self::PrivacyDelete(name)
             | Self::Properties(name)
             | Self::Property(name, _)
             | Self::PropertyGroups(name)
@@ -125,9 +142,16 @@ impl Route {
 /// Takes the version out of a path: what remains is the same for both forms.
 fn split_version<'a>(segments: &'a [&'a str]) -> Option<(&'a str, &'a [&'a str])> {
     match segments {
+        // The older forms of associations have other bodies and are not simulated; the properties of 2025-09 were
+        // answered with 404 by the live service in April 2026, unlike the objects of that version.
+        ["crm", "v3", "associations", ..]
+        | ["crm", "v3", "objects", _, _, "associations", ..]
+        | ["crm", "properties", "2025-09", ..] => None,
         ["crm", "v3", family, rest @ ..] => Some((family, rest)),
-        // Answered with 404 by the live service in April 2026, unlike the objects of that version.
-        ["crm", "properties", "2025-09", ..] => None,
+        ["crm", "v4", "associations", rest @ ..] => Some(("associations", rest)),
+        ["crm", "v4", "objects", rest @ ..] if rest.get(2) == Some(&"associations") => {
+            Some(("objects", rest))
+        }
         ["crm", family, version, rest @ ..] if is_version(version) => Some((family, rest)),
         ["crm-object-schemas", version, "schemas", rest @ ..] if is_version(version) => {
             Some(("schemas", rest))
@@ -150,6 +174,8 @@ fn match_family(family: &str, rest: &[&str]) -> Option<(&'static str, Route)> {
         ("objects", [name]) => ("GET", Route::List(text(name))),
         ("objects", [name, "search"]) => ("POST", Route::Search(text(name))),
         ("objects", [name, "batch", "read"]) => ("POST", Route::BatchRead(text(name))),
+        ("objects", [name, "merge"]) => ("POST", Route::Merge(text(name))),
+        ("objects", [name, "gdpr-delete"]) => ("POST", Route::PrivacyDelete(text(name))),
         ("objects", [name, id]) => ("GET", Route::Get(text(name), text(id))),
         ("properties", [name]) => ("GET", Route::Properties(text(name))),
         ("properties", [name, "groups"]) => ("GET", Route::PropertyGroups(text(name))),
@@ -193,6 +219,21 @@ mod tests {
             assert!(found.is_ok(), "{legacy}");
             assert_eq!(found, Route::find(method, dated));
         }
+    }
+
+    #[test]
+    fn removals_of_associations_have_a_body_from_2026_03_on() {
+        for (version, answers_empty) in [("2025-09", true), ("2026-03", false), ("2026-09", false)] {
+            let path = format!("/crm/associations/{version}/0-1/deals/batch/archive");
+            let found = Route::find("POST", &path);
+            assert!(
+                matches!(found, Ok(Route::Associations(_, empty)) if empty == answers_empty),
+                "{version}"
+            );
+        }
+        let legacy = Route::find("POST", "/crm/v4/associations/0-1/deals/batch/archive");
+        assert!(matches!(legacy, Ok(Route::Associations(_, true))));
+        assert_eq!(Route::find("GET", "/crm/v3/associations/0-1/0-3/labels"), Err(NoRoute::UnknownPath));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! One test per rule the simulator copies from HubSpot, over real HTTP. Each module names where its rules are from.
 
 mod account;
+mod associations;
 mod batch;
 mod control;
 mod determinism;

@@ -81,3 +81,74 @@ async fn keeping_the_primary_id_and_an_untouched_last_modified_are_switches() {
     let merged = sim.get(&format!("/crm/v3/objects/contacts/{id}")).await.json();
     assert_eq!(millis(&merged["updatedAt"]), millis(&primary["updatedAt"]));
 }
+
+#[tokio::test]
+async fn the_api_merges_and_answers_with_the_record_that_remains() {
+    let sim = Sim::small().await;
+    let ids = sim.get("/crm/v3/objects/companies?limit=3").await.ids();
+    let body = json!({ "primaryObjectId": ids[0].to_string(), "objectIdToMerge": ids[1].to_string() });
+    let answer = sim.post("/crm/objects/2026-09/companies/merge", &body).await;
+    assert_eq!(answer.status, 200);
+    let survivor = number(&answer.json()["id"]);
+    let aliased = sim.get(&format!("/crm/v3/objects/companies/{}", ids[1])).await.json();
+    assert_eq!(number(&aliased["id"]), survivor);
+    let body = json!({ "primaryObjectId": ids[2].to_string(), "objectIdToMerge": "77" });
+    assert_eq!(sim.post("/crm/objects/2026-09/companies/merge", &body).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_kept_primary_id_is_not_among_the_merged_ones() {
+    let sim = Sim::small().await;
+    sim.set(json!({ "mergeKeepsPrimaryId": true })).await;
+    let (_, other, id) = merge_two(&sim).await;
+    let path = format!("/crm/v3/objects/contacts/{id}?properties=hs_merged_object_ids");
+    assert_eq!(sim.get(&path).await.json()["properties"]["hs_merged_object_ids"], other["id"]);
+}
+
+#[tokio::test]
+async fn merged_away_ids_are_archived_only_when_switched_and_for_ninety_days() {
+    let sim = Sim::small().await;
+    let (primary, other, _) = merge_two(&sim).await;
+    let deleted = sim.get("/crm/v3/objects/contacts?limit=1").await.ids()[0];
+    sim.control("DELETE", &format!("objects/contacts/{deleted}"), &json!({})).await;
+    let archived = async || sim.get("/crm/v3/objects/contacts?archived=true").await;
+    assert_eq!(archived().await.ids(), [deleted]);
+    sim.set(json!({ "mergedAreArchived": true })).await;
+    let mut expected = vec![number(&primary["id"]), number(&other["id"]), deleted];
+    expected.sort_unstable();
+    assert_eq!(archived().await.ids(), expected);
+    assert!(archived().await.json()["results"][0]["archivedAt"].is_string());
+    sim.control("POST", "clock/advance", &json!({ "ms": 91_i64 * 86_400_000 })).await;
+    assert!(archived().await.ids().is_empty());
+}
+
+#[tokio::test]
+async fn a_privacy_deletion_leaves_nothing_by_id_by_address_and_from_the_bin() {
+    let sim = Sim::small().await;
+    let truth = sim.truth("contacts").await;
+    let with_email: Vec<&Value> =
+        truth.iter().filter(|line| line["properties"]["email"].is_string()).take(3).collect();
+    let path = "/crm/objects/2026-09/contacts/gdpr-delete";
+    sim.control("DELETE", &format!("objects/contacts/{}", with_email[2]["id"].as_str().unwrap()), &json!({}))
+        .await;
+    let by_email = json!({ "objectId": with_email[0]["properties"]["email"], "idProperty": "email" });
+    for body in
+        [by_email, json!({ "objectId": with_email[1]["id"] }), json!({ "objectId": with_email[2]["id"] })]
+    {
+        assert_eq!(sim.post(path, &body).await.status, 204);
+    }
+    for line in with_email {
+        let id = line["id"].as_str().unwrap();
+        for query in ["", "?archived=true"] {
+            assert_eq!(sim.get(&format!("/crm/v3/objects/contacts/{id}{query}")).await.status, 404);
+        }
+        let batch =
+            sim.post("/crm/v3/objects/contacts/batch/read", &json!({ "inputs": [{ "id": id }] })).await;
+        assert_eq!(batch.status, 207);
+    }
+    assert!(sim.get("/crm/v3/objects/contacts?archived=true").await.ids().is_empty());
+    let unknown = json!({ "objectId": "nobody@example.test", "idProperty": "email" });
+    assert_eq!(sim.post(path, &unknown).await.status, 204, "an unknown address is blocked");
+    assert_eq!(sim.post(path, &json!({ "objectId": "77" })).await.status, 404);
+    assert_eq!(sim.post("/crm/v3/objects/deals/gdpr-delete", &json!({ "objectId": "77" })).await.status, 404);
+}

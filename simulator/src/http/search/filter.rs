@@ -1,5 +1,6 @@
 //! Which records match.
 
+use crate::account::associations::edit::primary_property;
 use crate::account::{Found, View};
 use crate::catalogue::{Catalogue, PropertyIndex, ValueType};
 use crate::clock::Millis;
@@ -290,12 +291,7 @@ fn contains_token(text: &str, token: &str) -> bool {
 /// The property that mirrors the primary association a pseudo-property names.
 fn association_property(object_type: &ObjectType, name: &str) -> Option<&'static str> {
     let other = ObjectType::find(name.strip_prefix("associations.")?)?;
-    match (object_type.kind, other.kind) {
-        (Kind::Contact, Kind::Company) => Some("associatedcompanyid"),
-        (Kind::Deal, Kind::Company) => Some("hs_primary_associated_company"),
-        (Kind::Ticket, Kind::Company) => Some("hs_primary_company_id"),
-        _ => None,
-    }
+    (other.kind == Kind::Company).then(|| primary_property(object_type.kind)).flatten()
 }
 
 /// A value as number: times in epoch milliseconds.
