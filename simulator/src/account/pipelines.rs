@@ -52,7 +52,7 @@ pub fn of_a_fresh_portal(kind: Kind) -> Vec<Pipeline> {
     match kind {
         Kind::Contact => vec![lifecycle("contacts-lifecycle-pipeline")],
         Kind::Company => vec![lifecycle("companies-lifecycle-pipeline")],
-        Kind::Deal | Kind::Ticket => pipelines_of(kind),
+        _ => pipelines_of(kind),
     }
 }
 

@@ -183,7 +183,11 @@ fn pair_of([first, second]: &[String; 2]) -> Option<Pair> {
 
 /// The first line of a world's file.
 fn world_line(world: &World) -> Line {
-    let counts = TYPES.iter().map(|object_type| world.count(object_type.kind)).collect();
+    let mut counts: Vec<u64> = TYPES.iter().map(|object_type| world.count(object_type.kind)).collect();
+    // A type added to the simulator does not make older files those of another world.
+    while counts.len() > 4 && counts.last() == Some(&0) {
+        counts.pop();
+    }
     Line::World { seed: world.seed(), counts }
 }
 

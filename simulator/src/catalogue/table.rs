@@ -3,6 +3,8 @@
 //! A line has eight columns split by tabs: name, label, type, field type, group, flags, options, and how values are
 //! generated (see [`crate::generate::rule`]). `-` stands for none, `+name` for a list in `options.tsv`.
 //!
+//! A table several types share has `@` and their names, or `@*`, before each line.
+//!
 //! Flags: `r` read-only value, `h` hidden, `c` calculated, `x` external options, `u` unique values, `f` form field,
 //! `n` cannot be archived, `d` definition may be edited, `o` read-only options, `m` made by the portal, `$` money,
 //! `@TYPE` refers to records of a type.
@@ -26,11 +28,21 @@ pub fn read(object_type: &ObjectType) -> Result<Vec<Property>> {
     let sets = option_sets()?;
     let lines = object_type.property_table.lines().filter(|line| !line.starts_with('#'));
     lines
+        .filter_map(|line| own_line(object_type, line))
         .map(|line| {
             parse_line(line, &sets)
                 .with_context(|| format!("in the {} table, line {line:?}", object_type.plural))
         })
         .collect()
+}
+
+/// The part of a line that is about a type; `None` for a line of a shared table that is about others.
+fn own_line<'a>(object_type: &ObjectType, line: &'a str) -> Option<&'a str> {
+    let Some((types, rest)) = line.strip_prefix('@').and_then(|line| line.split_once('\t')) else {
+        return Some(line);
+    };
+    let is_meant = types == "*" || types.split(',').any(|name| name == object_type.plural);
+    is_meant.then_some(rest)
 }
 
 /// Option lists by name.

@@ -95,9 +95,9 @@ const TICKET_PIPELINES: &[Pipeline] = &[Pipeline {
 /// Pipelines of a type in a fresh account; none for types that go through the lifecycle instead.
 pub const fn pipelines(kind: Kind) -> &'static [Pipeline] {
     match kind {
-        Kind::Contact | Kind::Company => &[],
         Kind::Deal => DEAL_PIPELINES,
         Kind::Ticket => TICKET_PIPELINES,
+        _ => &[],
     }
 }
 
@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn a_record_enters_its_stages_in_order_and_leaves_all_but_the_present_one() {
-        let world = World::new(7, [300; 4]);
+        let world = World::new(7, &[300; 4]);
         for record in records(&world) {
             let path = Path::of(&record);
             let mut earlier = record.created_at;

@@ -111,18 +111,14 @@ pub fn push_zip(out: &mut Vec<u8>, record: &Record<'_>) {
 
 /// Appends the address of a page about the record on a professional network.
 pub fn push_profile(out: &mut Vec<u8>, record: &Record<'_>) {
-    match record.kind {
-        Kind::Company => {
-            out.extend_from_slice(b"https://network.example/company/");
-            push_number(out, record.index);
-        }
-        Kind::Contact | Kind::Deal | Kind::Ticket => {
-            out.extend_from_slice(b"https://network.example/in/");
-            out.extend_from_slice(record.first_name().1.as_bytes());
-            out.push(b'-');
-            out.extend_from_slice(record.last_name().1.as_bytes());
-            out.push(b'-');
-            push_number(out, record.index);
-        }
+    if record.kind == Kind::Company {
+        out.extend_from_slice(b"https://network.example/company/");
+    } else {
+        out.extend_from_slice(b"https://network.example/in/");
+        out.extend_from_slice(record.first_name().1.as_bytes());
+        out.push(b'-');
+        out.extend_from_slice(record.last_name().1.as_bytes());
+        out.push(b'-');
     }
+    push_number(out, record.index);
 }

@@ -86,6 +86,7 @@ impl<'world> Record<'world> {
         let index = match self.kind {
             Kind::Company => return Some(*self),
             Kind::Contact | Kind::Deal | Kind::Ticket => self.world.company_of(self.index)?,
+            _ => return None,
         };
         Some(self.world.generated(Kind::Company, index))
     }

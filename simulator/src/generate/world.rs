@@ -2,7 +2,7 @@
 
 use crate::clock::{DAY_MS, Millis};
 use crate::generate::Record;
-use crate::object_type::{Kind, ObjectType, TYPES};
+use crate::object_type::{Kind, ObjectType, TYPE_COUNT};
 use crate::random::{below, mix};
 
 /// First moment a generated record can have been created: 2019-03-04T08:00:00Z.
@@ -31,13 +31,15 @@ mod salt {
 pub struct World {
     /// What everything is drawn from.
     seed: u64,
-    /// Records per type, in the order of [`TYPES`].
-    counts: [u64; TYPES.len()],
+    /// Records per type, in the order of [`Kind`].
+    counts: [u64; TYPE_COUNT],
 }
 
 impl World {
-    /// The world of a seed.
-    pub const fn new(seed: u64, counts: [u64; TYPES.len()]) -> Self {
+    /// The world of a seed, with this many records per type in the order of [`Kind`]; none of those not told.
+    pub fn new(seed: u64, told: &[u64]) -> Self {
+        let mut counts = [0; TYPE_COUNT];
+        counts.iter_mut().zip(told).for_each(|(count, told)| *count = *told);
         Self { seed, counts }
     }
 
@@ -172,7 +174,7 @@ mod tests {
     use super::*;
 
     fn world() -> World {
-        World::new(42, [10_000, 300, 500, 100])
+        World::new(42, &[10_000, 300, 500, 100])
     }
 
     #[test]

@@ -15,3 +15,4 @@ mod official_client;
 mod program;
 mod search;
 mod state;
+mod types;

@@ -47,7 +47,7 @@ pub const fn primary_property(kind: Kind) -> Option<&'static str> {
         Kind::Contact => Some("associatedcompanyid"),
         Kind::Deal => Some("hs_primary_associated_company"),
         Kind::Ticket => Some("hs_primary_company_id"),
-        Kind::Company => None,
+        _ => None,
     }
 }
 

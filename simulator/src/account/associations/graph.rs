@@ -51,7 +51,7 @@ const fn most_rounds(index: u64, targets: u64) -> bool {
 }
 
 /// Every ordinary way; all pairs the seed links.
-static SLOTS: [Slot; 9] = [
+static SLOTS: [Slot; 16] = [
     slot(Kind::Contact, Kind::Company, straight, most_rounds, true),
     slot(
         Kind::Contact,
@@ -67,6 +67,13 @@ static SLOTS: [Slot; 9] = [
     slot(Kind::Deal, Kind::Contact, second_colleague, |index, _| index % 4 > 2, false),
     slot(Kind::Ticket, Kind::Contact, straight, |index, _| index % 3 > 0, false),
     slot(Kind::Ticket, Kind::Deal, straight, |index, _| index % 5 == 0, false),
+    slot(Kind::LineItem, Kind::Deal, straight, |_, _| true, false),
+    slot(Kind::Task, Kind::Contact, straight, |_, _| true, false),
+    slot(Kind::Note, Kind::Contact, straight, |_, _| true, false),
+    slot(Kind::Meeting, Kind::Contact, straight, |_, _| true, false),
+    slot(Kind::Call, Kind::Contact, straight, |_, _| true, false),
+    slot(Kind::Email, Kind::Contact, straight, |_, _| true, false),
+    slot(Kind::Quote, Kind::Deal, straight, |_, _| true, false),
 ];
 
 /// Shortens the table above.
@@ -139,7 +146,7 @@ mod tests {
     #[test]
     fn every_link_is_found_from_both_ends() {
         for counts in [[200, 12, 90, 40], [7, 3, 50, 9], [0, 3, 5, 5], [5, 0, 5, 5]] {
-            let world = World::new(7, counts);
+            let world = World::new(7, &counts);
             for slot in &SLOTS {
                 let end = world.count(slot.from) + 10;
                 let forward: Vec<(u64, u64)> =
