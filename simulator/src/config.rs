@@ -24,6 +24,7 @@ Control API (JSON, no token), for example with curl:
   POST   /_sim/mutate                       {\"type\":\"contacts\",\"count\":100,\"seed\":7}
          all at once: \"sameMillisecond\":true or \"lastModified\":epoch ms
   POST   /_sim/touch                        {\"type\":\"contacts\",\"count\":9}: last-modified alone
+  POST   /_sim/recalculate                  {\"type\",\"count\"}: calculated values, silently
   POST   /_sim/silent                       {\"type\",\"id\",\"properties\"}: all but last-modified
   POST   /_sim/raw/{type}/{id}              {\"json\":\"...\"} in place of a record; DELETE undoes
   GET    /_sim/associations/{from}/{to}     links as they are, one line each

@@ -1,7 +1,7 @@
 //! The HTTP surface: who is let in, which handler answers, and what the answers look like.
 //!
 //! `server` owns sockets, `gate` the order in which a request is judged, `route` the table of paths; the other
-//! modules answer one family each. Writes, webhook settings and the journal are further families:
+//! modules answer one family each. Record writes, webhook settings and the journal are further families:
 //! one more arm in `route`, one more module here.
 
 pub mod account_info;
@@ -9,6 +9,7 @@ pub mod associations;
 pub mod batch;
 pub mod body;
 pub mod control;
+pub mod definitions;
 pub mod gate;
 pub mod lifecycle;
 pub mod objects;

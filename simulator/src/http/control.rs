@@ -9,6 +9,7 @@
 //! | `GET truth/{type}`, `GET count/{type}` | what the records really are |
 //! | `POST objects/{type}`, `PATCH`/`DELETE objects/{type}/{id}`, `POST .../restore`, `POST .../purge`, `POST objects/{type}/merge` | changes to single records |
 //! | `POST mutate`, `POST touch`, `POST silent` | changes to many, of last-modified alone, without last-modified |
+//! | `POST recalculate` | new values of calculated properties of many, without last-modified |
 //! | `POST`/`DELETE raw/{type}/{id}` | literal JSON in place of a record |
 //! | `associations/{from}/{to}`, `labels/{from}/{to}` | links and labels, see `associations` |
 //! | `PATCH properties/{type}/{name}` | definitions |
@@ -91,7 +92,7 @@ fn dispatch(simulator: &Arc<Simulator>, method: &str, path: &[&str], query: &Que
         }
         ("GET", ["truth", name]) => Ok(truth::stream(simulator, object_type(name)?, query.flag("archived"))),
         ("GET", ["count", name]) => Ok(truth::count(simulator, object_type(name)?)),
-        (_, ["objects" | "mutate" | "touch" | "silent" | "raw", ..]) => {
+        (_, ["objects" | "mutate" | "touch" | "recalculate" | "silent" | "raw", ..]) => {
             records::dispatch(simulator, method, path, body)
         }
         (_, ["associations" | "labels", ..]) => associations::dispatch(simulator, method, path, body),

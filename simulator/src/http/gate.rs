@@ -22,7 +22,8 @@ use crate::http::query::Query;
 use crate::http::reply::{ApiError, Reply};
 use crate::http::route::{NoRoute, Route};
 use crate::http::{
-    account_info, associations, batch, control, lifecycle, objects, owners, pipelines, properties, search,
+    account_info, associations, batch, control, definitions, lifecycle, objects, owners, pipelines,
+    properties, search,
 };
 use crate::limits::{Admission, INTERVAL_MS, Policy, Quota, Usage};
 use crate::object_type::ObjectType;
@@ -274,6 +275,7 @@ impl Call<'_> {
             Route::BatchRead(_) => batch::read(simulator, object_type, query, body, halve),
             Route::Merge(_) => lifecycle::merge(simulator, object_type, body),
             Route::PrivacyDelete(_) => lifecycle::privacy_delete(simulator, object_type, body),
+            Route::Define(_, change) => definitions::answer(simulator, object_type, change, body),
             Route::Properties(_) => Ok(properties::list(simulator, object_type, query)),
             Route::Property(_, name) => properties::get(simulator, object_type, name, query),
             Route::PropertyGroups(_) => Ok(properties::groups(simulator, object_type)),

@@ -117,7 +117,7 @@ fn spaced(name: &str) -> String {
 }
 
 /// The body HubSpot answers with. HubSpot's own definitions say so and often leave `archived` out.
-fn to_json(property: &Property) -> Value {
+pub fn to_json(property: &Property) -> Value {
     let flags = property.flags;
     let times = moment_text(FIRST_CREATED);
     let mut document = json!({

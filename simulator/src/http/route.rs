@@ -16,6 +16,7 @@
 use percent_encoding::percent_decode_str;
 
 use crate::http::associations::call::Call;
+use crate::http::definitions::Change;
 
 /// Date versions that answer. Source: HubSpot changelog.
 const DATE_VERSIONS: [&str; 3] = ["2025-09", "2026-03", "2026-09"];
@@ -37,6 +38,8 @@ pub enum Route {
     PrivacyDelete(String),
     /// Links between records; the flag is set for versions that answer removals in bulk without a body.
     Associations(Call, bool),
+    /// A change to the definitions of a type.
+    Define(String, Change),
     /// All definitions.
     Properties(String),
     /// One definition.
@@ -92,6 +95,11 @@ impl Route {
             let answers_empty = segments.contains(&"v4") || segments.get(2) == Some(&"2025-09");
             return Ok(Self::Associations(call?, answers_empty));
         }
+        if let Some((name, tail)) = rest.split_first()
+            && let Some(change) = Change::find(method, family, tail)
+        {
+            return Ok(Self::Define((*name).to_owned(), change));
+        }
         let (wanted, route) = match_family(family, rest).ok_or(NoRoute::UnknownPath)?;
         if method.eq_ignore_ascii_case(wanted) { Ok(route) } else { Err(NoRoute::WrongMethod) }
     }
@@ -110,6 +118,7 @@ impl Route {
             | Self::PropertyGroups(_)
             | Self::PropertyBatchRead(_) => "properties",
             Self::Pipelines(_) | Self::Pipeline(..) | Self::Stages(..) | Self::Stage(..) => "pipelines",
+            Self::Define(..) => "definitions",
             Self::Owners | Self::Owner(_) => "owners",
             Self::Schemas | Self::Schema(_) => "schemas",
             Self::AccountDetails | Self::DailyUsage => "account",
@@ -126,6 +135,7 @@ impl Route {
             | Self::BatchRead(name)
             | Self::Merge(name)
             | Self::PrivacyDelete(name)
+            | Self::Define(name, _)
             | Self::Properties(name)
             | Self::Property(name, _)
             | Self::PropertyGroups(name)

@@ -4,6 +4,7 @@ mod account;
 mod associations;
 mod batch;
 mod control;
+mod definitions;
 mod determinism;
 mod errors;
 mod faults;

@@ -55,6 +55,7 @@ pub fn dispatch(simulator: &Simulator, method: &str, path: &[&str], body: &[u8])
         }
         ("POST", ["mutate"]) => mutate(simulator, body),
         ("POST", ["touch"]) => touch(simulator, body),
+        ("POST", ["recalculate"]) => recalculate(simulator, body),
         ("POST", ["silent"]) => silent(simulator, body),
         ("POST", ["raw", name, id]) => {
             let Raw { json } = read(body)?;
@@ -215,6 +216,15 @@ fn touch(simulator: &Simulator, body: &[u8]) -> Done {
     let kind = object_type(&request.object_type)?.kind;
     let moment = simulator.moment();
     let ids = simulator.account_mut().touch_many(kind, request.count, request.seed, moment);
+    Ok(ids_reply(&ids))
+}
+
+/// `POST recalculate`; the body is that of `POST touch`.
+fn recalculate(simulator: &Simulator, body: &[u8]) -> Done {
+    let request: Touch = read(body)?;
+    let kind = object_type(&request.object_type)?.kind;
+    let moment = simulator.moment();
+    let ids = simulator.account_mut().recalculate(kind, request.count, request.seed, moment);
     Ok(ids_reply(&ids))
 }
 
