@@ -255,6 +255,11 @@ async fn links_are_made_and_taken_away_one_by_one_and_in_bulk() {
     assert_eq!((made.status, is_linked().await), (201, true));
     let gone = sim.post("/crm/associations/2026-03/tickets/contacts/batch/archive", &input).await;
     assert_eq!((gone.status, &gone.json()["status"], is_linked().await), (200, &json!("COMPLETE"), false));
+    let mut half = create.clone();
+    half["inputs"].as_array_mut().unwrap().push(json!({ "from": { "id": ticket }, "to": { "id": contact },
+        "types": [{ "associationCategory": "USER_DEFINED", "associationTypeId": 9_999 }] }));
+    let refused = sim.post("/crm/associations/2026-03/tickets/contacts/batch/create", &half).await;
+    assert_eq!((refused.status, is_linked().await), (400, false), "all or nothing");
     let bad = json!({ "inputs": [{ "from": { "id": ticket }, "to": { "id": "77" } }] });
     let refused = sim.post("/crm/v4/associations/tickets/contacts/batch/associate/default", &bad).await;
     assert_eq!(refused.status, 400);

@@ -122,6 +122,16 @@ impl Account {
         Ok(())
     }
 
+    /// Whether the pair has all labels an edit names.
+    pub fn check_labels(&self, from: End, to: End, edit: &LinkEdit) -> Result<(), LinkError> {
+        match edit {
+            LinkEdit::Replace(named) | LinkEdit::RemoveLabels(named) => {
+                self.keys_of(from, to, named).map(drop)
+            }
+            LinkEdit::Plain | LinkEdit::Remove => Ok(()),
+        }
+    }
+
     /// The live record an end stands for.
     fn live_end(&self, (kind, id): End) -> Result<End, LinkError> {
         let id = self.store(kind).survivor(id);

@@ -1,6 +1,6 @@
 //! Changing associations.
 //!
-//! Source: HubSpot, "Associate records". A batch that names a record that is not there changes nothing.
+//! Source: HubSpot, "Associate records". A batch that names a record or label that is not there changes nothing.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -142,7 +142,7 @@ fn read_changes(
 /// How an answer shows what became of a pair.
 type Shown = fn(&Account, Types<'_>, &Change) -> Value;
 
-/// Makes changes, or none when one of them names a record that does not exist.
+/// Makes changes, or none when one of them names a record or label that does not exist.
 fn apply(
     simulator: &Simulator,
     types: Types<'_>,
@@ -153,6 +153,9 @@ fn apply(
     let moment = simulator.moment();
     let mut account = simulator.account_mut();
     check_ends(&account, changes)?;
+    for Change { from, to, edit } in changes {
+        account.check_labels(*from, *to, edit).map_err(|error| complaint(&error, types))?;
+    }
     for Change { from, to, edit } in changes {
         account.edit_link(*from, *to, edit, moment).map_err(|error| complaint(&error, types))?;
     }
