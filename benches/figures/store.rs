@@ -162,6 +162,7 @@ fn contact(id: ObjectId, random: &mut ChaCha8Rng) -> Record {
         updated_at: created(),
         archived: false,
         archived_at: None,
+        read_at: DateTime::UNIX_EPOCH,
     }
 }
 

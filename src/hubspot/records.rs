@@ -12,6 +12,7 @@ use super::transport::Call;
 use super::wire::Malformed;
 use super::wire::page::{parse_batch, parse_list, parse_search, parse_total};
 use super::{BatchRead, HubSpotClient, HubSpotError, Priority, RecordPage, SearchPage};
+use crate::clock;
 use crate::model::{Cursor, ObjectId, ObjectType, Window};
 
 /// Records per page of a listing and per batch read, the most HubSpot allows. Source: HubSpot, "Using object APIs".
@@ -19,6 +20,36 @@ pub const RECORD_PAGE: usize = 100;
 
 /// Hits per page of a search, the most HubSpot allows. Source: HubSpot, "Search the CRM".
 pub const SEARCH_PAGE: usize = 200;
+
+/// The property every record has. Asking for it alone keeps an answer small; asking for none brings the default ones.
+const ID: &str = "hs_object_id";
+
+/// Which records of a type are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Bin {
+    /// Those that are not deleted.
+    Live,
+    /// Those in the recycle bin.
+    Archived,
+}
+
+impl Bin {
+    /// The end of the query string.
+    const fn parameter(self) -> &'static str {
+        match self {
+            Self::Live => "",
+            Self::Archived => "&archived=true",
+        }
+    }
+
+    /// How sentences call such records.
+    const fn adjective(self) -> &'static str {
+        match self {
+            Self::Live => "",
+            Self::Archived => "archived ",
+        }
+    }
+}
 
 /// HTTP status of a URL that is too long.
 const URI_TOO_LONG: u16 = 414;
@@ -37,7 +68,7 @@ impl HubSpotClient {
         after: Option<&Cursor>,
         priority: Priority,
     ) -> Result<RecordPage, HubSpotError> {
-        let call = self.list_call(object_type, properties, after, priority);
+        let call = self.list_call(object_type, properties, after, Bin::Live, priority);
         let length = self.shared.transport.url(&call.path, &call.query).len();
         if length <= self.shared.url_budget.load(Ordering::Relaxed) {
             match self.list_page(&call, after).await {
@@ -58,8 +89,7 @@ impl HubSpotClient {
         after: Option<&Cursor>,
         priority: Priority,
     ) -> Result<RecordPage, HubSpotError> {
-        // Naming one property keeps the answer small; naming none would bring the default set.
-        let call = self.list_call(object_type, &["hs_object_id".to_owned()], after, priority);
+        let call = self.list_call(object_type, &[ID.to_owned()], after, Bin::Live, priority);
         let mut page = self.list_page(&call, after).await?;
         let ids: Vec<ObjectId> = page.records.iter().map(|record| record.id).collect();
         let mut batch = self.read_records(object_type, properties, &ids, priority).await?;
@@ -71,15 +101,28 @@ impl HubSpotClient {
         Ok(page)
     }
 
+    /// A page of at most 100 records in the recycle bin, in ascending id order, with no property but the id: what was
+    /// deleted within the last 90 days, and when. Where merged-away ids appear in it is not documented.
+    pub async fn list_archived(
+        &self,
+        object_type: &ObjectType,
+        after: Option<&Cursor>,
+        priority: Priority,
+    ) -> Result<RecordPage, HubSpotError> {
+        let call = self.list_call(object_type, &[ID.to_owned()], after, Bin::Archived, priority);
+        self.list_page(&call, after).await
+    }
+
     /// The call for a page of a listing.
     fn list_call(
         &self,
         object_type: &ObjectType,
         properties: &[String],
         after: Option<&Cursor>,
+        bin: Bin,
         priority: Priority,
     ) -> Call {
-        let mut query = format!("limit={RECORD_PAGE}");
+        let mut query = format!("limit={RECORD_PAGE}{}", bin.parameter());
         if let Some(Cursor(after)) = after {
             query += "&after=";
             percent_encode(after, &mut query);
@@ -88,13 +131,19 @@ impl HubSpotClient {
             query += if index == 0 { "&properties=" } else { "," };
             percent_encode(name, &mut query);
         }
-        Call::get(format!("list {object_type}"), self.shared.paths.records(object_type), query, priority)
+        Call::get(
+            format!("list {}{object_type}", bin.adjective()),
+            self.shared.paths.records(object_type),
+            query,
+            priority,
+        )
     }
 
     /// Sends the call for a page. A cursor that stays where it is would never end, so it is an error.
     async fn list_page(&self, call: &Call, after: Option<&Cursor>) -> Result<RecordPage, HubSpotError> {
+        let read_at = clock::now();
         let decode = |body: &[u8]| {
-            let page = parse_list(body)?;
+            let page = parse_list(body, read_at)?;
             advances(after, page.next.as_ref())?;
             Ok(page)
         };
@@ -107,6 +156,29 @@ impl HubSpotClient {
         object_type: &ObjectType,
         properties: &[String],
         ids: &[ObjectId],
+        priority: Priority,
+    ) -> Result<BatchRead, HubSpotError> {
+        self.read_batch(object_type, properties, ids, Bin::Live, priority).await
+    }
+
+    /// The records in the recycle bin behind at most 100 ids, with the named properties. Live ones are missing.
+    pub async fn read_archived(
+        &self,
+        object_type: &ObjectType,
+        properties: &[String],
+        ids: &[ObjectId],
+        priority: Priority,
+    ) -> Result<BatchRead, HubSpotError> {
+        self.read_batch(object_type, properties, ids, Bin::Archived, priority).await
+    }
+
+    /// A batch read.
+    async fn read_batch(
+        &self,
+        object_type: &ObjectType,
+        properties: &[String],
+        ids: &[ObjectId],
+        bin: Bin,
         priority: Priority,
     ) -> Result<BatchRead, HubSpotError> {
         /// The body of a batch read.
@@ -132,8 +204,11 @@ impl HubSpotClient {
         let inputs = asked.iter().map(|id| Input { id: id.to_string() }).collect();
         let body = to_body(&Question { properties, inputs });
         let path = self.shared.paths.batch_read(object_type);
-        let call = Call::read_by_post(format!("read {object_type}"), path, body, priority);
-        self.send(&call, |body| parse_batch(body, &asked)).await
+        let mut call =
+            Call::read_by_post(format!("read {}{object_type}", bin.adjective()), path, body, priority);
+        bin.parameter().trim_start_matches('&').clone_into(&mut call.query);
+        let read_at = clock::now();
+        self.send(&call, |body| parse_batch(body, &asked, read_at)).await
     }
 
     /// The next records after `after` in ascending id order whose last modification lies in `window`.

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tracing::warn;
@@ -45,10 +46,10 @@ struct ListPage<'a> {
     paging: Option<Paging<'a>>,
 }
 
-/// Parses a page of a listing.
-pub(in crate::hubspot) fn parse_list(body: &[u8]) -> Result<RecordPage, Malformed> {
+/// Parses a page of a listing that was asked for at `read_at`.
+pub(in crate::hubspot) fn parse_list(body: &[u8], read_at: DateTime<Utc>) -> Result<RecordPage, Malformed> {
     let page: ListPage<'_> = parse(body)?;
-    let (records, rejected) = parse_records(&page.results);
+    let (records, rejected) = parse_records(&page.results, read_at);
     Ok(RecordPage { records, rejected, next: Paging::cursor(page.paging) })
 }
 
@@ -148,16 +149,20 @@ impl<'a> Absences<'a> {
     }
 }
 
-/// Parses a batch read of the distinct ids `asked`.
+/// Parses a batch read of the distinct ids `asked`, as it was at `read_at`.
 ///
 /// The caller takes a missing id as a sign of a deletion. One that is left out for any other reason is therefore a
 /// rejected record, and an answer that is not complete is refused as a whole.
-pub(in crate::hubspot) fn parse_batch(body: &[u8], asked: &[ObjectId]) -> Result<BatchRead, Malformed> {
+pub(in crate::hubspot) fn parse_batch(
+    body: &[u8],
+    asked: &[ObjectId],
+    read_at: DateTime<Utc>,
+) -> Result<BatchRead, Malformed> {
     let answer: BatchAnswer<'_> = parse(body)?;
     if let Some(status) = answer.status.text().filter(|status| *status != "COMPLETE") {
         return Err(Malformed(format!("the batch is {status}, not COMPLETE")));
     }
-    let (mut records, mut rejected) = parse_records(&answer.results);
+    let (mut records, mut rejected) = parse_records(&answer.results, read_at);
     // Asking for a merged-away id and for its survivor yields the survivor twice.
     let mut seen = HashSet::with_capacity(records.len());
     records.retain(|record| seen.insert(record.id));
@@ -225,8 +230,6 @@ pub(in crate::hubspot) fn parse_total(body: &[u8]) -> Result<u64, Malformed> {
 
 #[cfg(test)]
 mod tests {
-    use chrono::{DateTime, Utc};
-
     use super::*;
 
     /// A record's JSON.
@@ -241,7 +244,7 @@ mod tests {
             record("7"),
             record("9")
         );
-        let page = parse_list(body.as_bytes()).unwrap();
+        let page = parse_list(body.as_bytes(), DateTime::UNIX_EPOCH).unwrap();
         assert_eq!(page.records.iter().map(|record| record.id.0).collect::<Vec<_>>(), [7, 9]);
         assert_eq!(page.rejected[0].id, "8");
         assert_eq!(page.next, Some(Cursor("10".to_owned())));
@@ -250,7 +253,8 @@ mod tests {
     #[test]
     fn the_last_page_has_no_cursor_whatever_form_that_takes() {
         for paging in ["", r#", "paging": null"#, r#", "paging": {}"#, r#", "paging": {"next": null}"#] {
-            let page = parse_list(format!(r#"{{"results": []{paging}}}"#).as_bytes()).unwrap();
+            let page =
+                parse_list(format!(r#"{{"results": []{paging}}}"#).as_bytes(), DateTime::UNIX_EPOCH).unwrap();
             assert_eq!(page.next, None, "{paging}");
         }
     }
@@ -258,9 +262,9 @@ mod tests {
     #[test]
     fn a_page_without_results_is_malformed() {
         for body in ["{}", r#"{"results": null}"#, "[]", "", "<html>", r#"{"results": [{"id": "1"#] {
-            assert!(parse_list(body.as_bytes()).is_err(), "{body}");
+            assert!(parse_list(body.as_bytes(), DateTime::UNIX_EPOCH).is_err(), "{body}");
         }
-        assert!(parse_list(b"{\"results\": [\"\xff\"]}").is_err());
+        assert!(parse_list(b"{\"results\": [\"\xff\"]}", DateTime::UNIX_EPOCH).is_err());
     }
 
     #[test]
@@ -273,7 +277,8 @@ mod tests {
             record("4"),
             record("9")
         );
-        let batch = parse_batch(body.as_bytes(), &[4, 5, 6, 7, 9].map(ObjectId)).unwrap();
+        let batch =
+            parse_batch(body.as_bytes(), &[4, 5, 6, 7, 9].map(ObjectId), DateTime::UNIX_EPOCH).unwrap();
         assert_eq!(batch.records.iter().map(|record| record.id.0).collect::<Vec<_>>(), [9, 4]);
         assert_eq!(batch.missing, [5, 6].map(ObjectId));
         assert_eq!(batch.rejected.len(), 1);
@@ -281,7 +286,9 @@ mod tests {
 
     #[test]
     fn an_empty_complete_batch_means_that_nothing_was_found() {
-        let batch = parse_batch(br#"{"status": "COMPLETE", "results": []}"#, &[ObjectId(1)]).unwrap();
+        let batch =
+            parse_batch(br#"{"status": "COMPLETE", "results": []}"#, &[ObjectId(1)], DateTime::UNIX_EPOCH)
+                .unwrap();
         assert_eq!(batch.missing, [ObjectId(1)]);
     }
 
@@ -294,7 +301,7 @@ mod tests {
                 {{"category": "INTERNAL_ERROR", "context": {{"ids": ["3"]}}}}]}}"#,
             record("1")
         );
-        let batch = parse_batch(body.as_bytes(), &[1, 2, 3, 4].map(ObjectId)).unwrap();
+        let batch = parse_batch(body.as_bytes(), &[1, 2, 3, 4].map(ObjectId), DateTime::UNIX_EPOCH).unwrap();
         assert_eq!(batch.missing, [2, 4].map(ObjectId));
         assert_eq!(batch.rejected.len(), 1);
         assert_eq!(batch.rejected[0].id, "3");
@@ -310,7 +317,7 @@ mod tests {
         ] {
             let not_found = r#"{"category": "OBJECT_NOT_FOUND", "context": {"ids": ["2"]}}"#;
             let body = format!(r#"{{"results": [{}], "errors": [{error}, {not_found}]}}"#, record("1"));
-            let batch = parse_batch(body.as_bytes(), &[1, 2, 3].map(ObjectId)).unwrap();
+            let batch = parse_batch(body.as_bytes(), &[1, 2, 3].map(ObjectId), DateTime::UNIX_EPOCH).unwrap();
             assert_eq!(batch.missing, [ObjectId(2)], "{error}");
             assert_eq!(batch.rejected.len(), 1, "{error}");
             assert_eq!(batch.rejected[0].id, "3", "{error}");
@@ -321,9 +328,12 @@ mod tests {
     #[test]
     fn absence_may_be_told_in_prose_and_an_unfinished_batch_tells_nothing() {
         let prose = r#"{"results": [], "errors": [{"message": "Could not get some CONTACT objects, they may be deleted or not exist. Check that ids are valid."}]}"#;
-        let batch = parse_batch(prose.as_bytes(), &[ObjectId(1)]).unwrap();
+        let batch = parse_batch(prose.as_bytes(), &[ObjectId(1)], DateTime::UNIX_EPOCH).unwrap();
         assert_eq!(batch.missing, [ObjectId(1)]);
-        assert!(parse_batch(br#"{"status": "PENDING", "results": []}"#, &[ObjectId(1)]).is_err());
+        assert!(
+            parse_batch(br#"{"status": "PENDING", "results": []}"#, &[ObjectId(1)], DateTime::UNIX_EPOCH)
+                .is_err()
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -34,8 +34,8 @@ struct WireRecord<'a> {
 }
 
 impl WireRecord<'_> {
-    /// The record, or what is wrong with it.
-    fn into_record(self) -> Result<Record, String> {
+    /// The record as it was at `read_at`, or what is wrong with it.
+    fn into_record(self, read_at: DateTime<Utc>) -> Result<Record, String> {
         let id = self.id.text().ok_or("it has no id")?;
         let id: ObjectId = id.parse().map_err(|error| format!("{error}"))?;
         // Taking missing properties for "none set" would wipe the stored row.
@@ -56,6 +56,7 @@ impl WireRecord<'_> {
                 Scalar::Nothing => None,
                 present => Some(present.instant().ok_or("its `archivedAt` is not a time")?),
             },
+            read_at,
         })
     }
 }
@@ -98,12 +99,16 @@ impl<'de> Visitor<'de> for PropertiesVisitor {
     }
 }
 
-/// Parses the records of a page one by one, so that a bad one costs only itself. Both lists keep the page's order.
-pub(in crate::hubspot) fn parse_records(results: &[&RawValue]) -> (Vec<Record>, Vec<RejectedRecord>) {
+/// Parses the records of a page that was asked for at `read_at`, one by one, so that a bad one costs only itself. Both
+/// lists keep the page's order.
+pub(in crate::hubspot) fn parse_records(
+    results: &[&RawValue],
+    read_at: DateTime<Utc>,
+) -> (Vec<Record>, Vec<RejectedRecord>) {
     let mut records = Vec::with_capacity(results.len());
     let mut rejected = Vec::new();
     for raw in results {
-        match parse_record(raw) {
+        match parse_record(raw, read_at) {
             Ok(record) => records.push(record),
             Err(reason) => {
                 rejected.push(RejectedRecord { id: readable_id(raw), reason, raw: raw.get().to_owned() });
@@ -114,10 +119,10 @@ pub(in crate::hubspot) fn parse_records(results: &[&RawValue]) -> (Vec<Record>, 
 }
 
 /// The record, or what is wrong with it.
-fn parse_record(raw: &RawValue) -> Result<Record, String> {
+fn parse_record(raw: &RawValue, read_at: DateTime<Utc>) -> Result<Record, String> {
     let wire: WireRecord<'_> =
         serde_json::from_str(raw.get()).map_err(|error| Malformed::from(error).to_string())?;
-    wire.into_record()
+    wire.into_record(read_at)
 }
 
 /// The id of a record that is otherwise unreadable; empty when it has none.
@@ -142,7 +147,7 @@ mod tests {
     /// Parses one record.
     fn parse_one(json: &str) -> Result<Record, RejectedRecord> {
         let raw: Box<RawValue> = serde_json::from_str(json).unwrap();
-        let (mut records, mut rejected) = parse_records(&[&raw]);
+        let (mut records, mut rejected) = parse_records(&[&raw], DateTime::UNIX_EPOCH);
         records.pop().ok_or_else(|| rejected.pop().unwrap())
     }
 

@@ -17,6 +17,7 @@ fn copy(id: i64, version: i64, city: &str) -> Record {
         updated_at: at(version),
         archived: false,
         archived_at: None,
+        read_at: at(1_000),
     }
 }
 
@@ -32,6 +33,8 @@ fn row(local_key: i64, version: Option<i64>, hash: Option<&ContentHash>) -> Stor
         updated_at: version.map(at),
         synced_at: None,
         hash: hash.map(|hash| hash.0.to_vec()),
+        archived: false,
+        archived_at: None,
         quarantine_used: false,
     }
 }
@@ -65,6 +68,29 @@ fn each_case_of_the_table_is_decided_as_it_says() {
     for (version, hash, expected) in cases {
         let decision = decide(&candidate, Some(&row(7, version, hash.as_ref())));
         assert_eq!(decision, expected, "stored version {version:?}, content {hash:?}");
+    }
+}
+
+#[test]
+fn whether_it_is_archived_is_what_was_read_last_whatever_the_version() {
+    let mut record = copy(1, 20, "Bonn");
+    let mut stored = row(7, Some(30), Some(&record.content_hash()));
+    stored.archived = true;
+    for (read_at, synced_at, expected) in [
+        (50, Some(40), Decision::Rewrite(7)),
+        (50, Some(50), Decision::Keep),
+        (50, Some(60), Decision::Keep),
+        (50, None, Decision::Rewrite(7)),
+    ] {
+        (record.read_at, stored.synced_at) = (at(read_at), synced_at.map(at));
+        for (archived, held) in [(false, true), (true, false)] {
+            (record.archived, stored.archived) = (archived, held);
+            let decision = decide(&incoming(&record), Some(&stored));
+            assert_eq!(
+                decision, expected,
+                "read at {read_at}, stored at {synced_at:?}, archived: {archived}"
+            );
+        }
     }
 }
 

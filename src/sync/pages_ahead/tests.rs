@@ -16,6 +16,7 @@ fn page(number: usize, pages: usize, records: usize, bytes: usize) -> RecordPage
         updated_at: DateTime::UNIX_EPOCH,
         archived: false,
         archived_at: None,
+        read_at: DateTime::UNIX_EPOCH,
     };
     let next = (number + 1 < pages).then(|| Cursor((number + 1).to_string()));
     RecordPage { records: (0..records).map(record).collect(), rejected: Vec::new(), next }

@@ -25,6 +25,7 @@ fn contact(id: i64, version: i64, properties: &[(&str, &str)]) -> Record {
         updated_at: at(version),
         archived: false,
         archived_at: None,
+        read_at: DateTime::UNIX_EPOCH,
     }
 }
 
