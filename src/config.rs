@@ -17,7 +17,7 @@ pub use database::DatabaseConfig;
 pub use environment::{Environment, Problem};
 pub use hubspot::HubSpotConfig;
 pub use log::{LogConfig, LogFormat};
-pub use sync::{Schedule, SyncConfig};
+pub use sync::{Schedule, SyncConfig, UpkeepConfig};
 pub use variables::{VARIABLES, Variable};
 
 /// Everything the daemon can be told.

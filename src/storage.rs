@@ -14,15 +14,18 @@ mod column_fill;
 mod database;
 mod error;
 mod lease;
+mod merges;
 mod migrate;
 mod mirror;
 mod mirror_schema;
 mod owners;
+mod pending_deletes;
 mod pipelines;
 mod preflight;
 mod quarantine;
 mod reference;
 mod state_row;
+mod sync_lane;
 mod sync_run;
 mod sync_state;
 mod typed_columns;
@@ -34,13 +37,18 @@ pub use database::Database;
 pub use error::{StorageError, StorageErrorKind};
 pub use lease::{LEASE_TTL, Lease, LeaseKeeper, LeasedTransaction, lease_holder};
 pub use migrate::{migrate, pending_migrations};
-pub use mirror::{MirrorTable, PageOutcome, StoredVersion, store_records, stored_versions};
+pub use mirror::{MirrorTable, PageOutcome, StoredVersion, archived_rows, store_records, stored_versions};
 pub use mirror_schema::{TypedColumn, ensure_table};
 pub use owners::store_owners;
+pub use pending_deletes::{
+    DeleteReason, DeleteShare, PendingDelete, apply_deletes, confirm_deletes, delete_share, forget_deletes,
+    stage_deletes,
+};
 pub use pipelines::store_pipelines;
 pub use preflight::{ServerFacts, probe_rights, server_facts};
 pub use quarantine::{quarantined_records, release as release_from_quarantine};
 pub use state_row::{StateRow, request_run};
+pub use sync_lane::{LaneRow, LaneState, load_lanes, request_lane, show_notices};
 pub use sync_run::{
     Lane, NewRun, Outcome, RunCounts, Trigger, count_page, finish_run, interrupt_open_runs, start_run,
 };

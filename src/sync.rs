@@ -5,6 +5,7 @@
 //! what is committed is true, and what is not is done again.
 
 mod account;
+mod archive;
 mod backfill;
 mod catalogue;
 mod engine;
@@ -12,6 +13,7 @@ mod error;
 mod event;
 mod page;
 mod pages_ahead;
+mod pass;
 mod patience;
 mod plan;
 mod records;
@@ -19,6 +21,7 @@ mod reference;
 mod run;
 mod search;
 mod subject;
+mod upkeep;
 mod verdict;
 
 pub use engine::Engine;
@@ -26,3 +29,4 @@ pub(crate) use error::Chain;
 pub use error::SyncError;
 pub use event::{Event, Events};
 pub use subject::Subject;
+pub use upkeep::Upkeep;

@@ -17,15 +17,19 @@ use crate::clock;
 use crate::hubspot::HubSpotClient;
 use crate::lifecycle::Lifecycle;
 use crate::storage::{
-    LEASE_TTL, Lease, LeaseKeeper, Request, StorageError, SyncState, Trigger, interrupt_open_runs,
-    load_states,
+    Database, LEASE_TTL, LaneState, Lease, LeaseKeeper, Request, StorageError, SyncState, Trigger,
+    interrupt_open_runs, load_lanes, load_states,
 };
-use crate::sync::{Chain, Engine, Events, Subject};
+use crate::sync::{Chain, Engine, Events, Subject, SyncError, Upkeep};
 
 /// Pause between two attempts to take over from another process.
 const STANDBY: Duration = Duration::from_secs(2);
 /// Rest of a subject whose run failed, whatever `sync_state` says.
 const REST: Duration = Duration::from_secs(5);
+/// Types whose upkeep runs at the same time.
+const MOST_UPKEEP: usize = 2;
+/// What the name of a type's upkeep ends with.
+const UPKEEP: &str = " upkeep";
 /// How often runs are held to the schedule.
 const SCHEDULE_CHECK: Duration = Duration::from_mins(1);
 
@@ -130,12 +134,13 @@ async fn work(parts: &Parts, lease: &Lease, stop: &CancellationToken) -> anyhow:
         }
         // Before the states are read: a run that ends meanwhile makes them out of date.
         let busy = runs.busy();
-        match load_states(&parts.database).await {
-            Ok(states) => {
+        match load_progress(&parts.database).await {
+            Ok((states, lanes)) => {
                 if troubled.replace(false) != Some(false) {
                     tell_service_manager(NotifyState::Status("Syncing"));
                 }
                 runs.start_due(&states, &busy);
+                runs.start_due_upkeep(&states, &lanes, &busy);
             }
             Err(error) => {
                 if troubled.replace(true) != Some(true) {
@@ -149,17 +154,57 @@ async fn work(parts: &Parts, lease: &Lease, stop: &CancellationToken) -> anyhow:
     Ok(())
 }
 
-/// The runs, at most one a subject at a time.
+/// How far everything is.
+async fn load_progress(database: &Database) -> Result<(Vec<SyncState>, Vec<LaneState>), StorageError> {
+    Ok((load_states(database).await?, load_lanes(database).await?))
+}
+
+/// What a task does.
+#[derive(Clone, Copy)]
+enum Work {
+    /// A regular run of a subject.
+    Regular(Subject, Trigger, Option<Request>),
+    /// A lane beside the regular runs.
+    Upkeep(Upkeep, Trigger),
+}
+
+impl Work {
+    /// What must not run twice at once.
+    fn name(&self) -> String {
+        match self {
+            Self::Regular(subject, ..) => subject.to_string(),
+            Self::Upkeep(upkeep, _) => format!("{}{UPKEEP}", upkeep.object_type),
+        }
+    }
+
+    /// Does it.
+    async fn carry_out(self, engine: &Engine) -> Result<(), SyncError> {
+        match self {
+            Self::Regular(subject, trigger, request) => engine.run_verified(subject, trigger, request).await,
+            Self::Upkeep(upkeep, trigger) => engine.run_upkeep(upkeep, trigger).await,
+        }
+    }
+
+    /// Records that it panicked.
+    async fn record_panic(self, engine: &Engine) {
+        match self {
+            Self::Regular(subject, ..) => engine.record_panic(subject).await,
+            Self::Upkeep(upkeep, _) => engine.record_upkeep_panic(upkeep).await,
+        }
+    }
+}
+
+/// The runs, at most one a subject at a time, and one lane of upkeep a type.
 struct Runs {
     lifecycle: Lifecycle,
     engine: Arc<Engine>,
-    /// Subjects that cannot be started now, by name.
+    /// What cannot be started now, by [`Work::name`].
     busy: Arc<Mutex<HashMap<String, Busy>>>,
     /// Told whenever a run has ended.
     ended: Arc<Notify>,
 }
 
-/// Why a subject cannot be started.
+/// Why something cannot be started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Busy {
     /// It is running.
@@ -175,7 +220,7 @@ impl Runs {
         Self { lifecycle, engine, busy: Arc::default(), ended: Arc::default() }
     }
 
-    /// The subjects that cannot be started now.
+    /// What cannot be started now.
     fn busy(&self) -> BTreeSet<String> {
         let now = Instant::now();
         let is_busy = |busy: &Busy| match busy {
@@ -194,24 +239,38 @@ impl Runs {
             let Some((trigger, request)) = due(state, now) else { continue };
             // Only this loop starts runs, so who was not busy then is not busy now.
             if !busy.contains(&name) {
-                self.start(subject, name, trigger, request);
+                self.start(Work::Regular(subject, trigger, request));
             }
         }
     }
 
-    /// Starts one run.
-    fn start(&self, subject: Subject, name: String, trigger: Trigger, request: Option<Request>) {
+    /// Starts the lanes that are due, a few types at a time: each keeps pages in memory.
+    fn start_due_upkeep(&self, states: &[SyncState], lanes: &[LaneState], busy: &BTreeSet<String>) {
+        for (upkeep, trigger) in self.engine.due_upkeep(states, lanes, clock::now()) {
+            let work = Work::Upkeep(upkeep, trigger);
+            let is_running =
+                |(name, busy): (&String, &Busy)| name.ends_with(UPKEEP) && *busy == Busy::Running;
+            let running = lock(&self.busy).iter().filter(|entry| is_running(*entry)).count();
+            if running < MOST_UPKEEP && !busy.contains(&work.name()) {
+                self.start(work);
+            }
+        }
+    }
+
+    /// Starts a task.
+    fn start(&self, work: Work) {
+        let name = work.name();
         lock(&self.busy).insert(name.clone(), Busy::Running);
         let engine = self.engine.clone();
-        let run = self.lifecycle.spawn(async move { engine.run_verified(subject, trigger, request).await });
+        let run = self.lifecycle.spawn(async move { work.carry_out(&engine).await });
         let (engine, busy, ended) = (self.engine.clone(), self.busy.clone(), self.ended.clone());
         self.lifecycle.spawn(async move {
             let succeeded = match run.await {
                 // The engine has logged and recorded whatever went wrong.
                 Ok(result) => result.is_ok(),
                 Err(panic) => {
-                    error!(%subject, "The run of {subject} panicked: {panic}");
-                    engine.record_panic(subject).await;
+                    error!("The run of {name} panicked: {panic}");
+                    work.record_panic(&engine).await;
                     false
                 }
             };

@@ -28,6 +28,20 @@ pub struct SyncConfig {
     pub delayed_pass: Duration,
     /// A watermark older than this is not trusted; a full listing replaces the search.
     pub max_watermark_age: Duration,
+    /// The lanes beside the regular runs.
+    pub upkeep: UpkeepConfig,
+}
+
+/// Settings of the lanes that find what modification dates do not show. A period of `None` turns its lane off.
+#[derive(Debug, Clone, Copy)]
+pub struct UpkeepConfig {
+    /// How often the recycle bin is read.
+    pub archive: Option<Duration>,
+    /// How often the mirror is compared with HubSpot.
+    pub audit: Option<Duration>,
+    /// More than this share of the live rows of a type is not marked as deleted without a person's word; above 0, at
+    /// most 1.
+    pub max_delete_share: f64,
 }
 
 /// When the types run.
@@ -61,6 +75,19 @@ impl SyncConfig {
             max_watermark_age: Duration::from_secs(
                 86_400 * env.parsed::<u64>("SYNC_MAX_WATERMARK_AGE_DAYS", |n| (1..=365).contains(n)),
             ),
+            upkeep: UpkeepConfig::read(env),
+        }
+    }
+}
+
+impl UpkeepConfig {
+    /// Reads the settings of the lanes.
+    fn read(env: &mut Environment) -> Self {
+        let period = |seconds: u64| (seconds > 0).then(|| Duration::from_secs(seconds));
+        Self {
+            archive: period(60 * env.parsed::<u64>("ARCHIVE_INTERVAL_MINUTES", |n| *n <= 1440)),
+            audit: period(3_600 * env.parsed::<u64>("AUDIT_INTERVAL_HOURS", |n| *n <= 720)),
+            max_delete_share: env.parsed("MAX_DELETE_SHARE", |share| *share > 0.0 && *share <= 1.0),
         }
     }
 }

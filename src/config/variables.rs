@@ -20,7 +20,8 @@ pub struct Variable {
 }
 
 /// How names begin that belong to us, or to whoever chose the same beginning.
-pub(super) const OWN_PREFIXES: &[&str] = &["HUBSPOT_", "DB_", "SYNC_", "COLUMNS_", "RATE_LIMIT_"];
+pub(super) const OWN_PREFIXES: &[&str] =
+    &["HUBSPOT_", "DB_", "SYNC_", "COLUMNS_", "RATE_LIMIT_", "ARCHIVE_", "AUDIT_"];
 
 /// What the name of a variable ends with that holds the path of a file with a secret.
 const FILE_SUFFIX: &str = "_FILE";
@@ -217,6 +218,24 @@ pub const VARIABLES: &[Variable] = &[
         "30",
         "1 to 365",
         "After a longer standstill a full listing replaces the search for changes.",
+    ),
+    public(
+        "ARCHIVE_INTERVAL_MINUTES",
+        "60",
+        "0 to 1440",
+        "How often HubSpot's recycle bin is read for deleted and restored records; 0 turns it off.",
+    ),
+    public(
+        "MAX_DELETE_SHARE",
+        "0.2",
+        "above 0 and at most 1",
+        "More than this share of a table, and more than 100 rows, is not marked as deleted before somebody confirms it.",
+    ),
+    public(
+        "AUDIT_INTERVAL_HOURS",
+        "24",
+        "0 to 720",
+        "How often every record is compared with HubSpot and calculated values are refreshed; 0 turns it off.",
     ),
     public("LOG_FORMAT", "text", "text or json", "Form of the log lines."),
     public("LOG_LEVEL", "info", "error, warn, info, debug, trace or a filter list", "What is logged."),

@@ -34,6 +34,12 @@ impl ObjectType {
     pub fn named(name: &str) -> Option<&'static Self> {
         OBJECT_TYPES.iter().find(|object_type| object_type.name == name || object_type.type_id == name)
     }
+
+    /// Whether its records can be erased at a person's request; they then vanish at once instead of lying in the
+    /// recycle bin. Source: HubSpot, "Contacts".
+    pub fn has_privacy_delete(&self) -> bool {
+        self.type_id == "0-1"
+    }
 }
 
 /// A typed column that mirrors the property of the same name.

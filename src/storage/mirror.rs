@@ -6,6 +6,7 @@
 //! | older than the stored one | nothing, whatever lane it came by |
 //! | equal in content and not newer | nothing |
 //! | different, or newer | the row is rewritten |
+//! | live where the stored one is archived, or the other way round | the one that was read later counts, whatever its version: a restored record may come back with an older one |
 
 mod lookup;
 mod write;
@@ -13,8 +14,9 @@ mod write;
 use sqlx::MySqlConnection;
 
 use self::lookup::{Lookup, Stored};
-pub use self::lookup::{StoredVersion, stored_versions};
+pub use self::lookup::{StoredVersion, archived_rows, stored_versions};
 use self::write::{RowWrite, Upsert, write_all};
+use super::merges::record_merges;
 use super::mirror_schema::TypedColumn;
 use super::{StorageError, quarantine};
 use crate::clock;
@@ -41,6 +43,11 @@ impl MirrorTable {
     /// The type it mirrors.
     pub fn object_type(&self) -> &'static ObjectType {
         self.object_type
+    }
+
+    /// The names of its typed columns.
+    pub(super) fn column_names(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(|column| column.name.as_str())
     }
 }
 
@@ -97,13 +104,15 @@ pub async fn store_records(
     outcome.inserted = write_all(connection, table, &new, &mut refused, now).await?;
     outcome.updated = write_all(connection, table, &changed, &mut refused, now).await?;
     (outcome.unchanged, outcome.quarantined) = (kept.len() as u64, refused.len() as u64);
+    let written: Vec<_> = new.iter().chain(&changed).map(|write| write.incoming.record).collect();
+    outcome.deleted = record_merges(connection, table.object_type, &written, now).await?;
     quarantine::record_rejected(connection, table.object_type, &refused, now).await?;
     let used = match stored.values().next() {
         Some(stored) => stored.quarantine_used,
         None => quarantine::is_used(connection, table.object_type).await?,
     };
     if used {
-        let written: Vec<_> = new.iter().chain(&changed).map(|write| write.incoming.record.id).collect();
+        let written: Vec<_> = written.iter().map(|record| record.id).collect();
         quarantine::release_healed(connection, table.object_type, &written, &kept, now).await?;
     }
     Ok(outcome)
@@ -120,8 +129,12 @@ enum Decision {
 /// Compares an incoming copy with the stored one.
 fn decide(incoming: &Incoming<'_>, stored: Option<&Stored>) -> Decision {
     let Some(stored) = stored else { return Decision::Insert };
-    let version = incoming.record.updated_at;
-    let same_content = stored.hash.as_deref() == Some(&incoming.hash.0);
+    let Record { updated_at: version, archived, archived_at, read_at, .. } = *incoming.record;
+    if archived != stored.archived {
+        let is_later = stored.synced_at.is_none_or(|synced_at| read_at > synced_at);
+        return if is_later { Decision::Rewrite(stored.local_key) } else { Decision::Keep };
+    }
+    let same_content = stored.hash.as_deref() == Some(&incoming.hash.0) && archived_at == stored.archived_at;
     match stored.updated_at {
         Some(held) if version < held => Decision::Keep,
         Some(held) if version == held && same_content => Decision::Keep,

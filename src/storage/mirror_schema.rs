@@ -24,6 +24,10 @@ const TAIL_COLUMNS: &[(&str, &str)] = &[
     ("hubspot_updated_at", "DATETIME(3) NULL COMMENT 'updatedAt of HubSpot, UTC: the version of this copy'"),
     ("archived", "BOOLEAN NOT NULL DEFAULT FALSE COMMENT 'Deleted in HubSpot; the row stays'"),
     ("archived_at", "DATETIME(3) NULL COMMENT 'When it was deleted'"),
+    (
+        "purged_at",
+        "DATETIME(3) NULL COMMENT 'Since when HubSpot holds nothing of it, not even in the recycle bin; after a privacy delete the content is gone here too'",
+    ),
     ("content_hash", "BINARY(16) NULL COMMENT 'Digest of the content; equal digest, nothing to write'"),
     (
         "sync_status",
@@ -118,6 +122,7 @@ pub async fn ensure_table(
         "PRIMARY KEY (id)".to_owned(),
         format!("UNIQUE KEY {}_by_hubspot_id (hubspot_id)", object_type.table),
         format!("KEY {}_by_update (hubspot_updated_at, hubspot_id)", object_type.table),
+        format!("KEY {}_by_archived (archived, hubspot_id)", object_type.table),
         format!(
             "CONSTRAINT {}_sync_status CHECK (sync_status IN ('synced', 'pending', 'conflict', 'error'))",
             object_type.table

@@ -21,6 +21,14 @@ stored_words! {
         Delayed = "delayed",
         /// Reading a small table whole.
         Reference = "reference",
+        /// Listing the recycle bin.
+        Archive = "archive",
+        /// Listing the values of properties that stored records lack.
+        Fill = "fill",
+        /// Reading links between records.
+        Associations = "associations",
+        /// Comparing the mirror with a listing.
+        Audit = "audit",
     }
 }
 
@@ -43,6 +51,16 @@ stored_words! {
         Failed = "failed",
         /// It was told to stop, or its process died.
         Interrupted = "interrupted",
+    }
+}
+
+impl Lane {
+    /// The lanes that find what modification dates do not show, most important first.
+    pub const UPKEEP: [Self; 4] = [Self::Archive, Self::Fill, Self::Associations, Self::Audit];
+
+    /// Whether it is one of [`Lane::UPKEEP`].
+    pub fn is_upkeep(self) -> bool {
+        Self::UPKEEP.contains(&self)
     }
 }
 
@@ -85,7 +103,7 @@ impl RunCounts {
 }
 
 /// Records the beginning of a run and returns its id. Lets go of runs older than 90 days, and closes one of the same
-/// type whose end could not be recorded: a type has one run at a time.
+/// type whose end could not be recorded: a type has one regular run and one upkeep lane at a time.
 ///
 /// # Errors
 /// When the database cannot be written.
@@ -97,10 +115,12 @@ pub async fn start_run(database: &Database, run: &NewRun<'_>) -> Result<u64, Sto
         .await
         .map_err(failed())?;
     sqlx::query(
-        "UPDATE sync_runs SET outcome = 'interrupted', finished_at = ? WHERE object_type = ? AND outcome = 'running'",
+        "UPDATE sync_runs SET outcome = 'interrupted', finished_at = ? WHERE object_type = ? AND outcome = 'running' \
+         AND (lane IN ('archive', 'fill', 'associations', 'audit')) = ?",
     )
     .bind(run.started_at)
     .bind(run.object_type)
+    .bind(run.lane.is_upkeep())
     .execute(database.pool())
     .await
     .map_err(failed())?;
@@ -179,10 +199,12 @@ pub async fn finish_run(
 /// When the database cannot be written.
 pub async fn interrupt_open_runs(database: &Database, now: DateTime<Utc>) -> Result<u64, StorageError> {
     let failed = || StorageError::query("close the runs of a dead process");
-    sqlx::query("UPDATE sync_state SET status = 'idle' WHERE status = 'running'")
-        .execute(database.pool())
-        .await
-        .map_err(failed())?;
+    for sql in [
+        "UPDATE sync_state SET status = 'idle' WHERE status = 'running'",
+        "UPDATE sync_lanes SET status = 'idle' WHERE status = 'running'",
+    ] {
+        sqlx::query(sql).execute(database.pool()).await.map_err(failed())?;
+    }
     sqlx::query("UPDATE sync_runs SET outcome = 'interrupted', finished_at = ? WHERE outcome = 'running'")
         .bind(now)
         .execute(database.pool())

@@ -50,13 +50,21 @@ impl Engine {
             self.store_page(run, &context.state, &rows, &progress).await?;
             run.progress(listing.listed, listing.total);
             drop(next.take());
-            next = tokio::select! {
-                biased;
-                () = self.stop.cancelled() => return Err(SyncError::Stopped),
-                next = ahead.next() => next.transpose()?,
-            };
+            next = self.next_group(&mut ahead).await?;
         }
         Ok(())
+    }
+
+    /// Waits for the next pages; `None` after the last ones.
+    ///
+    /// # Errors
+    /// [`SyncError::Stopped`], and why a page could not be had.
+    pub(super) async fn next_group(&self, ahead: &mut PagesAhead) -> Result<Option<Group>, SyncError> {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => Err(SyncError::Stopped),
+            next = ahead.next() => Ok(next.transpose()?),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a run learns before it reads records: the property catalogue, and the columns that follow from it.
 
+use std::sync::Arc;
+
 use super::engine::Engine;
 use super::error::SyncError;
 use super::records::Context;
@@ -17,7 +19,8 @@ impl Engine {
         object_type: &'static ObjectType,
         state: &StateRow,
         hubspot: &HubSpotClient,
-    ) -> Result<Context, SyncError> {
+    ) -> Result<Arc<Context>, SyncError> {
+        let mut mirror = self.mirrors.change(object_type).await;
         let catalogue = hubspot.properties(object_type, Priority::Incremental).await?;
         if catalogue.is_empty() {
             return Err(SyncError::EmptyCatalogue(object_type.name));
@@ -30,6 +33,9 @@ impl Engine {
         columns.define(changes).await?;
         let table = columns.complete(&self.lease, || self.go_on()).await?;
         let properties = catalogue.into_iter().map(|property| property.name).collect();
-        Ok(Context { object_type, table, properties, properties_since, state: state.clone() })
+        let context =
+            Arc::new(Context { object_type, table, properties, properties_since, state: state.clone() });
+        *mirror = Some(context.clone());
+        Ok(context)
     }
 }

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::account::AccountCheck;
 use super::error::SyncError;
+use super::records::Mirrors;
 use super::{Events, Subject, plan};
 use crate::clock;
 use crate::config::SyncConfig;
@@ -25,6 +26,8 @@ pub struct Engine {
     pub(super) may_alter: bool,
     /// Whether the token is known to belong to the account the database mirrors.
     pub(super) account: AccountCheck,
+    /// What upkeep lanes need to know of the tables.
+    pub(super) mirrors: Mirrors,
     /// Cancelled when the process stops or loses the lease.
     pub(super) stop: CancellationToken,
 }
@@ -39,7 +42,17 @@ impl Engine {
         events: Events,
         stop: CancellationToken,
     ) -> Self {
-        Self { database, hubspot, config, lease, events, may_alter, account: AccountCheck::default(), stop }
+        Self {
+            database,
+            hubspot,
+            config,
+            lease,
+            events,
+            may_alter,
+            account: AccountCheck::default(),
+            mirrors: Mirrors::default(),
+            stop,
+        }
     }
 
     /// Everything this engine keeps up to date.

@@ -34,6 +34,18 @@ pub enum SyncError {
         /// The account of the token.
         given: i64,
     },
+    /// So many records are gone from HubSpot that a mistake is more likely. Nothing was marked.
+    #[error(
+        "HubSpot shows {pending} of {live} {object_type} as deleted, more than MAX_DELETE_SHARE allows; no row was changed"
+    )]
+    TooManyDeletes {
+        /// The type.
+        object_type: &'static str,
+        /// Rows that would be marked.
+        pending: u64,
+        /// Rows that are live.
+        live: u64,
+    },
     /// The run panicked.
     #[error("syncing {0} ended in a defect of this program; the log has its words")]
     Panicked(Subject),
@@ -61,6 +73,7 @@ impl SyncError {
             Self::EmptyCatalogue(_)
             | Self::Unverified
             | Self::Panicked(_)
+            | Self::TooManyDeletes { .. }
             | Self::UnexpectedAccount { .. } => NextTry::NextInterval,
             Self::HubSpot(error) => match error.kind() {
                 ErrorKind::RateLimited | ErrorKind::Unavailable | ErrorKind::Protocol => NextTry::Soon,
@@ -89,6 +102,10 @@ impl SyncError {
             Self::EmptyCatalogue(_) => "Check that the token has the crm.schemas read scope of this type.",
             Self::Unverified => "See the error of the account check.",
             Self::UnexpectedAccount { .. } => "Use the token of that account, or correct HUBSPOT_PORTAL_ID.",
+            Self::TooManyDeletes { .. } => {
+                "If they were really deleted, run `hubspot-connector deletes confirm` with the type; table pending_deletes \
+                 lists them."
+            }
             Self::Panicked(_) => "Report it; the next run goes on from the last stored page.",
             Self::Stopped => "Nothing to do: the next start continues.",
         }

@@ -1,8 +1,12 @@
 //! A run of an object type: which lanes it takes, one after the other.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
+use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 use tracing::info;
 
 use super::Subject;
@@ -25,6 +29,67 @@ pub(super) struct Context {
     /// Since when all of them are asked for.
     pub(super) properties_since: DateTime<Utc>,
     pub(super) state: StateRow,
+}
+
+/// The table of each type as its last regular run left it, with what else a run has learnt.
+///
+/// Upkeep lanes work beside regular runs, and a page written by who does not know a new column would lack its value
+/// for good. So the columns of a table change only under the write lock, and upkeep holds the read lock for each
+/// transaction.
+#[derive(Default)]
+pub(super) struct Mirrors(Mutex<HashMap<&'static str, Mirror>>);
+
+/// One of [`Mirrors`]; `None` inside until a regular run has begun.
+type Mirror = Arc<RwLock<Option<Arc<Context>>>>;
+
+impl fmt::Debug for Mirrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mirrors").finish_non_exhaustive()
+    }
+}
+
+impl Mirrors {
+    /// The mirror of a type.
+    fn of(&self, object_type: &'static ObjectType) -> Mirror {
+        let mut mirrors = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        mirrors.entry(object_type.name).or_default().clone()
+    }
+
+    /// Waits until nobody works with the columns of the table, to change them.
+    pub(super) async fn change(
+        &self,
+        object_type: &'static ObjectType,
+    ) -> OwnedRwLockWriteGuard<Option<Arc<Context>>> {
+        self.of(object_type).write_owned().await
+    }
+
+    /// Keeps the columns of the table as they are.
+    pub(super) async fn hold(&self, object_type: &'static ObjectType) -> Held {
+        Held(self.of(object_type).read_owned().await)
+    }
+
+    /// Whether upkeep can begin: a regular run has, and no column is being changed.
+    pub(super) fn is_ready(&self, object_type: &'static ObjectType) -> bool {
+        self.of(object_type).try_read().is_ok_and(|mirror| mirror.is_some())
+    }
+}
+
+/// A mirror whose columns stay as they are until this is dropped.
+pub(super) struct Held(OwnedRwLockReadGuard<Option<Arc<Context>>>);
+
+impl Held {
+    /// What is known of it, for longer than its columns stay.
+    pub(super) fn context(&self) -> Arc<Context> {
+        self.0.as_ref().expect("upkeep begins after a regular run").clone()
+    }
+}
+
+impl Deref for Held {
+    type Target = Context;
+
+    fn deref(&self) -> &Context {
+        self.0.as_ref().expect("upkeep begins after a regular run")
+    }
 }
 
 /// What a lane under way found to do after it.
@@ -77,6 +142,7 @@ impl Engine {
             Err(error) => (Err(error), Next::Done),
         };
         run.finish(result).await?;
+        self.schedule_upkeep(object_type).await?;
         match next {
             Next::Done => Ok(()),
             Next::List(reason) => {

@@ -3,6 +3,7 @@
 mod columns;
 mod crash;
 mod database_trouble;
+mod deletes;
 mod encryption;
 mod faults;
 mod first_sync;

@@ -28,6 +28,8 @@ pub(super) struct Stored {
     pub(super) updated_at: Option<DateTime<Utc>>,
     pub(super) synced_at: Option<DateTime<Utc>>,
     pub(super) hash: Option<Vec<u8>>,
+    pub(super) archived: bool,
+    pub(super) archived_at: Option<DateTime<Utc>>,
     /// Whether anything of its type lies in quarantine: known here without another round trip.
     pub(super) quarantine_used: bool,
 }
@@ -41,6 +43,10 @@ pub struct StoredVersion {
     pub updated_at: Option<DateTime<Utc>>,
     /// When it was written.
     pub synced_at: Option<DateTime<Utc>>,
+    /// Whether it counts as deleted.
+    pub archived: bool,
+    /// Since when.
+    pub archived_at: Option<DateTime<Utc>>,
 }
 
 impl Lookup {
@@ -50,7 +56,7 @@ impl Lookup {
         let sql = |ids| {
             format!(
                 "SELECT id, hubspot_id, hubspot_updated_at, content_hash, last_synced_at, \
-                 EXISTS (SELECT 1 FROM quarantine WHERE object_type = '{}') \
+                 archived, archived_at, EXISTS (SELECT 1 FROM quarantine WHERE object_type = '{}') \
                  FROM {table} WHERE hubspot_id IN ({}) FOR UPDATE",
                 object_type.name,
                 vec!["?"; ids].join(", ")
@@ -104,13 +110,38 @@ pub async fn stored_versions(
         let sql = table.lookup.statement(chunk.len()).replace(" FOR UPDATE", "");
         let rows = bind(&sql, chunk.iter().copied()).fetch_all(database.pool()).await;
         let found = table.lookup.read(rows)?.into_iter();
-        versions.extend(found.map(|(id, Stored { updated_at, synced_at, .. })| StoredVersion {
-            id,
-            updated_at,
-            synced_at,
+        versions.extend(found.map(|(id, stored)| {
+            let Stored { updated_at, synced_at, archived, archived_at, .. } = stored;
+            StoredVersion { id, updated_at, synced_at, archived, archived_at }
         }));
     }
     Ok(versions)
+}
+
+/// The next rows behind `after`, up to `to`, that count as deleted since `since` or later and are not known to be gone
+/// from the recycle bin or merged into others: at most `limit`, in id order, each with that time.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn archived_rows(
+    database: &Database,
+    table: &MirrorTable,
+    (after, to): (ObjectId, ObjectId),
+    since: DateTime<Utc>,
+    limit: usize,
+) -> Result<Vec<(ObjectId, DateTime<Utc>)>, StorageError> {
+    let name = table.object_type.table;
+    let sql = format!(
+        "SELECT hubspot_id, archived_at FROM {name} WHERE archived = TRUE AND hubspot_id > ? AND hubspot_id <= ? \
+         AND purged_at IS NULL AND archived_at >= ? AND NOT EXISTS \
+         (SELECT 1 FROM hubspot_merges WHERE object_type = ? AND old_id = {name}.hubspot_id) \
+         ORDER BY hubspot_id LIMIT ?"
+    );
+    let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(after.0).bind(to.0).bind(since);
+    let rows: Result<Vec<(i64, DateTime<Utc>)>, _> =
+        query.bind(table.object_type.name).bind(limit as i64).fetch_all(database.pool()).await;
+    let rows = rows.map_err(StorageError::query(format!("read the archived rows of {name}")))?;
+    Ok(rows.into_iter().map(|(id, archived_at)| (ObjectId(id), archived_at)).collect())
 }
 
 /// Binds the ids, repeating the last one to fill the statement.
@@ -127,7 +158,9 @@ fn stored(row: &MySqlRow) -> Result<(ObjectId, Stored), sqlx::Error> {
         updated_at: row.try_get(2)?,
         hash: row.try_get(3)?,
         synced_at: row.try_get(4)?,
-        quarantine_used: row.try_get(5)?,
+        archived: row.try_get(5)?,
+        archived_at: row.try_get(6)?,
+        quarantine_used: row.try_get(7)?,
     };
     Ok((ObjectId(row.try_get(1)?), stored))
 }

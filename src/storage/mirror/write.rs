@@ -221,7 +221,7 @@ fn insert_sql(table: &str, columns: &[TypedColumn], rows: usize) -> String {
 fn on_duplicate_key(columns: &[TypedColumn]) -> String {
     let assignments: Vec<_> =
         names(columns).skip(2).map(|name| format!("`{name}` = VALUES(`{name}`)")).collect();
-    format!(" ON DUPLICATE KEY UPDATE {}", assignments.join(", "))
+    format!(" ON DUPLICATE KEY UPDATE {}, purged_at = NULL", assignments.join(", "))
 }
 
 /// The columns in the order they are bound.

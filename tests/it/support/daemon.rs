@@ -43,6 +43,12 @@ impl Setup {
             .set("SYNC_SEARCH_LAG_SECONDS", &SEARCH_LAG.as_secs().to_string())
             .set("RATE_LIMIT_PER_10_SECONDS", "10000")
             .set("RATE_LIMIT_SEARCH_PER_SECOND", "100")
+            .without_upkeep()
+    }
+
+    /// No lane beside the regular runs, so that it is they which find what a test is about.
+    pub fn without_upkeep(self) -> Self {
+        self.set("ARCHIVE_INTERVAL_MINUTES", "0").set("AUDIT_INTERVAL_HOURS", "0")
     }
 
     /// Sets a variable.

@@ -71,6 +71,12 @@ impl Simulator {
         self.control(reqwest::Method::PATCH, &path, &json!({"properties": properties})).await;
     }
 
+    /// Puts a record into the recycle bin.
+    pub async fn delete(&self, object_type: &str, id: &str) {
+        let path = format!("/objects/{object_type}/{id}");
+        self.control(reqwest::Method::DELETE, &path, &json!({})).await;
+    }
+
     /// Changes or adds a property definition.
     pub async fn define(&self, object_type: &str, name: &str, definition: Value) {
         self.control(reqwest::Method::PATCH, &format!("/properties/{object_type}/{name}"), &definition).await;

@@ -1,0 +1,230 @@
+//! `pending_deletes`: rows about to be marked as deleted.
+//!
+//! A pass gathers them before it marks the first: a recycle bin or a listing that is wrong would otherwise empty a
+//! table row by row.
+
+use chrono::{DateTime, Utc};
+use sqlx::{FromRow, MySqlConnection, QueryBuilder};
+
+use super::words::stored_words;
+use super::{Database, Lane, Lease, MirrorTable, StorageError};
+use crate::model::{ObjectId, ObjectType};
+
+/// Rows a statement reads or writes.
+const BATCH: usize = 500;
+
+stored_words! {
+    /// What HubSpot holds of a deleted record.
+    pub enum DeleteReason {
+        /// It lies in the recycle bin.
+        Archived = "archived",
+        /// Nothing.
+        Purged = "purged",
+    }
+}
+
+/// A delete found in HubSpot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PendingDelete {
+    /// The record.
+    pub id: ObjectId,
+    /// What HubSpot holds of it.
+    pub reason: DeleteReason,
+    /// When it was deleted, where HubSpot says so.
+    pub archived_at: Option<DateTime<Utc>>,
+    /// When HubSpot was asked: a row written later is left alone.
+    pub found_at: DateTime<Utc>,
+}
+
+/// How many deletes wait for a type, and what they would be a share of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeleteShare {
+    /// Deletes nobody has confirmed, of rows that are live or would lose their content.
+    pub pending: u64,
+    /// Rows that are live.
+    pub live: u64,
+}
+
+/// Adds deletes that `lane` found. One that is there already, with its confirmation, stays.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn stage_deletes(
+    connection: &mut MySqlConnection,
+    object_type: &ObjectType,
+    lane: Lane,
+    deletes: &[PendingDelete],
+) -> Result<(), StorageError> {
+    for chunk in deletes.chunks(BATCH) {
+        let mut insert = QueryBuilder::new(
+            "INSERT IGNORE INTO pending_deletes (object_type, hubspot_id, reason, archived_at, found_at, found_by) ",
+        );
+        insert.push_values(chunk, |mut row, delete| {
+            row.push_bind(object_type.name)
+                .push_bind(delete.id.0)
+                .push_bind(delete.reason.word())
+                .push_bind(delete.archived_at)
+                .push_bind(delete.found_at)
+                .push_bind(lane.word());
+        });
+        let inserted = insert.build().persistent(false).execute(&mut *connection).await;
+        inserted.map_err(StorageError::query(format!("note deletes of {object_type}")))?;
+    }
+    Ok(())
+}
+
+/// Forgets what `lane` found and nobody has confirmed: a new pass finds it again, if it is still so.
+///
+/// # Errors
+/// When the database cannot be written or the lease is lost.
+pub async fn forget_deletes(
+    database: &Database,
+    lease: &Lease,
+    object_type: &ObjectType,
+    lane: Lane,
+) -> Result<(), StorageError> {
+    let sql = "DELETE FROM pending_deletes WHERE object_type = ? AND found_by = ? AND NOT confirmed";
+    let mut transaction = lease.begin(database).await?;
+    let query = sqlx::query(sql).bind(object_type.name).bind(lane.word());
+    let deleted = query.execute(&mut *transaction).await;
+    deleted.map_err(StorageError::query(format!("forget pending deletes of {object_type}")))?;
+    transaction.commit().await
+}
+
+/// How many deletes of the type wait, and how many rows are live.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn delete_share(
+    database: &Database,
+    object_type: &ObjectType,
+) -> Result<DeleteShare, StorageError> {
+    let table = object_type.table;
+    let sql = format!(
+        "SELECT (SELECT COUNT(*) FROM pending_deletes AS pending JOIN {table} AS mirror \
+         ON mirror.hubspot_id = pending.hubspot_id WHERE pending.object_type = ? AND NOT pending.confirmed \
+         AND (NOT mirror.archived OR pending.reason = 'purged')), \
+         (SELECT COUNT(*) FROM {table} WHERE archived = FALSE)"
+    );
+    let counted: Result<(i64, i64), _> =
+        sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(object_type.name).fetch_one(database.pool()).await;
+    let (pending, live) = counted.map_err(StorageError::query(format!("count deletes of {object_type}")))?;
+    Ok(DeleteShare { pending: pending.unsigned_abs(), live: live.unsigned_abs() })
+}
+
+/// Confirms every pending delete of the type; returns how many there were.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn confirm_deletes(database: &Database, object_type: &str) -> Result<u64, StorageError> {
+    let sql = "UPDATE pending_deletes SET confirmed = TRUE WHERE object_type = ? AND NOT confirmed";
+    let confirmed = sqlx::query(sql).bind(object_type).execute(database.pool()).await;
+    confirmed
+        .map(|done| done.rows_affected())
+        .map_err(StorageError::query(format!("confirm the pending deletes of {object_type}")))
+}
+
+/// A pending delete as it is stored.
+#[derive(FromRow)]
+struct Stored {
+    hubspot_id: i64,
+    reason: String,
+}
+
+/// Applies the next few pending deletes inside the caller's transaction: marks the rows, takes the content of those away
+/// that were erased, and lets go of what waited. Returns how many rows it marked, `None` when nothing waits any more.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn apply_deletes(
+    connection: &mut MySqlConnection,
+    table: &MirrorTable,
+    only_confirmed: bool,
+    now: DateTime<Utc>,
+) -> Result<Option<u64>, StorageError> {
+    let object_type = table.object_type();
+    let failed = || StorageError::query(format!("mark deleted rows of {}", object_type.table));
+    let sql = "SELECT hubspot_id, reason FROM pending_deletes WHERE object_type = ? AND confirmed >= ? \
+               ORDER BY hubspot_id LIMIT ? FOR UPDATE";
+    let query = sqlx::query_as(sql).bind(object_type.name).bind(only_confirmed).bind(BATCH as i64);
+    let waiting: Vec<Stored> = query.fetch_all(&mut *connection).await.map_err(failed())?;
+    let (Some(first), Some(last)) = (waiting.first(), waiting.last()) else { return Ok(None) };
+    let range = (first.hubspot_id, last.hubspot_id);
+    let is_purged = |stored: &&Stored| stored.reason == DeleteReason::Purged.word();
+    let mut marked =
+        mark(connection, object_type, DeleteReason::Archived, range, only_confirmed, now).await?;
+    if waiting.iter().any(|stored| is_purged(&stored)) {
+        // Before the rows are marked: which ones are to be erased is told by what they were.
+        if object_type.has_privacy_delete() {
+            erase(connection, table, range, only_confirmed).await?;
+        }
+        marked += mark(connection, object_type, DeleteReason::Purged, range, only_confirmed, now).await?;
+    }
+    let sql =
+        "DELETE FROM pending_deletes WHERE object_type = ? AND hubspot_id BETWEEN ? AND ? AND confirmed >= ?";
+    let query = sqlx::query(sql).bind(object_type.name).bind(range.0).bind(range.1).bind(only_confirmed);
+    query.execute(&mut *connection).await.map_err(failed())?;
+    Ok(Some(marked))
+}
+
+/// How a table is joined with the deletes that wait for a range of its ids. A row that was written after HubSpot was
+/// asked is not among them.
+fn joined(table: &str) -> String {
+    format!(
+        "{table} AS mirror JOIN pending_deletes AS pending ON pending.hubspot_id = mirror.hubspot_id \
+         AND pending.object_type = ? AND pending.reason = ? AND pending.confirmed >= ? \
+         AND pending.hubspot_id BETWEEN ? AND ? AND (mirror.last_synced_at IS NULL OR mirror.last_synced_at < pending.found_at)"
+    )
+}
+
+/// Marks the rows of a range as archived, or as purged.
+async fn mark(
+    connection: &mut MySqlConnection,
+    object_type: &ObjectType,
+    reason: DeleteReason,
+    (first, last): (i64, i64),
+    only_confirmed: bool,
+    now: DateTime<Utc>,
+) -> Result<u64, StorageError> {
+    let sql = format!(
+        "UPDATE {} SET mirror.archived_at = COALESCE(pending.archived_at, mirror.archived_at, ?), \
+         mirror.purged_at = IF(pending.reason = 'purged', ?, mirror.purged_at), mirror.archived = TRUE, \
+         mirror.last_synced_at = ?",
+        joined(object_type.table)
+    );
+    let query = sqlx::query(sqlx::AssertSqlSafe(sql));
+    let query = query.bind(object_type.name).bind(reason.word()).bind(only_confirmed).bind(first).bind(last);
+    let marked = query.bind(now).bind(now).bind(now).execute(connection).await;
+    marked
+        .map(|done| done.rows_affected())
+        .map_err(StorageError::query(format!("mark deleted rows of {}", object_type.table)))
+}
+
+/// Takes away all content of the purged rows of a range, and what lies of them in quarantine: only the ids stay.
+async fn erase(
+    connection: &mut MySqlConnection,
+    table: &MirrorTable,
+    (first, last): (i64, i64),
+    only_confirmed: bool,
+) -> Result<(), StorageError> {
+    let object_type = table.object_type();
+    let failed = || StorageError::query(format!("erase rows of {}", object_type.table));
+    let typed: Vec<_> = table.column_names().map(|name| format!("mirror.`{name}` = NULL")).collect();
+    let erasing = format!(
+        "UPDATE {} SET {}, mirror.properties_json = '{{}}', mirror.base_properties_json = NULL, \
+         mirror.remote_properties_json = NULL, mirror.content_hash = NULL, mirror.hubspot_updated_at = NULL, \
+         mirror.hubspot_created_at = NULL, mirror.sync_error = NULL",
+        joined(object_type.table),
+        typed.join(", ")
+    );
+    let quarantine = "DELETE quarantine FROM quarantine JOIN pending_deletes AS pending \
+                      ON quarantine.object_type = pending.object_type AND quarantine.record_key = CAST(pending.hubspot_id AS CHAR) \
+                      WHERE pending.object_type = ? AND pending.reason = ? AND pending.confirmed >= ? \
+                      AND pending.hubspot_id BETWEEN ? AND ?";
+    for sql in [erasing.as_str(), quarantine] {
+        let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(object_type.name);
+        let query = query.bind(DeleteReason::Purged.word()).bind(only_confirmed).bind(first).bind(last);
+        query.execute(&mut *connection).await.map_err(failed())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,182 @@
+//! The archive lane: the recycle bin beside the rows that count as deleted.
+//!
+//! HubSpot lists the bin by id, not by time of deletion, so finding the newest deletion means reading all of it. That
+//! also shows what has left it: restored records, and those that were erased before their 90 days were over.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tracing::info;
+
+use super::engine::Engine;
+use super::error::SyncError;
+use super::pages_ahead::{Group, PagesAhead};
+use super::pass::PassPage;
+use super::records::Context;
+use super::run::Run;
+use super::upkeep::Pass;
+use crate::clock;
+use crate::hubspot::{Priority, RECORD_PAGE, RecordPage};
+use crate::model::{Cursor, ObjectId};
+use crate::storage::{
+    DeleteReason, Lane, PendingDelete, StoredVersion, archived_rows, forget_deletes, stored_versions,
+};
+
+/// How long HubSpot keeps deleted records, less a day: what is older may leave the bin at any time.
+/// Source: HubSpot, "Using object APIs".
+const KEPT: Duration = Duration::from_hours(89 * 24);
+/// How long a record may be deleted and in no bin without being taken for erased: the bin may show it late.
+const BIN_LAG: Duration = Duration::from_hours(1);
+/// Rows looked at in one go.
+const ROWS: usize = 1_000;
+
+/// How far a pass is, besides HubSpot's cursor.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Progress {
+    /// Every id up to this one is compared.
+    after: ObjectId,
+}
+
+/// Ids behind the first up to and with the second.
+type Range = (ObjectId, ObjectId);
+
+impl Engine {
+    /// Reads the bin from where the pass stands to its end, and applies what follows from it.
+    ///
+    /// # Errors
+    /// When HubSpot or the database fails for longer than the retries, or too much is deleted to be believed.
+    pub(super) async fn read_recycle_bin(&self, run: &mut Run, pass: &Pass) -> Result<(), SyncError> {
+        let object_type = pass.upkeep.object_type;
+        let context = self.mirrors.hold(object_type).await.context();
+        self.apply_confirmed_deletes(run, pass).await?;
+        let cursor = pass.cursor();
+        if cursor.is_none() {
+            forget_deletes(&self.database, &self.lease, object_type, Lane::Archive).await?;
+        }
+        let mut after = pass.progress::<Progress>().map_or(ObjectId::START, |progress| progress.after);
+        let first = run.hubspot.list_archived(object_type, cursor.as_ref(), Priority::Incremental).await?;
+        let hubspot = run.hubspot.clone();
+        let mut ahead = PagesAhead::start(first.next.clone(), move |cursor| {
+            let hubspot = hubspot.clone();
+            async move { hubspot.list_archived(object_type, Some(&cursor), Priority::Incremental).await }
+        });
+        let mut next = Some(Group::from(first));
+        while let Some(Group { page, .. }) = &next {
+            let last = page.records.last().map_or(after, |record| record.id);
+            let to = if page.next.is_some() { last } else { ObjectId::END };
+            let mut found = self.compare_bin(run, &context, page, (after, to)).await?;
+            after = to;
+            found.fetched = page.records.len() as u64;
+            found.cursor = page.next.as_ref().map_or_else(String::new, |next| next.0.clone());
+            found.pass_state = json!(Progress { after });
+            self.store_pass_page(run, pass, &found).await?;
+            drop(next.take());
+            next = self.next_group(&mut ahead).await?;
+        }
+        self.apply_gathered_deletes(run, pass).await
+    }
+
+    /// What follows from a page of the bin, which shows every archived record whose id is in `range`.
+    async fn compare_bin(
+        &self,
+        run: &Run,
+        context: &Context,
+        page: &RecordPage,
+        range: Range,
+    ) -> Result<PassPage, SyncError> {
+        let ids: Vec<_> = page.records.iter().map(|record| record.id).collect();
+        let stored = stored_versions(&self.database, &context.table, &ids).await?;
+        let stored: HashMap<ObjectId, StoredVersion> =
+            stored.into_iter().map(|version| (version.id, version)).collect();
+        let mut found = PassPage { rejected: page.rejected.clone(), ..PassPage::default() };
+        for record in &page.records {
+            let Some(held) = stored.get(&record.id) else { continue };
+            let is_older = held.synced_at.is_none_or(|synced_at| synced_at < record.read_at);
+            if is_older && !(held.archived && held.archived_at == record.archived_at) {
+                found.deletes.push(PendingDelete {
+                    id: record.id,
+                    reason: DeleteReason::Archived,
+                    archived_at: record.archived_at,
+                    found_at: record.read_at,
+                });
+            }
+        }
+        let unseen: Vec<_> = ids.iter().copied().filter(|id| !stored.contains_key(id)).collect();
+        for ids in unseen.chunks(RECORD_PAGE) {
+            let (hubspot, properties) = (&run.hubspot, &context.properties);
+            let mut read =
+                hubspot.read_archived(context.object_type, properties, ids, Priority::Incremental).await?;
+            found.records.append(&mut read.records);
+            found.rejected.append(&mut read.rejected);
+        }
+        self.find_those_who_left(run, context, &ids.into_iter().collect(), range, &mut found).await?;
+        Ok(found)
+    }
+
+    /// Looks after the rows in `range` that count as deleted and are not `in_bin`.
+    async fn find_those_who_left(
+        &self,
+        run: &Run,
+        context: &Context,
+        in_bin: &HashSet<ObjectId>,
+        (mut after, to): Range,
+        found: &mut PassPage,
+    ) -> Result<(), SyncError> {
+        let since = clock::now() - KEPT;
+        loop {
+            let rows = archived_rows(&self.database, &context.table, (after, to), since, ROWS).await?;
+            let Some((last, _)) = rows.last() else { return Ok(()) };
+            after = *last;
+            let is_full = rows.len() == ROWS;
+            let left: HashMap<_, _> = rows.into_iter().filter(|(id, _)| !in_bin.contains(id)).collect();
+            let mut ids: Vec<_> = left.keys().copied().collect();
+            ids.sort_unstable();
+            for ids in ids.chunks(RECORD_PAGE) {
+                self.go_on()?;
+                self.look_after(run, context, ids, &left, found).await?;
+            }
+            if !is_full {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Finds out what became of records that were in the bin, or should be: restored, merged, or erased.
+    async fn look_after(
+        &self,
+        run: &Run,
+        context: &Context,
+        ids: &[ObjectId],
+        archived_at: &HashMap<ObjectId, DateTime<Utc>>,
+        found: &mut PassPage,
+    ) -> Result<(), SyncError> {
+        let Context { object_type, properties, .. } = context;
+        let mut live = run.hubspot.read_records(object_type, properties, ids, Priority::Incremental).await?;
+        if !live.records.is_empty() {
+            info!("{} {object_type} came back from the recycle bin or were merged", live.records.len());
+        }
+        found.records.append(&mut live.records);
+        found.rejected.append(&mut live.rejected);
+        let asked_at = clock::now();
+        let archived =
+            run.hubspot.read_archived(object_type, properties, &live.missing, Priority::Incremental).await?;
+        let is_erased = |id: &ObjectId| archived_at.get(id).is_some_and(|at| *at < asked_at - BIN_LAG);
+        found.deletes.extend(archived.missing.iter().filter(|id| is_erased(id)).map(|id| PendingDelete {
+            id: *id,
+            reason: DeleteReason::Purged,
+            archived_at: None,
+            found_at: asked_at,
+        }));
+        Ok(())
+    }
+}
+
+impl Pass {
+    /// Where HubSpot's listing continues; `None` at its start.
+    pub(super) fn cursor(&self) -> Option<Cursor> {
+        self.state.pass_cursor.clone().filter(|cursor| !cursor.is_empty()).map(Cursor)
+    }
+}

@@ -1,0 +1,142 @@
+//! What the passes of upkeep lanes have in common: pages stored together with how far the pass is, and deletes that are
+//! gathered before they are applied.
+
+use serde_json::Value;
+use tracing::info;
+
+use super::engine::Engine;
+use super::error::SyncError;
+use super::patience::Patience;
+use super::run::Run;
+use super::upkeep::Pass;
+use crate::clock;
+use crate::model::{Record, RejectedRecord};
+use crate::storage::{
+    PageOutcome, PendingDelete, RunCounts, StorageError, apply_deletes, count_page, delete_share,
+    stage_deletes, store_records,
+};
+
+/// So many rows may be marked as deleted at once without arousing suspicion.
+const UNSUSPICIOUS: u64 = 100;
+
+/// What follows from a page of a pass; stored as a whole or not at all.
+#[derive(Default)]
+pub(super) struct PassPage {
+    /// Records HubSpot showed.
+    pub(super) fetched: u64,
+    /// Copies to store, whatever of it is new.
+    pub(super) records: Vec<Record>,
+    /// Records that cannot be understood.
+    pub(super) rejected: Vec<RejectedRecord>,
+    /// Deletes to gather.
+    pub(super) deletes: Vec<PendingDelete>,
+    /// Where the pass continues.
+    pub(super) cursor: String,
+    /// What it has found so far.
+    pub(super) pass_state: Value,
+}
+
+impl Engine {
+    /// Stores a page and adds it to the run's figures.
+    ///
+    /// # Errors
+    /// When the database stays away, or another process has the lease.
+    pub(super) async fn store_pass_page(
+        &self,
+        run: &mut Run,
+        pass: &Pass,
+        page: &PassPage,
+    ) -> Result<(), SyncError> {
+        let mut patience = Patience::new(&self.stop, format!("Storing what the {} lane found", pass.upkeep));
+        run.counts = loop {
+            match self.try_store_pass_page(run, pass, page).await {
+                Ok(counts) => break counts,
+                Err(error) => patience.wait(error).await?,
+            }
+        };
+        run.progress(run.counts.fetched, None);
+        Ok(())
+    }
+
+    /// One attempt.
+    async fn try_store_pass_page(
+        &self,
+        run: &Run,
+        pass: &Pass,
+        page: &PassPage,
+    ) -> Result<RunCounts, StorageError> {
+        let mirror = self.mirrors.hold(pass.upkeep.object_type).await;
+        let table = &mirror.table;
+        let mut transaction = self.lease.begin(&self.database).await?;
+        let outcome = store_records(&mut transaction, table, &page.records, &page.rejected).await?;
+        stage_deletes(&mut transaction, table.object_type(), pass.upkeep.lane, &page.deletes).await?;
+        pass.row.advance(&mut transaction, &page.cursor, &page.pass_state).await?;
+        let mut counts = run.counts_now();
+        counts.add(page.fetched, outcome);
+        count_page(&mut transaction, run.id, &counts).await?;
+        transaction.commit().await?;
+        Ok(counts)
+    }
+
+    /// Applies the deletes somebody has confirmed.
+    ///
+    /// # Errors
+    /// As [`Engine::store_pass_page`].
+    pub(super) async fn apply_confirmed_deletes(&self, run: &mut Run, pass: &Pass) -> Result<(), SyncError> {
+        self.apply_all(run, pass, true).await
+    }
+
+    /// Applies the deletes a pass has gathered, if they are few enough to be believed.
+    ///
+    /// # Errors
+    /// [`SyncError::TooManyDeletes`]: nothing was marked then. Otherwise as [`Engine::store_pass_page`].
+    pub(super) async fn apply_gathered_deletes(&self, run: &mut Run, pass: &Pass) -> Result<(), SyncError> {
+        let object_type = pass.upkeep.object_type;
+        let share = delete_share(&self.database, object_type).await?;
+        let (pending, live) = (share.pending, share.live);
+        let believed = self.config.upkeep.max_delete_share * live as f64;
+        if pending > UNSUSPICIOUS && pending as f64 > believed {
+            return Err(SyncError::TooManyDeletes { object_type: object_type.name, pending, live });
+        }
+        self.apply_all(run, pass, false).await
+    }
+
+    /// Applies deletes, some hundred a transaction.
+    async fn apply_all(&self, run: &mut Run, pass: &Pass, only_confirmed: bool) -> Result<(), SyncError> {
+        let mut applied = 0;
+        let mut patience = Patience::new(&self.stop, format!("Marking deleted {}", pass.upkeep.object_type));
+        loop {
+            self.go_on()?;
+            match self.try_apply(run, pass, only_confirmed).await {
+                Ok(Some((counts, marked))) => {
+                    run.counts = counts;
+                    applied += marked;
+                }
+                Ok(None) => break,
+                Err(error) => patience.wait(error).await?,
+            }
+        }
+        if applied > 0 {
+            info!("Marked {applied} row(s) of {} as deleted", pass.upkeep.object_type.table);
+        }
+        Ok(())
+    }
+
+    /// One transaction of [`Engine::apply_all`]; `None` when nothing is left.
+    async fn try_apply(
+        &self,
+        run: &Run,
+        pass: &Pass,
+        only_confirmed: bool,
+    ) -> Result<Option<(RunCounts, u64)>, StorageError> {
+        let mirror = self.mirrors.hold(pass.upkeep.object_type).await;
+        let mut transaction = self.lease.begin(&self.database).await?;
+        let marked = apply_deletes(&mut transaction, &mirror.table, only_confirmed, clock::now()).await?;
+        let Some(marked) = marked else { return Ok(None) };
+        let mut counts = run.counts_now();
+        counts.add(0, PageOutcome { deleted: marked, ..PageOutcome::default() });
+        count_page(&mut transaction, run.id, &counts).await?;
+        transaction.commit().await?;
+        Ok(Some((counts, marked)))
+    }
+}

@@ -1,0 +1,251 @@
+//! Upkeep: the lanes that find what modification dates do not show, beside the regular runs.
+//!
+//! | Lane | Finds |
+//! | --- | --- |
+//! | archive | records that were deleted, restored or erased |
+//! | fill | the values of properties that were not known when records were stored |
+//! | associations | links between records |
+//! | audit | whatever all the others missed, and values HubSpot recalculates silently |
+//!
+//! A type has at most one of them under way, so that a long audit holds up no delete of another type, and regular runs
+//! wait for none. Each is a series of passes; a pass that is interrupted goes on where it was. How far each is stands in
+//! `sync_lanes`.
+
+use std::fmt;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tracing::{error, info, warn};
+
+use super::Subject;
+use super::engine::Engine;
+use super::error::{Chain, NextTry, SyncError, soon};
+use super::run::Run;
+use crate::clock;
+use crate::config::UpkeepConfig;
+use crate::model::ObjectType;
+use crate::storage::{
+    Lane, LaneRow, LaneState, StorageError, StorageErrorKind, SyncState, Trigger, show_notices,
+};
+
+/// Longest wait before a lane that failed for a passing reason is tried again.
+const LONGEST_WAIT: Duration = Duration::from_mins(15);
+/// Pause between two attempts to record how a run ended while the database is away.
+const RECORD_RETRY: Duration = Duration::from_secs(1);
+
+/// A lane of a type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Upkeep {
+    /// The records it is about.
+    pub object_type: &'static ObjectType,
+    /// How it finds what it looks for.
+    pub lane: Lane,
+}
+
+impl fmt::Display for Upkeep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.object_type, self.lane)
+    }
+}
+
+/// What the passes of a lane have in hand.
+pub(super) struct Pass {
+    pub(super) upkeep: Upkeep,
+    pub(super) row: LaneRow,
+    /// As it was when the run began.
+    pub(super) state: LaneState,
+}
+
+impl Pass {
+    /// How far the pass is, in the lane's own words; `None` at its start.
+    pub(super) fn progress<T: DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_value(self.state.pass_state.clone()?).ok()
+    }
+}
+
+impl UpkeepConfig {
+    /// How long after a pass the next one is due; `None` when the lane is off or has no rhythm of its own.
+    fn period(&self, lane: Lane) -> Option<Duration> {
+        match lane {
+            Lane::Archive => self.archive,
+            Lane::Audit => self.audit,
+            _ => None,
+        }
+    }
+
+    /// How long after the first listing of a type a lane is due for the first time; `None`: it waits for an occasion.
+    fn first_wait(&self, lane: Lane) -> Option<Duration> {
+        match lane {
+            // What was just listed needs no comparison yet.
+            Lane::Audit => self.audit,
+            lane => self.period(lane).map(|_| Duration::ZERO),
+        }
+    }
+}
+
+/// Why a lane is due, `None` when it is not.
+fn due(state: &LaneState, config: &UpkeepConfig, now: DateTime<Utc>) -> Option<Trigger> {
+    if state.requested_at.is_some() {
+        return Some(Trigger::Request);
+    }
+    let is_on = state.lane == Lane::Fill || config.period(state.lane).is_some();
+    let is_due = state.next_run_at.is_some_and(|next| next <= now);
+    (is_on && is_due).then_some(Trigger::Schedule)
+}
+
+impl Engine {
+    /// The lane each type should run now, the most important one that is due. Types whose first listing is not done,
+    /// or that had no regular run in this process, have none.
+    pub fn due_upkeep(
+        &self,
+        states: &[SyncState],
+        lanes: &[LaneState],
+        now: DateTime<Utc>,
+    ) -> Vec<(Upkeep, Trigger)> {
+        let is_listed = |object_type: &ObjectType| {
+            states.iter().any(|state| {
+                state.object_type == object_type.name
+                    && state.watermark.is_some()
+                    && state.backfill_cursor.is_none()
+            })
+        };
+        let first_due = |object_type: &'static ObjectType| {
+            Lane::UPKEEP.into_iter().find_map(|lane| {
+                let state =
+                    lanes.iter().find(|state| state.object_type == object_type.name && state.lane == lane)?;
+                let trigger = due(state, &self.config.upkeep, now)?;
+                Some((Upkeep { object_type, lane }, trigger))
+            })
+        };
+        let objects = self.config.objects.iter().copied();
+        objects
+            .filter(|object_type| is_listed(object_type) && self.mirrors.is_ready(object_type))
+            .filter_map(first_due)
+            .collect()
+    }
+
+    /// Gives the lanes of a type that is listed their first time.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub(super) async fn schedule_upkeep(&self, object_type: &'static ObjectType) -> Result<(), StorageError> {
+        let now = clock::now();
+        for lane in Lane::UPKEEP {
+            if let Some(wait) = self.config.upkeep.first_wait(lane) {
+                self.lane_row(Upkeep { object_type, lane }).schedule_first(now + wait).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The row of `sync_lanes` of a lane.
+    pub(super) fn lane_row(&self, upkeep: Upkeep) -> LaneRow {
+        LaneRow::new(self.database.clone(), self.lease.clone(), upkeep.object_type.name, upkeep.lane)
+    }
+
+    /// Begins a pass of a lane, or goes on with it, and records in `sync_lanes` how it went.
+    ///
+    /// # Errors
+    /// Why it failed. It is logged and recorded already; the caller only needs to know.
+    pub async fn run_upkeep(&self, upkeep: Upkeep, trigger: Trigger) -> Result<(), SyncError> {
+        let row = self.lane_row(upkeep);
+        let before = row.load().await?;
+        row.begin(clock::now(), before.requested.as_ref().unwrap_or(&Value::Null)).await?;
+        let state = row.load().await?;
+        let answered = before.requested_at.filter(|_| before.pass_cursor.is_none());
+        let pass = Pass { upkeep, row, state };
+        let mut run =
+            Run::start(self, Subject::Records(upkeep.object_type), upkeep.lane, trigger, None).await?;
+        let result = self.carry_out(&mut run, &pass).await;
+        let result = run.finish(result).await;
+        if let Err(error) = &result {
+            log_failure(upkeep, error);
+        }
+        self.record_upkeep(&pass, answered, &result).await;
+        result
+    }
+
+    /// The work of the lane.
+    async fn carry_out(&self, run: &mut Run, pass: &Pass) -> Result<(), SyncError> {
+        match pass.upkeep.lane {
+            Lane::Archive => self.read_recycle_bin(run, pass).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Records how a run ended, for as long as it takes.
+    async fn record_upkeep(
+        &self,
+        pass: &Pass,
+        answered: Option<DateTime<Utc>>,
+        result: &Result<(), SyncError>,
+    ) {
+        let upkeep = pass.upkeep;
+        loop {
+            match self.try_record_upkeep(pass, answered, result).await {
+                Err(error) if error.kind() == StorageErrorKind::Transient => {
+                    if self.pause(RECORD_RETRY).await.is_err() {
+                        return;
+                    }
+                }
+                Err(error) if error.kind() != StorageErrorKind::LeaseLost => {
+                    error!(error = %Chain(&error), "Failed to record the run of {upkeep}");
+                    return;
+                }
+                Ok(()) | Err(_) => return,
+            }
+        }
+    }
+
+    /// One attempt of [`Engine::record_upkeep`].
+    async fn try_record_upkeep(
+        &self,
+        pass: &Pass,
+        answered: Option<DateTime<Utc>>,
+        result: &Result<(), SyncError>,
+    ) -> Result<(), StorageError> {
+        let (row, now) = (&pass.row, clock::now());
+        let period = self.config.upkeep.period(pass.upkeep.lane);
+        match result {
+            Ok(()) => row.complete(period.map(|period| now + period), answered).await?,
+            Err(error) => match error.next_try() {
+                NextTry::Elsewhere => row.interrupt(now).await?,
+                NextTry::Soon if self.stop.is_cancelled() => row.interrupt(now).await?,
+                NextTry::Soon => {
+                    let failures = row.load().await?.consecutive_failures.unsigned_abs() + 1;
+                    row.fail(&error.report(), now, now + soon(failures, LONGEST_WAIT), false).await?;
+                }
+                NextTry::NextInterval => {
+                    let wait = period.unwrap_or(self.config.schedule.interval);
+                    row.fail(&error.report(), now, now + wait, true).await?;
+                }
+            },
+        }
+        show_notices(&self.database, &self.lease, pass.upkeep.object_type.name).await
+    }
+
+    /// Records that a lane panicked, which is a defect of this program.
+    pub async fn record_upkeep_panic(&self, upkeep: Upkeep) {
+        let row = self.lane_row(upkeep);
+        let Ok(state) = row.load().await else { return };
+        let pass = Pass { upkeep, row, state };
+        let result = Err(SyncError::Panicked(Subject::Records(upkeep.object_type)));
+        self.record_upkeep(&pass, None, &result).await;
+    }
+}
+
+/// One line, as loud as it matters.
+fn log_failure(upkeep: Upkeep, error: &SyncError) {
+    let Upkeep { object_type, lane } = upkeep;
+    match error.next_try() {
+        NextTry::Elsewhere => info!(%lane, "Stopped the {lane} lane of {object_type}"),
+        NextTry::Soon => {
+            warn!(%lane, error = error.report(), "The {lane} lane of {object_type} failed, trying again soon");
+        }
+        NextTry::NextInterval => {
+            error!(%lane, error = error.report(), "The {lane} lane of {object_type} failed");
+        }
+    }
+}
