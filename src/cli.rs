@@ -2,10 +2,13 @@
 //! 0 done, 1 failed, 2 wrong usage or wrong configuration.
 
 mod check;
+mod deletes;
 mod migrate;
 mod progress;
+mod session;
 mod status;
 mod sync;
+mod verify;
 
 use std::fmt;
 use std::io::{Write, stderr, stdout};
@@ -38,6 +41,10 @@ enum Command {
     Run,
     /// Sync once and exit; hands the request to a running daemon where there is one.
     Sync(sync::Arguments),
+    /// Compare the mirror with HubSpot; exit with 1 if they differ.
+    Verify(verify::Arguments),
+    /// Show or confirm deletes that are too many to be believed.
+    Deletes(deletes::Arguments),
     /// Show how far each type is.
     Status(status::Arguments),
     /// Check database, token, scopes, limits and clocks, and say what to do.
@@ -92,6 +99,8 @@ async fn run(command: Command, environment: Environment) -> anyhow::Result<ExitC
             app::run(config, lifecycle).await.map(|()| ExitCode::SUCCESS)
         }
         Command::Status(arguments) => status::main(environment, &arguments).await,
+        Command::Verify(arguments) => verify::main(environment, &arguments).await,
+        Command::Deletes(arguments) => deletes::main(environment, arguments).await,
         Command::Check => check::main(environment).await,
         Command::Migrate => migrate::main(environment).await,
     }

@@ -32,17 +32,21 @@ mod typed_columns;
 mod words;
 
 pub use account::bind_account;
-pub use catalogue::{catalogue_complete_since, load_catalogue, store_catalogue};
+pub use catalogue::{known_properties, load_catalogue, store_catalogue};
 pub use database::Database;
 pub use error::{StorageError, StorageErrorKind};
 pub use lease::{LEASE_TTL, Lease, LeaseKeeper, LeasedTransaction, lease_holder};
+pub use merges::merged_ids;
 pub use migrate::{migrate, pending_migrations};
-pub use mirror::{MirrorTable, PageOutcome, StoredVersion, archived_rows, store_records, stored_versions};
+pub use mirror::{
+    ComparedRow, MirrorTable, PageOutcome, StoredVersion, archived_rows, compared_rows, distrust_rows,
+    overlay_records, store_records, stored_versions,
+};
 pub use mirror_schema::{TypedColumn, ensure_table};
 pub use owners::store_owners;
 pub use pending_deletes::{
     DeleteReason, DeleteShare, PendingDelete, apply_deletes, confirm_deletes, delete_share, forget_deletes,
-    stage_deletes,
+    pending_deletes, stage_deletes,
 };
 pub use pipelines::store_pipelines;
 pub use preflight::{ServerFacts, probe_rights, server_facts};
@@ -50,7 +54,8 @@ pub use quarantine::{quarantined_records, release as release_from_quarantine};
 pub use state_row::{StateRow, request_run};
 pub use sync_lane::{LaneRow, LaneState, load_lanes, request_lane, show_notices};
 pub use sync_run::{
-    Lane, NewRun, Outcome, RunCounts, Trigger, count_page, finish_run, interrupt_open_runs, start_run,
+    Lane, NewRun, Outcome, RunCounts, Trigger, count_page, finish_run, interrupt_open_runs, last_run,
+    load_report, record_audit, start_run,
 };
 pub use sync_state::{Request, RequestedMode, RunMode, SyncState, SyncStatus, load_states, retire_others};
 pub use typed_columns::{TableChanges, TypedColumns, load_mirror_table};

@@ -6,6 +6,7 @@
 
 mod account;
 mod archive;
+mod audit;
 mod backfill;
 mod catalogue;
 mod engine;
@@ -24,6 +25,7 @@ mod subject;
 mod upkeep;
 mod verdict;
 
+pub use audit::{AuditReport, AuditRequest, Depth, Finding};
 pub use engine::Engine;
 pub(crate) use error::Chain;
 pub use error::SyncError;

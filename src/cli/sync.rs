@@ -7,7 +7,6 @@
 use std::collections::HashMap;
 use std::io::{IsTerminal, stderr};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -16,16 +15,12 @@ use tracing::{error, info};
 
 use super::progress::Bars;
 use super::read_config;
-use crate::app::{ACCOUNT_LEASE, advise, keep_renewed, open_database, process_name, unless_unanswered};
+use super::session::Session;
+use crate::app::{ACCOUNT_LEASE, advise, unless_unanswered};
 use crate::config::{Config, Environment, LogConfig};
-use crate::hubspot::HubSpotClient;
-use crate::lifecycle::Lifecycle;
-use crate::storage::{
-    Database, Lease, LeaseKeeper, RequestedMode, SyncState, SyncStatus, Trigger, interrupt_open_runs,
-    load_states, request_run,
-};
-use crate::sync::{Engine, Events, Subject};
-use crate::{clock, telemetry};
+use crate::storage::{Lease, RequestedMode, SyncState, SyncStatus, Trigger, load_states, request_run};
+use crate::sync::{Events, Subject};
+use crate::telemetry;
 
 /// How often the daemon's progress is read.
 const WATCH: Duration = Duration::from_millis(250);
@@ -45,10 +40,7 @@ pub(super) struct Arguments {
 
 /// What a sync works with.
 struct Sync {
-    config: Config,
-    database: Database,
-    lifecycle: Lifecycle,
-    keeper: LeaseKeeper,
+    session: Session,
     subjects: Vec<Subject>,
     mode: RequestedMode,
     /// Drawn on a terminal only.
@@ -75,15 +67,11 @@ pub(super) async fn main(
     }
     let config = read_config(environment)?;
     let subjects = choose(&config, &arguments.types)?;
-    let lifecycle = Lifecycle::default();
-    lifecycle.listen_for_signals()?;
-    let database = Database::new(&config.database)?;
-    open_database(&database, &config, lifecycle.shutdown()).await?;
-    let keeper = LeaseKeeper::new(database.clone(), process_name());
+    let session = Session::open(config).await?;
     let mode = if arguments.full { RequestedMode::Full } else { RequestedMode::Incremental };
-    let sync = Sync { config, database, lifecycle, keeper, subjects, mode, bars };
-    let carried_out = unless_unanswered(&sync.database, Box::pin(sync.carry_out()));
-    let Some(succeeded) = sync.lifecycle.within_grace(carried_out).await else {
+    let sync = Sync { session, subjects, mode, bars };
+    let carried_out = unless_unanswered(&sync.session.database, Box::pin(sync.carry_out()));
+    let Some(succeeded) = sync.session.lifecycle.within_grace(carried_out).await else {
         bail!("stopped before it was done")
     };
     Ok(if succeeded?? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -107,40 +95,29 @@ impl Sync {
     /// Asks for the runs and does them here, or watches the daemon do them; returns whether all went well.
     async fn carry_out(&self) -> anyhow::Result<bool> {
         self.request().await?;
-        let succeeded = match self.keeper.acquire(ACCOUNT_LEASE).await.map_err(advise)? {
+        let succeeded = match self.session.keeper.acquire(ACCOUNT_LEASE).await.map_err(advise)? {
             Some(lease) => self.run_here(lease).await?,
             None => self.watch().await?,
         };
-        self.lifecycle.stop().await;
-        self.database.close().await;
+        self.session.close().await;
         Ok(succeeded)
     }
 
     /// Runs the subjects in this process, all at once, and returns whether all went well.
     async fn run_here(&self, lease: Lease) -> anyhow::Result<bool> {
-        let stop = self.lifecycle.shutdown().child_token();
-        self.lifecycle.spawn(keep_renewed(self.keeper.clone(), lease.clone(), stop.clone()));
-        interrupt_open_runs(&self.database, clock::now()).await?;
+        let Session { database, lifecycle, .. } = &self.session;
         let events = Events::default();
         if let Some(bars) = &self.bars {
-            self.lifecycle.spawn(bars.clone().draw(events.watch()));
+            lifecycle.spawn(bars.clone().draw(events.watch()));
         }
-        let hubspot = HubSpotClient::new(&self.config.hubspot, stop.clone())?;
-        let engine = Arc::new(Engine::new(
-            (self.database.clone(), hubspot),
-            self.config.sync.clone(),
-            self.config.database.migrate_on_start,
-            lease.clone(),
-            events,
-            stop.clone(),
-        ));
-        let states = load_states(&self.database).await.map_err(advise)?;
+        let leading = self.session.lead(lease, events).await?;
+        let states = load_states(database).await.map_err(advise)?;
         let mut runs = Vec::new();
         for subject in self.subjects.clone() {
             let state = states.iter().find(|state| state.object_type == subject.to_string());
-            let (engine, request) = (engine.clone(), state.and_then(SyncState::request));
+            let (engine, request) = (leading.engine.clone(), state.and_then(SyncState::request));
             runs.push(
-                self.lifecycle.spawn(async move {
+                lifecycle.spawn(async move {
                     engine.run_verified(subject, Trigger::Request, request).await.is_ok()
                 }),
             );
@@ -149,15 +126,14 @@ impl Sync {
         for run in runs {
             succeeded &= run.await.context("a run panicked")?;
         }
-        stop.cancel();
-        self.keeper.release(&lease).await.ok();
+        self.session.step_down(leading).await;
         Ok(succeeded)
     }
 
     /// Writes down what is asked for; whoever holds the lease does it.
     async fn request(&self) -> anyhow::Result<()> {
         for subject in &self.subjects {
-            request_run(&self.database, &subject.to_string(), self.mode).await.map_err(advise)?;
+            request_run(&self.session.database, &subject.to_string(), self.mode).await.map_err(advise)?;
         }
         Ok(())
     }
@@ -168,7 +144,7 @@ impl Sync {
         let mut drawn = HashMap::new();
         let mut noticed = Instant::now();
         loop {
-            let states = load_states(&self.database).await.map_err(advise)?;
+            let states = load_states(&self.session.database).await.map_err(advise)?;
             let ours: Vec<_> = states.iter().filter(|state| self.concerns(state)).collect();
             if let Some(bars) = &self.bars {
                 for state in &ours {
@@ -181,7 +157,7 @@ impl Sync {
             if ours.iter().any(|state| state.status == SyncStatus::Running) {
                 noticed = Instant::now();
             }
-            if let Some(lease) = self.keeper.acquire(ACCOUNT_LEASE).await.map_err(advise)? {
+            if let Some(lease) = self.session.keeper.acquire(ACCOUNT_LEASE).await.map_err(advise)? {
                 info!("The other hubspot-connector has ended; going on here");
                 return self.run_here(lease).await;
             }
@@ -194,7 +170,7 @@ impl Sync {
                 );
             }
             tokio::select! {
-                () = self.lifecycle.shutdown().cancelled() => bail!("stopped watching; the daemon goes on"),
+                () = self.session.lifecycle.shutdown().cancelled() => bail!("stopped watching; the daemon goes on"),
                 () = tokio::time::sleep(WATCH) => {}
             }
         }

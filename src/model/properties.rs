@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
@@ -31,6 +32,12 @@ struct Ends {
 }
 
 impl Properties {
+    /// The properties behind JSON, an object of texts; `None` when it is something else.
+    pub fn from_json(json: &str) -> Option<Self> {
+        let pairs: BTreeMap<Cow<'_, str>, Cow<'_, str>> = serde_json::from_str(json).ok()?;
+        Some(pairs.into_iter().collect())
+    }
+
     /// The value of `name`, `None` when it is not set.
     pub fn get(&self, name: &str) -> Option<Cow<'_, str>> {
         let name = escape(name);
@@ -190,11 +197,20 @@ impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for Properties {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn only_an_object_of_texts_is_taken_for_properties() {
+        for json in ["", "[]", "{", r#"{"a": 1}"#, r#"{"a": null}"#] {
+            assert_eq!(Properties::from_json(json), None, "{json}");
+        }
+        assert_eq!(
+            Properties::from_json(r#"{"b": "1", "a": "2"}"#),
+            Some(Properties::from_iter([("a", "2"), ("b", "1")]))
+        );
+    }
 
     #[test]
     fn an_empty_value_is_the_same_as_no_value() {
@@ -213,6 +229,7 @@ mod tests {
                 properties.iter().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
             prop_assert_eq!(&listed, &map);
             prop_assert_eq!(serde_json::from_str::<BTreeMap<String, String>>(properties.as_json()).unwrap(), map.clone());
+            prop_assert_eq!(Properties::from_json(properties.as_json()), Some(properties.clone()));
             let reversed: Properties = map.iter().rev().collect();
             prop_assert_eq!(&properties, &reversed, "equal properties have equal JSON");
             prop_assert_eq!(properties.len(), map.len());

@@ -52,22 +52,18 @@ pub async fn store_catalogue(
     transaction.commit().await
 }
 
-/// Since when every property of the type is known: what was stored before may lack one, whatever its version.
+/// Since when each property of the type is known, in name order: what was stored before may lack it, whatever its
+/// version.
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn catalogue_complete_since(
+pub async fn known_properties(
     database: &Database,
     object_type: &ObjectType,
-) -> Result<DateTime<Utc>, StorageError> {
-    let since: Option<DateTime<Utc>> = sqlx::query_scalar(
-        "SELECT MAX(known_since) FROM hubspot_properties WHERE object_type = ? AND NOT archived",
-    )
-    .bind(object_type.name)
-    .fetch_one(database.pool())
-    .await
-    .map_err(StorageError::query(format!("read since when the properties of {object_type} are known")))?;
-    Ok(since.unwrap_or(DateTime::UNIX_EPOCH))
+) -> Result<Vec<(String, DateTime<Utc>)>, StorageError> {
+    let sql = "SELECT name, known_since FROM hubspot_properties WHERE object_type = ? AND NOT archived ORDER BY name";
+    let rows = sqlx::query_as(sql).bind(object_type.name).fetch_all(database.pool()).await;
+    rows.map_err(StorageError::query(format!("read since when the properties of {object_type} are known")))
 }
 
 /// One statement that writes the given properties, known from `now` on if they were not.

@@ -23,7 +23,11 @@ pub(super) async fn record_merges(
     records: &[&Record],
     now: DateTime<Utc>,
 ) -> Result<u64, StorageError> {
-    let mut merged: Vec<_> = records.iter().flat_map(|record| merged_into(record)).collect();
+    let into = |record: &&Record| {
+        let survivor = record.id;
+        merged_ids(record).into_iter().map(move |old| (old, survivor))
+    };
+    let mut merged: Vec<_> = records.iter().flat_map(into).collect();
     if merged.is_empty() {
         return Ok(0);
     }
@@ -43,12 +47,12 @@ pub(super) async fn record_merges(
     Ok(marked)
 }
 
-/// The ids merged into the record, each with the record's own.
-fn merged_into(record: &Record) -> Vec<(ObjectId, ObjectId)> {
+/// The ids of the records that were merged into this one.
+pub fn merged_ids(record: &Record) -> Vec<ObjectId> {
     let Some(ids) = record.properties.get(MERGED_IDS) else { return Vec::new() };
     let ids = ids.split(';').filter_map(|id| id.trim().parse::<ObjectId>().ok());
     // Where the primary keeps its id, it may be listed as well.
-    ids.filter(|id| *id != record.id).map(|id| (id, record.id)).collect()
+    ids.filter(|id| *id != record.id).collect()
 }
 
 /// Where those of the records are now that were merged into others.
@@ -148,8 +152,7 @@ mod tests {
 
     #[test]
     fn earlier_ids_are_read_whatever_else_is_in_the_list() {
-        let read =
-            |merged| merged_into(&survivor(9, merged)).iter().map(|(old, _)| old.0).collect::<Vec<_>>();
+        let read = |merged| merged_ids(&survivor(9, merged)).iter().map(|old| old.0).collect::<Vec<_>>();
         assert_eq!(read("1;2"), [1, 2]);
         assert_eq!(read("1; 9;"), [1], "its own id is no earlier one");
         assert_eq!(read("none"), [0_i64; 0]);

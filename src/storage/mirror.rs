@@ -8,11 +8,13 @@
 //! | different, or newer | the row is rewritten |
 //! | live where the stored one is archived, or the other way round | the one that was read later counts, whatever its version: a restored record may come back with an older one |
 
+mod compare;
 mod lookup;
 mod write;
 
 use sqlx::MySqlConnection;
 
+pub use self::compare::{ComparedRow, compared_rows, distrust_rows, overlay_records};
 use self::lookup::{Lookup, Stored};
 pub use self::lookup::{StoredVersion, archived_rows, stored_versions};
 use self::write::{RowWrite, Upsert, write_all};

@@ -112,6 +112,17 @@ pub async fn delete_share(
     Ok(DeleteShare { pending: pending.unsigned_abs(), live: live.unsigned_abs() })
 }
 
+/// How many deletes nobody has confirmed wait, by type.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn pending_deletes(database: &Database) -> Result<Vec<(String, u64)>, StorageError> {
+    let sql = "SELECT object_type, COUNT(*) FROM pending_deletes WHERE NOT confirmed GROUP BY object_type";
+    let rows: Result<Vec<(String, i64)>, _> = sqlx::query_as(sql).fetch_all(database.pool()).await;
+    let rows = rows.map_err(StorageError::query("read the pending deletes"))?;
+    Ok(rows.into_iter().map(|(object_type, count)| (object_type, count.unsigned_abs())).collect())
+}
+
 /// Confirms every pending delete of the type; returns how many there were.
 ///
 /// # Errors

@@ -93,6 +93,16 @@ impl LaneRow {
         self.execute(sqlx::query(sql).bind(now).bind(pass_state.to_string())).await
     }
 
+    /// Something else does from `now` on what a pass would do; whatever pass is under way is given up.
+    ///
+    /// # Errors
+    /// As every step.
+    pub async fn restart(&self, now: DateTime<Utc>) -> Result<(), StorageError> {
+        let sql = "UPDATE sync_lanes SET pass_cursor = NULL, pass_state = NULL, pass_started_at = ?, \
+                   next_run_at = NULL WHERE object_type = ? AND lane = ?";
+        self.execute(sqlx::query(sql).bind(now)).await
+    }
+
     /// What lies before `cursor` is done; `pass_state` is what was found so far.
     ///
     /// # Errors

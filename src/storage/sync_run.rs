@@ -1,10 +1,11 @@
 //! `sync_runs`: what every run did.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
 use sqlx::MySqlConnection;
 
 use super::words::stored_words;
-use super::{Database, PageOutcome, StorageError};
+use super::{Database, Lease, PageOutcome, StorageError};
 use crate::model::Window;
 
 /// How long finished runs are kept.
@@ -191,6 +192,67 @@ pub async fn finish_run(
         .await
         .map_err(failed())?;
     transaction.commit().await.map_err(failed())
+}
+
+/// Records what an audit found: in its run, and in `sync_state` of its type up to when the mirror is `verified`, if it
+/// is, and how many records were `repaired`, if any was to be.
+///
+/// # Errors
+/// When the database cannot be written or the lease is lost.
+pub async fn record_audit(
+    database: &Database,
+    lease: &Lease,
+    (object_type, run_id): (&str, u64),
+    report: &Value,
+    verified: Option<DateTime<Utc>>,
+    repaired: Option<u64>,
+) -> Result<(), StorageError> {
+    let failed = || StorageError::query(format!("record the audit of {object_type}"));
+    let mut transaction = lease.begin(database).await?;
+    sqlx::query("UPDATE sync_runs SET report = ? WHERE run_id = ?")
+        .bind(report.to_string())
+        .bind(run_id)
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed())?;
+    sqlx::query(
+        "UPDATE sync_state SET verified_as_of = COALESCE(?, verified_as_of), \
+         audit_repairs = COALESCE(?, audit_repairs) WHERE object_type = ?",
+    )
+    .bind(verified)
+    .bind(repaired)
+    .bind(object_type)
+    .execute(&mut *transaction)
+    .await
+    .map_err(failed())?;
+    transaction.commit().await
+}
+
+/// The id of the newest run, 0 before the first.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn last_run(database: &Database) -> Result<i64, StorageError> {
+    let query = sqlx::query_scalar("SELECT COALESCE(MAX(run_id), 0) FROM sync_runs");
+    query.fetch_one(database.pool()).await.map_err(StorageError::query("look for the newest run"))
+}
+
+/// What the newest audit of a type found that began after the run `after`; `None` when there is none.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn load_report(
+    database: &Database,
+    object_type: &str,
+    after: i64,
+) -> Result<Option<Value>, StorageError> {
+    let sql = "SELECT report FROM sync_runs WHERE object_type = ? AND run_id > ? AND report IS NOT NULL \
+               ORDER BY run_id DESC LIMIT 1";
+    let query = sqlx::query_scalar(sql).bind(object_type).bind(after);
+    query
+        .fetch_optional(database.pool())
+        .await
+        .map_err(StorageError::query(format!("read the audit of {object_type}")))
 }
 
 /// Closes runs that a dead process left open. Call it only with the lease in hand.

@@ -6,8 +6,8 @@ use super::engine::Engine;
 use super::error::SyncError;
 use super::records::Context;
 use crate::hubspot::{HubSpotClient, Priority};
-use crate::model::ObjectType;
-use crate::storage::{StateRow, TableChanges, TypedColumns, catalogue_complete_since, store_catalogue};
+use crate::model::{ObjectType, Property};
+use crate::storage::{StateRow, TableChanges, TypedColumns, known_properties, store_catalogue};
 
 impl Engine {
     /// Reads the catalogue of the type, stores it, and brings the typed columns up to date.
@@ -26,15 +26,22 @@ impl Engine {
             return Err(SyncError::EmptyCatalogue(object_type.name));
         }
         store_catalogue(&self.database, &self.lease, object_type, &catalogue).await?;
-        let properties_since = catalogue_complete_since(&self.database, object_type).await?;
+        let known = known_properties(&self.database, object_type).await?;
         let wanted = self.config.columns.get(object_type.name).map_or(&[][..], Vec::as_slice);
         let columns = TypedColumns::new(&self.database, object_type, wanted, &catalogue);
         let changes = if self.may_alter { TableChanges::All(&self.lease) } else { TableChanges::Nothing };
         columns.define(changes).await?;
         let table = columns.complete(&self.lease, || self.go_on()).await?;
+        // Neither flag alone says so: roll-ups come with `calculated: false`, scores can be written.
+        let is_silent = |property: &&Property| {
+            property.calculated || property.read_only || property.field_type.starts_with("calculation")
+        };
+        let mut silent: Vec<_> =
+            catalogue.iter().filter(is_silent).map(|property| property.name.clone()).collect();
+        silent.sort_unstable();
         let properties = catalogue.into_iter().map(|property| property.name).collect();
-        let context =
-            Arc::new(Context { object_type, table, properties, properties_since, state: state.clone() });
+        let (silent, state) = (silent.into(), state.clone());
+        let context = Arc::new(Context { object_type, table, properties, silent, known, state });
         *mirror = Some(context.clone());
         Ok(context)
     }

@@ -1,6 +1,9 @@
 //! What the passes of upkeep lanes have in common: pages stored together with how far the pass is, and deletes that are
 //! gathered before they are applied.
 
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 use tracing::info;
 
@@ -10,10 +13,10 @@ use super::patience::Patience;
 use super::run::Run;
 use super::upkeep::Pass;
 use crate::clock;
-use crate::model::{Record, RejectedRecord};
+use crate::model::{ObjectId, Record, RejectedRecord};
 use crate::storage::{
     PageOutcome, PendingDelete, RunCounts, StorageError, apply_deletes, count_page, delete_share,
-    stage_deletes, store_records,
+    distrust_rows, overlay_records, stage_deletes, store_records,
 };
 
 /// So many rows may be marked as deleted at once without arousing suspicion.
@@ -30,10 +33,25 @@ pub(super) struct PassPage {
     pub(super) rejected: Vec<RejectedRecord>,
     /// Deletes to gather.
     pub(super) deletes: Vec<PendingDelete>,
+    /// Values to give to records of the same version.
+    pub(super) overlay: Overlay,
+    /// Rows the copies replace whatever version they claim to have, unless written since.
+    pub(super) distrusted: Vec<ObjectId>,
+    /// Since when.
+    pub(super) distrusted_at: DateTime<Utc>,
     /// Where the pass continues.
     pub(super) cursor: String,
     /// What it has found so far.
     pub(super) pass_state: Value,
+}
+
+/// Values of some properties, of some records.
+#[derive(Default)]
+pub(super) struct Overlay {
+    /// The properties.
+    pub(super) names: Arc<[String]>,
+    /// The records, with these properties only.
+    pub(super) partials: Vec<Record>,
 }
 
 impl Engine {
@@ -68,11 +86,14 @@ impl Engine {
         let mirror = self.mirrors.hold(pass.upkeep.object_type).await;
         let table = &mirror.table;
         let mut transaction = self.lease.begin(&self.database).await?;
-        let outcome = store_records(&mut transaction, table, &page.records, &page.rejected).await?;
+        distrust_rows(&mut transaction, table, &page.distrusted, page.distrusted_at).await?;
+        let stored = store_records(&mut transaction, table, &page.records, &page.rejected).await?;
+        let Overlay { names, partials } = &page.overlay;
+        let overlaid = overlay_records(&mut transaction, table, names, partials).await?;
         stage_deletes(&mut transaction, table.object_type(), pass.upkeep.lane, &page.deletes).await?;
         pass.row.advance(&mut transaction, &page.cursor, &page.pass_state).await?;
         let mut counts = run.counts_now();
-        counts.add(page.fetched, outcome);
+        counts.add(page.fetched, stored + overlaid);
         count_page(&mut transaction, run.id, &counts).await?;
         transaction.commit().await?;
         Ok(counts)

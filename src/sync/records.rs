@@ -26,9 +26,23 @@ pub(super) struct Context {
     pub(super) table: MirrorTable,
     /// The properties to ask for: the whole catalogue.
     pub(super) properties: Arc<[String]>,
-    /// Since when all of them are asked for.
-    pub(super) properties_since: DateTime<Utc>,
+    /// Those whose values HubSpot changes without a new version, in name order.
+    pub(super) silent: Arc<[String]>,
+    /// Since when each is asked for, in name order.
+    pub(super) known: Vec<(String, DateTime<Utc>)>,
     pub(super) state: StateRow,
+}
+
+impl Context {
+    /// Since when all properties are asked for.
+    pub(super) fn complete_since(&self) -> DateTime<Utc> {
+        self.known.iter().map(|(_, since)| *since).max().unwrap_or(DateTime::UNIX_EPOCH)
+    }
+
+    /// The properties that are asked for only since a later time than `then`.
+    pub(super) fn known_after(&self, then: DateTime<Utc>) -> Arc<[String]> {
+        self.known.iter().filter(|(_, since)| *since > then).map(|(name, _)| name.clone()).collect()
+    }
 }
 
 /// The table of each type as its last regular run left it, with what else a run has learnt.
@@ -39,7 +53,7 @@ pub(super) struct Context {
 #[derive(Default)]
 pub(super) struct Mirrors(Mutex<HashMap<&'static str, Mirror>>);
 
-/// One of [`Mirrors`]; `None` inside until a regular run has begun.
+/// One of [`Mirrors`]; `None` inside until a run has made the table ready.
 type Mirror = Arc<RwLock<Option<Arc<Context>>>>;
 
 impl fmt::Debug for Mirrors {
@@ -68,9 +82,9 @@ impl Mirrors {
         Held(self.of(object_type).read_owned().await)
     }
 
-    /// Whether upkeep can begin: a regular run has, and no column is being changed.
-    pub(super) fn is_ready(&self, object_type: &'static ObjectType) -> bool {
-        self.of(object_type).try_read().is_ok_and(|mirror| mirror.is_some())
+    /// Whether a run of this process has made the table ready.
+    pub(super) async fn is_ready(&self, object_type: &'static ObjectType) -> bool {
+        self.of(object_type).read().await.is_some()
     }
 }
 
@@ -80,7 +94,7 @@ pub(super) struct Held(OwnedRwLockReadGuard<Option<Arc<Context>>>);
 impl Held {
     /// What is known of it, for longer than its columns stay.
     pub(super) fn context(&self) -> Arc<Context> {
-        self.0.as_ref().expect("upkeep begins after a regular run").clone()
+        self.0.as_ref().expect("upkeep begins by making sure of it").clone()
     }
 }
 
@@ -88,7 +102,7 @@ impl Deref for Held {
     type Target = Context;
 
     fn deref(&self) -> &Context {
-        self.0.as_ref().expect("upkeep begins after a regular run")
+        self.0.as_ref().expect("upkeep begins by making sure of it")
     }
 }
 
@@ -142,13 +156,17 @@ impl Engine {
             Err(error) => (Err(error), Next::Done),
         };
         run.finish(result).await?;
-        self.schedule_upkeep(object_type).await?;
+        if lane == Lane::Backfill {
+            self.listing_is_done(object_type).await?;
+        }
+        self.schedule_upkeep(&context).await?;
         match next {
             Next::Done => Ok(()),
             Next::List(reason) => {
                 let mut run = Run::start(self, subject, Lane::Backfill, trigger, None).await?;
                 let result = self.list_anew(&mut run, &context, reason, now).await;
-                run.finish(result).await
+                run.finish(result).await?;
+                Ok(self.listing_is_done(object_type).await?)
             }
             Next::DelayedPass => {
                 let Some(window) = plan::delayed_pass(&state, now, &self.config) else { return Ok(()) };
@@ -198,6 +216,7 @@ impl Engine {
         // Only for the progress shown; a listing works without.
         let total = run.hubspot.count_records(object_type, Priority::Backfill).await.ok();
         info!("Listing all {object_type}: {reason}");
+        self.listing_begins(object_type).await?;
         context.state.begin_backfill(now - self.config.search_lag, total).await?;
         let state = context.state.load().await?;
         self.list_from(run, context, None, &state).await

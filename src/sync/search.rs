@@ -113,10 +113,11 @@ impl Engine {
         let versions = stored_versions(&self.database, &context.table, &ids).await?;
         let held: HashMap<ObjectId, StoredVersion> =
             versions.into_iter().map(|version| (version.id, version)).collect();
+        let complete_since = context.complete_since();
         let is_current = |hit: &&Hit| {
             held.get(&hit.id).is_some_and(|held| {
                 held.updated_at.is_some_and(|version| version >= hit.updated_at)
-                    && held.synced_at.is_some_and(|at| at >= context.properties_since)
+                    && held.synced_at.is_some_and(|at| at >= complete_since)
             })
         };
         Ok(hits.iter().filter(|hit| !is_current(hit)).map(|hit| hit.id).collect())

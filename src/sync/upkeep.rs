@@ -22,6 +22,7 @@ use tracing::{error, info, warn};
 use super::Subject;
 use super::engine::Engine;
 use super::error::{Chain, NextTry, SyncError, soon};
+use super::records::Context;
 use super::run::Run;
 use crate::clock;
 use crate::config::UpkeepConfig;
@@ -96,8 +97,7 @@ fn due(state: &LaneState, config: &UpkeepConfig, now: DateTime<Utc>) -> Option<T
 }
 
 impl Engine {
-    /// The lane each type should run now, the most important one that is due. Types whose first listing is not done,
-    /// or that had no regular run in this process, have none.
+    /// The lane each type should run now, the most important one that is due. Types whose listing is not done have none.
     pub fn due_upkeep(
         &self,
         states: &[SyncState],
@@ -120,18 +120,38 @@ impl Engine {
             })
         };
         let objects = self.config.objects.iter().copied();
-        objects
-            .filter(|object_type| is_listed(object_type) && self.mirrors.is_ready(object_type))
-            .filter_map(first_due)
-            .collect()
+        objects.filter(|object_type| is_listed(object_type)).filter_map(first_due).collect()
     }
 
-    /// Gives the lanes of a type that is listed their first time.
+    /// A full listing begins; once it is done, every record has the properties known now.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub(super) async fn schedule_upkeep(&self, object_type: &'static ObjectType) -> Result<(), StorageError> {
-        let now = clock::now();
+    pub(super) async fn listing_begins(&self, object_type: &'static ObjectType) -> Result<(), StorageError> {
+        let row = self.lane_row(Upkeep { object_type, lane: Lane::Fill });
+        row.load().await?;
+        row.restart(clock::now()).await
+    }
+
+    /// A full listing has done what filling would do.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub(super) async fn listing_is_done(&self, object_type: &'static ObjectType) -> Result<(), StorageError> {
+        self.lane_row(Upkeep { object_type, lane: Lane::Fill }).complete(None, None).await
+    }
+
+    /// Gives the lanes of a type that is listed their first time, and fills properties that are new since.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub(super) async fn schedule_upkeep(&self, context: &Context) -> Result<(), StorageError> {
+        let (object_type, now) = (context.object_type, clock::now());
+        let fill = self.lane_row(Upkeep { object_type, lane: Lane::Fill });
+        let filled = fill.load().await?.completed_at;
+        if filled.is_none_or(|filled| context.complete_since() > filled) {
+            fill.schedule(now).await?;
+        }
         for lane in Lane::UPKEEP {
             if let Some(wait) = self.config.upkeep.first_wait(lane) {
                 self.lane_row(Upkeep { object_type, lane }).schedule_first(now + wait).await?;
@@ -148,8 +168,12 @@ impl Engine {
     /// Begins a pass of a lane, or goes on with it, and records in `sync_lanes` how it went.
     ///
     /// # Errors
-    /// Why it failed. It is logged and recorded already; the caller only needs to know.
+    /// Why it failed. It is logged and recorded already; the caller only needs to know. [`SyncError::Unverified`] until
+    /// the token has proven to belong to the account the database mirrors.
     pub async fn run_upkeep(&self, upkeep: Upkeep, trigger: Trigger) -> Result<(), SyncError> {
+        if !self.verify_account(Subject::Records(upkeep.object_type)).await {
+            return Err(SyncError::Unverified);
+        }
         let row = self.lane_row(upkeep);
         let before = row.load().await?;
         row.begin(clock::now(), before.requested.as_ref().unwrap_or(&Value::Null)).await?;
@@ -169,8 +193,15 @@ impl Engine {
 
     /// The work of the lane.
     async fn carry_out(&self, run: &mut Run, pass: &Pass) -> Result<(), SyncError> {
+        let object_type = pass.upkeep.object_type;
+        if !self.mirrors.is_ready(object_type).await {
+            let state = self.state_row(Subject::Records(object_type));
+            self.prepare(object_type, &state, &run.hubspot).await?;
+        }
         match pass.upkeep.lane {
             Lane::Archive => self.read_recycle_bin(run, pass).await,
+            Lane::Fill => self.fill(run, pass).await,
+            Lane::Audit => self.audit(run, pass).await,
             _ => Ok(()),
         }
     }

@@ -2,6 +2,7 @@
 
 pub mod daemon;
 pub mod database;
+pub mod lanes;
 pub mod simulator;
 pub mod truth;
 

@@ -86,7 +86,7 @@ impl Fixture {
                 updated_at,
                 archived: false,
                 archived_at: None,
-                read_at: DateTime::UNIX_EPOCH,
+                read_at: chrono::DateTime::default(),
             }
         };
         let mut transaction = self.lease.begin(&self.test.database).await.unwrap();

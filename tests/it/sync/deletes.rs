@@ -4,8 +4,8 @@ use serde_json::json;
 
 use crate::support::daemon::{Daemon, Setup};
 use crate::support::database::TestDatabase;
+use crate::support::lanes::{lane_is_done, run_lane};
 use crate::support::simulator::Simulator;
-use crate::support::{eventually, holds};
 
 /// A daemon that has mirrored everything and has read the recycle bins once.
 async fn in_step_with_bins(simulator: &Simulator, test: &TestDatabase) -> Daemon {
@@ -13,29 +13,6 @@ async fn in_step_with_bins(simulator: &Simulator, test: &TestDatabase) -> Daemon
     let daemon = setup.start(&["run"]);
     lane_is_done(test, "archive").await;
     daemon
-}
-
-/// Waits until the lane of every type has ended a pass and none is due.
-async fn lane_is_done(test: &TestDatabase, lane: &str) {
-    eventually("every type has ended a pass", async || {
-        let done = test
-            .number(&format!(
-                "SELECT COUNT(*) FROM sync_lanes WHERE lane = '{lane}' AND status = 'idle' \
-                 AND completed_at IS NOT NULL AND next_run_at > UTC_TIMESTAMP(3)"
-            ))
-            .await;
-        holds(done == 3, done)
-    })
-    .await;
-}
-
-/// Makes the lane due and waits until it is done.
-async fn run_lane(test: &TestDatabase, lane: &str) {
-    test.execute(&format!(
-        "UPDATE sync_lanes SET next_run_at = UTC_TIMESTAMP(3) - INTERVAL 1 SECOND WHERE lane = '{lane}'"
-    ))
-    .await;
-    lane_is_done(test, lane).await;
 }
 
 /// What the mirror says of a contact: whether it is archived, whether it is purged, and its e-mail address.

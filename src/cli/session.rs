@@ -1,0 +1,69 @@
+//! What a command works with that syncs or verifies: in the place of a daemon, or watching one.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::app::{keep_renewed, open_database, process_name};
+use crate::clock;
+use crate::config::Config;
+use crate::hubspot::HubSpotClient;
+use crate::lifecycle::Lifecycle;
+use crate::storage::{Database, Lease, LeaseKeeper, interrupt_open_runs};
+use crate::sync::{Engine, Events};
+
+/// An open database and everything around it.
+pub(super) struct Session {
+    pub(super) config: Config,
+    pub(super) database: Database,
+    pub(super) lifecycle: Lifecycle,
+    pub(super) keeper: LeaseKeeper,
+}
+
+/// An engine that takes the place of a daemon, until [`Session::step_down`].
+pub(super) struct Leading {
+    pub(super) engine: Arc<Engine>,
+    lease: Lease,
+    stop: CancellationToken,
+}
+
+impl Session {
+    /// Waits for the database and brings its schema up to date.
+    pub(super) async fn open(config: Config) -> anyhow::Result<Self> {
+        let lifecycle = Lifecycle::default();
+        lifecycle.listen_for_signals()?;
+        let database = Database::new(&config.database)?;
+        open_database(&database, &config, lifecycle.shutdown()).await?;
+        let keeper = LeaseKeeper::new(database.clone(), process_name());
+        Ok(Self { config, database, lifecycle, keeper })
+    }
+
+    /// Takes the place of a daemon, under its lease.
+    pub(super) async fn lead(&self, lease: Lease, events: Events) -> anyhow::Result<Leading> {
+        let stop = self.lifecycle.shutdown().child_token();
+        self.lifecycle.spawn(keep_renewed(self.keeper.clone(), lease.clone(), stop.clone()));
+        interrupt_open_runs(&self.database, clock::now()).await?;
+        let hubspot = HubSpotClient::new(&self.config.hubspot, stop.clone())?;
+        let engine = Arc::new(Engine::new(
+            (self.database.clone(), hubspot),
+            self.config.sync.clone(),
+            self.config.database.migrate_on_start,
+            lease.clone(),
+            events,
+            stop.clone(),
+        ));
+        Ok(Leading { engine, lease, stop })
+    }
+
+    /// Makes room for a daemon.
+    pub(super) async fn step_down(&self, leading: Leading) {
+        leading.stop.cancel();
+        self.keeper.release(&leading.lease).await.ok();
+    }
+
+    /// Ends everything.
+    pub(super) async fn close(&self) {
+        self.lifecycle.stop().await;
+        self.database.close().await;
+    }
+}

@@ -1,0 +1,291 @@
+//! The audit lane and the fill lane: a listing beside the table, both in id order, a page of each in memory.
+//!
+//! | Lane | Compares | Mends |
+//! | --- | --- | --- |
+//! | audit | ids and versions; by schedule also the values HubSpot changes silently; all values when asked to | by schedule, and when asked to |
+//! | fill | the values of properties that were not known when records were stored | always |
+//!
+//! Values of properties come with the listing, so refreshing them takes no further request, and a record of the same
+//! version is given just the values that differ. What is missing, stale or different is read again whole and stored as
+//! any other copy; what the listing lacks is looked up one by one before it counts as gone.
+
+mod compare;
+mod report;
+
+use std::sync::Arc;
+
+use chrono::DateTime;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tracing::{info, warn};
+
+use self::compare::{Comparison, Differences, Scope};
+pub use self::report::{AuditReport, AuditRequest, Depth, Finding};
+use super::engine::Engine;
+use super::error::SyncError;
+use super::pages_ahead::{Group, PagesAhead};
+use super::pass::{Overlay, PassPage};
+use super::records::Context;
+use super::run::Run;
+use super::upkeep::Pass;
+use crate::clock;
+use crate::hubspot::{Priority, RECORD_PAGE, RecordPage};
+use crate::model::{Cursor, ObjectId};
+use crate::storage::{
+    DeleteReason, Lane, PendingDelete, compared_rows, forget_deletes, merged_ids, record_audit,
+};
+
+/// The property every record has; asking for it alone keeps a listing of versions small.
+const ID: &str = "hs_object_id";
+
+/// How far a pass is, besides HubSpot's cursor.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Progress {
+    /// Every id up to this one is compared.
+    after: ObjectId,
+    /// What was found so far.
+    report: AuditReport,
+}
+
+/// What a pass compares.
+struct Task {
+    names: Arc<[String]>,
+    silent: Arc<[String]>,
+    request: AuditRequest,
+    /// Whether only values are looked at: what is missing or gone is another lane's.
+    fills: bool,
+}
+
+impl Engine {
+    /// Compares the mirror with HubSpot from where the pass stands, and records what came of it.
+    ///
+    /// # Errors
+    /// When HubSpot or the database fails for longer than the retries, or too much is gone to be believed.
+    pub(super) async fn audit(&self, run: &mut Run, pass: &Pass) -> Result<(), SyncError> {
+        let context = self.mirrors.hold(pass.upkeep.object_type).await.context();
+        let progress = pass.progress::<Progress>();
+        let request = match &progress {
+            Some(progress) => progress.report.request,
+            None => pass.progress().unwrap_or(AuditRequest::SCHEDULED),
+        };
+        let names = match request.depth {
+            Depth::Versions => Arc::default(),
+            Depth::Silent => context.silent.clone(),
+            Depth::Everything => context.properties.clone(),
+        };
+        let task = Task { names, silent: context.silent.clone(), request, fills: false };
+        if progress.is_none() {
+            forget_deletes(&self.database, &self.lease, context.object_type, Lane::Audit).await?;
+        }
+        let report = self.walk(run, pass, &context, &task, progress).await?;
+        if request.repair {
+            self.apply_gathered_deletes(run, pass).await?;
+        }
+        let repaired = request.repair.then(|| report.differences());
+        let verified = (request.repair || report.differences() == 0).then_some(report.as_of);
+        let stored = json!(report);
+        let name = context.object_type.name;
+        record_audit(&self.database, &self.lease, (name, run.id), &stored, verified, repaired).await?;
+        tell(&context, &report);
+        Ok(())
+    }
+
+    /// Gives stored records the values of properties that were not known before.
+    ///
+    /// # Errors
+    /// When HubSpot or the database fails for longer than the retries.
+    pub(super) async fn fill(&self, run: &mut Run, pass: &Pass) -> Result<(), SyncError> {
+        let context = self.mirrors.hold(pass.upkeep.object_type).await.context();
+        let names: Arc<[String]> = match pass.state.completed_at {
+            Some(filled) => context.known_after(filled),
+            None => context.properties.clone(),
+        };
+        if names.is_empty() {
+            return Ok(());
+        }
+        let object_type = context.object_type;
+        info!("Filling {} new properties of {object_type}", names.len());
+        let request = AuditRequest { depth: Depth::Silent, repair: true };
+        let task = Task { names: names.clone(), silent: names, request, fills: true };
+        let report = self.walk(run, pass, &context, &task, pass.progress()).await?;
+        info!("Filled new properties of {} {object_type}", report.recalculated);
+        Ok(())
+    }
+
+    /// Lists everything behind where the pass stands, compares and mends; returns what the whole pass found.
+    async fn walk(
+        &self,
+        run: &mut Run,
+        pass: &Pass,
+        context: &Arc<Context>,
+        task: &Task,
+        progress: Option<Progress>,
+    ) -> Result<AuditReport, SyncError> {
+        let cursor = progress.as_ref().and_then(|_| pass.cursor());
+        let mut progress = if let Some(progress) = progress {
+            progress
+        } else {
+            // What is true of the mirror now; the runs beside this one only make it truer.
+            let as_of = context.state.load().await?.watermark.unwrap_or(DateTime::UNIX_EPOCH);
+            Progress { after: ObjectId::START, report: AuditReport::new(task.request, as_of) }
+        };
+        let scope = Scope {
+            names: &task.names,
+            silent: &task.silent,
+            is_everything: task.request.depth == Depth::Everything,
+            as_of: progress.report.as_of,
+        };
+        let asked: Arc<[String]> =
+            if task.names.is_empty() { Arc::new([ID.to_owned()]) } else { task.names.clone() };
+        let (hubspot, object_type) = (run.hubspot.clone(), context.object_type);
+        let fetch = move |cursor: Option<Cursor>| {
+            let (hubspot, asked) = (hubspot.clone(), asked.clone());
+            async move { hubspot.list_records(object_type, &asked, cursor.as_ref(), Priority::Audit).await }
+        };
+        let first = fetch(cursor).await?;
+        let mut ahead = PagesAhead::start(first.next.clone(), move |cursor| fetch(Some(cursor)));
+        let mut next = Some(Group::from(first));
+        while let Some(Group { page, .. }) = &next {
+            let last = page.records.last().map_or(progress.after, |record| record.id);
+            let to = if page.next.is_some() { last } else { ObjectId::END };
+            let differences = self.compare(context, page, (progress.after, to), scope).await?;
+            let mut found = PassPage { rejected: page.rejected.clone(), ..PassPage::default() };
+            if !task.fills {
+                progress.report.add(
+                    page.records.len(),
+                    &Differences { recalculated: Vec::new(), ..differences.clone() },
+                );
+                self.look_up_absent(run, context, &differences.absent, &mut progress.report, &mut found)
+                    .await?;
+                if task.request.repair {
+                    self.read_again(run, context, &differences, page, &mut found).await?;
+                }
+            }
+            progress.report.recalculated += differences.recalculated.len() as u64;
+            if task.request.repair {
+                found.overlay = overlay(page, &task.names, &differences);
+            } else {
+                found.records.clear();
+                found.deletes.clear();
+            }
+            progress.after = to;
+            found.fetched = page.records.len() as u64;
+            found.cursor = page.next.as_ref().map_or_else(String::new, |next| next.0.clone());
+            found.pass_state = json!(progress);
+            self.store_pass_page(run, pass, &found).await?;
+            drop(next.take());
+            next = self.next_group(&mut ahead).await?;
+        }
+        Ok(progress.report)
+    }
+
+    /// Compares a page with the rows of `range`, all of whose live records it shows.
+    async fn compare(
+        &self,
+        context: &Context,
+        page: &RecordPage,
+        (mut after, to): (ObjectId, ObjectId),
+        scope: Scope<'_>,
+    ) -> Result<Differences, SyncError> {
+        let read_at = page.records.iter().map(|record| record.read_at).min().unwrap_or_else(clock::now);
+        let mut comparison = Comparison::new(scope, &page.records, read_at);
+        loop {
+            let with_content = !scope.names.is_empty();
+            let rows = compared_rows(&self.database, &context.table, (after, to), with_content).await?;
+            let Some(last) = rows.last() else { break };
+            after = last.id;
+            comparison.meet(&rows);
+            self.go_on()?;
+        }
+        Ok(comparison.finish())
+    }
+
+    /// Finds out what became of records the listing lacks.
+    async fn look_up_absent(
+        &self,
+        run: &Run,
+        context: &Context,
+        absent: &[ObjectId],
+        report: &mut AuditReport,
+        found: &mut PassPage,
+    ) -> Result<(), SyncError> {
+        let Context { object_type, properties, .. } = context;
+        for ids in absent.chunks(RECORD_PAGE) {
+            self.go_on()?;
+            let mut live = run.hubspot.read_records(object_type, properties, ids, Priority::Audit).await?;
+            let asked_at = clock::now();
+            let archived =
+                run.hubspot.read_archived(object_type, properties, &live.missing, Priority::Audit).await?;
+            live.records.retain(|record| !ids.contains(&record.id));
+            let merged: Vec<_> = live.records.iter().flat_map(merged_ids).collect();
+            for record in &archived.records {
+                // A delete the archive lane has not had a chance to see is its business still.
+                if record.archived_at.is_none_or(|at| at <= report.as_of) {
+                    report.gone.add(&[record.id]);
+                }
+                found.deletes.push(PendingDelete {
+                    id: record.id,
+                    reason: DeleteReason::Archived,
+                    archived_at: record.archived_at,
+                    found_at: record.read_at,
+                });
+            }
+            for id in archived.missing {
+                if merged.contains(&id) {
+                    report.gone.add(&[id]);
+                    continue;
+                }
+                report.extra.add(&[id]);
+                let reason = DeleteReason::Purged;
+                found.deletes.push(PendingDelete { id, reason, archived_at: None, found_at: asked_at });
+            }
+            found.records.append(&mut live.records);
+        }
+        Ok(())
+    }
+
+    /// Reads whole what is missing, stale or different.
+    async fn read_again(
+        &self,
+        run: &Run,
+        context: &Context,
+        differences: &Differences,
+        page: &RecordPage,
+        found: &mut PassPage,
+    ) -> Result<(), SyncError> {
+        let Context { object_type, properties, .. } = context;
+        found.distrusted.clone_from(&differences.different);
+        found.distrusted_at = page.records.iter().map(|record| record.read_at).min().unwrap_or_default();
+        let ids = [&differences.missing[..], &differences.stale, &differences.different].concat();
+        for ids in ids.chunks(RECORD_PAGE) {
+            self.go_on()?;
+            let mut read = run.hubspot.read_records(object_type, properties, ids, Priority::Audit).await?;
+            found.records.append(&mut read.records);
+            found.rejected.append(&mut read.rejected);
+        }
+        Ok(())
+    }
+}
+
+/// The values to give to records of the same version.
+fn overlay(page: &RecordPage, names: &Arc<[String]>, differences: &Differences) -> Overlay {
+    let is_recalculated = |id: ObjectId| differences.recalculated.binary_search(&id).is_ok();
+    let partials = page.records.iter().filter(|record| is_recalculated(record.id)).cloned().collect();
+    Overlay { names: names.clone(), partials }
+}
+
+/// Says in the log what was found, loudly when another lane should have caught it.
+fn tell(context: &Context, report: &AuditReport) {
+    let (object_type, as_of) = (context.object_type, report.as_of.format("%F %T UTC"));
+    if report.differences() == 0 {
+        info!("Audited {object_type}: {report}; equal to HubSpot as of {as_of}");
+        return;
+    }
+    let done = if report.request.repair { "repaired" } else { "not repaired" };
+    warn!("Audited {object_type}: {report}; {done}");
+    for (kind, finding, lane) in report.kinds() {
+        if finding.count > 0 {
+            warn!("{} {object_type} were {kind}; the lane that should have caught it: {lane}", finding.count);
+        }
+    }
+}

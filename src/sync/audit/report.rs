@@ -1,0 +1,170 @@
+//! What an audit found, as it stands in `sync_runs.report` and as people read it.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::compare::Differences;
+use crate::model::ObjectId;
+
+/// Ids kept of each kind of difference.
+const EXAMPLES: usize = 10;
+
+/// How deep an audit compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Depth {
+    /// Ids and versions.
+    Versions,
+    /// Ids, versions, and the values HubSpot changes without a new version.
+    Silent,
+    /// Every value.
+    Everything,
+}
+
+/// What an audit is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditRequest {
+    /// How deep it compares.
+    pub depth: Depth,
+    /// Whether it mends what it finds.
+    pub repair: bool,
+}
+
+impl AuditRequest {
+    /// What the schedule does: values that change silently are refreshed on the way.
+    pub const SCHEDULED: Self = Self { depth: Depth::Silent, repair: true };
+}
+
+/// One kind of difference.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// How many records.
+    pub count: u64,
+    /// The first of them.
+    pub examples: Vec<ObjectId>,
+}
+
+impl Finding {
+    /// Adds records.
+    pub(super) fn add(&mut self, ids: &[ObjectId]) {
+        self.count += ids.len() as u64;
+        let room = EXAMPLES - self.examples.len();
+        self.examples.extend(ids.iter().take(room));
+    }
+}
+
+/// What an audit found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditReport {
+    /// What it set out to do.
+    #[serde(flatten)]
+    pub request: AuditRequest,
+    /// Changes after this were left to the regular runs.
+    pub as_of: DateTime<Utc>,
+    /// Live records HubSpot listed.
+    pub compared: u64,
+    /// In HubSpot and not in the mirror, or there as deleted.
+    pub missing: Finding,
+    /// In the mirror in an older version.
+    pub stale: Finding,
+    /// In the mirror in the same version with other content, or in one HubSpot has not reached.
+    pub different: Finding,
+    /// In the mirror and deleted or merged in HubSpot.
+    pub gone: Finding,
+    /// In the mirror, and nothing of it in HubSpot.
+    pub extra: Finding,
+    /// Refreshed values that HubSpot changes without a new version; no difference anybody should have caught.
+    pub recalculated: u64,
+}
+
+impl AuditReport {
+    /// Nothing found yet.
+    pub(super) fn new(request: AuditRequest, as_of: DateTime<Utc>) -> Self {
+        Self {
+            request,
+            as_of,
+            compared: 0,
+            missing: Finding::default(),
+            stale: Finding::default(),
+            different: Finding::default(),
+            gone: Finding::default(),
+            extra: Finding::default(),
+            recalculated: 0,
+        }
+    }
+
+    /// Adds what a part of the listing showed.
+    pub(super) fn add(&mut self, compared: usize, differences: &Differences) {
+        self.compared += compared as u64;
+        self.missing.add(&differences.missing);
+        self.stale.add(&differences.stale);
+        self.different.add(&differences.different);
+        self.recalculated += differences.recalculated.len() as u64;
+    }
+
+    /// Every kind of difference: its name, what was found, and which lane should have caught it.
+    pub fn kinds(&self) -> [(&'static str, &Finding, &'static str); 5] {
+        [
+            ("missing", &self.missing, "incremental, delayed or archive"),
+            ("stale", &self.stale, "incremental or delayed"),
+            ("different", &self.different, "none: the table was edited, or HubSpot kept the version"),
+            ("gone", &self.gone, "archive"),
+            ("extra", &self.extra, "archive"),
+        ]
+    }
+
+    /// Records that differ.
+    pub fn differences(&self) -> u64 {
+        self.kinds().iter().map(|(_, finding, _)| finding.count).sum()
+    }
+}
+
+impl fmt::Display for AuditReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} compared", self.compared)?;
+        if self.differences() == 0 {
+            write!(f, ", no difference")?;
+        }
+        for (name, finding, _) in self.kinds() {
+            if finding.count > 0 {
+                let ids: Vec<_> = finding.examples.iter().map(ToString::to_string).collect();
+                let more = if finding.count > finding.examples.len() as u64 { ", …" } else { "" };
+                write!(f, ", {} {name} ({}{more})", finding.count, ids.join(", "))?;
+            }
+        }
+        if self.recalculated > 0 {
+            write!(f, ", {} with recalculated values", self.recalculated)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_names_the_first_records_of_each_kind_and_counts_the_others() {
+        let mut report = AuditReport::new(AuditRequest::SCHEDULED, DateTime::UNIX_EPOCH);
+        report.add(30, &Differences::default());
+        assert_eq!(report.to_string(), "30 compared, no difference");
+        let ids = |from: i64, to: i64| (from..to).map(ObjectId).collect::<Vec<_>>();
+        let differences = Differences {
+            missing: ids(1, 8),
+            stale: ids(50, 51),
+            recalculated: ids(90, 93),
+            ..Differences::default()
+        };
+        report.add(10, &differences);
+        report.add(10, &Differences { missing: ids(8, 15), ..Differences::default() });
+        assert_eq!(
+            report.to_string(),
+            "50 compared, 14 missing (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, …), 1 stale (50), 3 with recalculated values"
+        );
+        assert_eq!(report.differences(), 15);
+        let stored = serde_json::to_value(&report).unwrap();
+        assert_eq!(serde_json::from_value::<AuditReport>(stored).unwrap(), report);
+    }
+}
