@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use hubspot_simulator::catalogue::Catalogue;
-use hubspot_simulator::object_type::TYPES;
+use hubspot_simulator::object_type::{Kind, STANDARD};
 use hubspot_simulator::{Config, Server};
 
 /// The allocator of the program, which matters for half-megabyte answers.
@@ -32,7 +32,7 @@ const CONTACTS: u64 = 1_000_000;
 fn main() -> Result<()> {
     let natural = Config { no_limits: true, contacts: CONTACTS, url_limit: 60_000, ..Config::default() };
     let padded = Config { record_bytes: Some(4_096), ..natural.clone() };
-    let catalogue = Catalogue::load(&TYPES[0])?;
+    let catalogue = Catalogue::load(STANDARD.of(Kind::CONTACT))?;
     let all: Vec<String> = catalogue.iter().map(|(_, property)| property.name.clone()).collect();
     let filled: Vec<String> = catalogue
         .iter()
@@ -87,7 +87,8 @@ fn read_pages(
     stream.set_nodelay(true)?;
     let mut reader = BufReader::with_capacity(256 * 1024, stream.try_clone()?);
     let names = properties.join(",");
-    let mut after = TYPES[0].first_id + connection * TYPES[0].id_stride * CONTACTS / CONNECTIONS;
+    let (first_id, id_stride) = Kind::CONTACT.numbering();
+    let mut after = first_id + connection * id_stride * CONTACTS / CONNECTIONS;
     let started = Instant::now();
     while started.elapsed() < DURATION {
         let request = format!(
@@ -97,9 +98,9 @@ fn read_pages(
         stream.write_all(request.as_bytes())?;
         bytes.fetch_add(read_answer(&mut reader)?, Ordering::Relaxed);
         pages.fetch_add(1, Ordering::Relaxed);
-        after += 100 * TYPES[0].id_stride;
-        if after >= TYPES[0].first_id + TYPES[0].id_stride * (CONTACTS - 200) {
-            after = TYPES[0].first_id;
+        after += 100 * id_stride;
+        if after >= first_id + id_stride * (CONTACTS - 200) {
+            after = first_id;
         }
     }
     Ok(())

@@ -29,7 +29,7 @@ pub use store::Store;
 use crate::catalogue::{Catalogue, Property};
 use crate::clock::Millis;
 use crate::generate::{World, people};
-use crate::object_type::{Kind, ObjectType, TYPES};
+use crate::object_type::{Kind, Registry, STANDARD};
 use crate::random::{below, mix};
 use state_log::{Line, StateLog};
 
@@ -69,6 +69,8 @@ pub struct Moment {
 pub struct Account {
     /// What the seed made.
     pub world: World,
+    /// Its object types.
+    registry: Registry,
     /// Property definitions per type.
     catalogues: Vec<Catalogue>,
     /// Records per type.
@@ -88,23 +90,26 @@ pub struct Account {
 impl Account {
     /// The account of a seed. Records are padded to about `record_bytes` bytes of JSON each, if given.
     pub fn new(world: World, record_bytes: Option<usize>) -> Result<Self> {
-        let mut catalogues = TYPES.iter().map(Catalogue::load).collect::<Result<Vec<_>>>()?;
+        let registry = STANDARD.clone();
+        let mut catalogues =
+            registry.iter().map(|object_type| Catalogue::load(object_type)).collect::<Result<Vec<_>>>()?;
         if let Some(bytes) = record_bytes {
-            for (object_type, catalogue) in TYPES.iter().zip(&mut catalogues) {
+            for (object_type, catalogue) in registry.iter().zip(&mut catalogues) {
                 let natural = crate::render::mean_bytes(&world, object_type, catalogue);
                 catalogue.pad(bytes.saturating_sub(natural));
             }
         }
-        let stores = TYPES
+        let stores = registry
             .iter()
             .zip(&catalogues)
             .map(|(object_type, catalogue)| Store::new(&world, object_type.kind, catalogue.index_of("email")))
             .collect();
         let pipelines =
-            TYPES.iter().map(|object_type| pipelines::of_a_fresh_portal(object_type.kind)).collect();
+            registry.iter().map(|object_type| pipelines::of_a_fresh_portal(object_type.kind)).collect();
         let owners = owners::of_a_fresh_portal(&world);
         Ok(Self {
             world,
+            registry,
             catalogues,
             stores,
             pipelines,
@@ -128,24 +133,29 @@ impl Account {
         Ok(())
     }
 
+    /// The account's object types.
+    pub const fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
     /// Definitions of a type.
     pub fn catalogue(&self, kind: Kind) -> &Catalogue {
-        &self.catalogues[kind as usize]
+        &self.catalogues[kind.index()]
     }
 
     /// Records of a type.
     pub fn store(&self, kind: Kind) -> &Store {
-        &self.stores[kind as usize]
+        &self.stores[kind.index()]
     }
 
     /// Records of a type, for what is not logged.
     pub fn store_mut(&mut self, kind: Kind) -> &mut Store {
-        &mut self.stores[kind as usize]
+        &mut self.stores[kind.index()]
     }
 
     /// Pipelines of a type, in no particular order.
     pub fn pipelines(&self, kind: Kind) -> &[Pipeline] {
-        &self.pipelines[kind as usize]
+        &self.pipelines[kind.index()]
     }
 
     /// Everyone who owns or owned records.
@@ -185,25 +195,25 @@ impl Account {
             moment.now + (index_lag_ms + jitter) as Millis
         });
         if self.log.is_some() {
-            let line = state_log::record_line(ObjectType::of(kind), self.catalogue(kind), id, &change);
+            let line = state_log::record_line(self.registry.of(kind), self.catalogue(kind), id, &change);
             self.append(&line);
         }
-        self.stores[kind as usize].put(&self.world, id, change, indexed_at);
+        self.stores[kind.index()].put(&self.world, id, change, indexed_at);
     }
 
     /// Puts a definition in place.
     pub fn put_property(&mut self, kind: Kind, property: Property) {
-        self.append(&state_log::property_line(ObjectType::of(kind), &property));
-        self.catalogues[kind as usize].put(property);
+        self.append(&state_log::property_line(self.registry.of(kind), &property));
+        self.catalogues[kind.index()].put(property);
     }
 
     /// Replaces the pipelines of a type.
     pub fn put_pipelines(&mut self, kind: Kind, pipelines: Vec<Pipeline>) {
         self.append(&Line::Pipelines {
-            object_type: ObjectType::of(kind).plural.into(),
+            object_type: self.registry.of(kind).plural.clone(),
             pipelines: pipelines.clone(),
         });
-        self.pipelines[kind as usize] = pipelines;
+        self.pipelines[kind.index()] = pipelines;
     }
 
     /// Adds an owner, or replaces the one with the same id.

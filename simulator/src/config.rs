@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use chrono_tz::Tz;
 use clap::Parser;
 
-use crate::object_type::{Kind, ObjectType, TYPES};
+use crate::object_type::{Kind, STANDARD, TYPE_COUNT};
 
 /// What `--help` says about the control API; `http::control` is the reference.
 const CONTROL_API: &str = "\
@@ -127,17 +127,17 @@ pub struct Config {
 /// Reads `TYPE=COUNT`.
 fn type_count(text: &str) -> Result<(Kind, u64), String> {
     let (name, count) = text.split_once('=').ok_or("expected TYPE=COUNT")?;
-    let object_type = ObjectType::find(name).ok_or_else(|| format!("no object type {name}"))?;
+    let object_type = STANDARD.find(name).ok_or_else(|| format!("no object type {name}"))?;
     Ok((object_type.kind, count.parse().map_err(|_| format!("{count} is not a number"))?))
 }
 
 impl Config {
     /// Records per type in the order of [`Kind`].
     pub fn counts(&self) -> Vec<u64> {
-        let mut counts = vec![0; TYPES.len()];
+        let mut counts = vec![0; TYPE_COUNT];
         counts[..4].copy_from_slice(&[self.contacts, self.companies, self.deals, self.tickets]);
         for &(kind, count) in &self.objects {
-            counts[kind as usize] = count;
+            counts[kind.index()] = count;
         }
         counts
     }

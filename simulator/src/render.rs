@@ -10,7 +10,7 @@ use crate::clock::Millis;
 use crate::generate::World;
 use crate::generate::rule::Fill;
 use crate::generate::text::{push_moment, push_number};
-use crate::object_type::{ObjectType, TYPES};
+use crate::object_type::ObjectType;
 
 /// A prepared list of properties.
 #[derive(Debug)]
@@ -272,7 +272,7 @@ impl Truth {
 pub fn mean_bytes(world: &World, object_type: &ObjectType, catalogue: &Catalogue) -> usize {
     const SAMPLE: u64 = 64;
     // Of a world of its own, because the account may hold fewer records.
-    let world = World::new(world.seed(), &[SAMPLE; TYPES.len()]);
+    let world = World::new(world.seed(), &vec![SAMPLE; world.type_count()]);
     let truth = Truth::new(catalogue);
     let mut out = Vec::new();
     for index in 0..SAMPLE {

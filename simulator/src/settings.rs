@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::account::Habits;
 use crate::config::Config;
+use crate::object_type::ObjectType;
 
 /// More live changes per second than this would leave no time for requests.
 const MOST_LIVE_CHANGES: f64 = 10_000.0;
@@ -141,6 +142,11 @@ impl Settings {
             bail!("faultRate must lie between 0 and 1");
         }
         Ok(())
+    }
+
+    /// Whether the token may read a type.
+    pub fn may_read(&self, object_type: &ObjectType) -> bool {
+        !self.denied_types.iter().any(|denied| object_type.is_called(denied))
     }
 
     /// The part the account needs.

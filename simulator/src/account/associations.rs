@@ -111,24 +111,24 @@ const fn builtin(first: Kind, second: Kind, plain: [u64; 2], primary: Option<[u6
 
 /// Labels every portal has. Source: HubSpot, "Associate records".
 static BUILTIN: [Builtin; 11] = [
-    builtin(Kind::Contact, Kind::Contact, [449, 449], None),
-    builtin(Kind::Contact, Kind::Company, [279, 280], Some([1, 2])),
-    builtin(Kind::Contact, Kind::Deal, [4, 3], None),
-    builtin(Kind::Contact, Kind::Ticket, [15, 16], None),
-    builtin(Kind::Company, Kind::Company, [450, 450], None),
-    builtin(Kind::Company, Kind::Deal, [342, 341], Some([6, 5])),
-    builtin(Kind::Company, Kind::Ticket, [340, 339], Some([25, 26])),
-    builtin(Kind::Deal, Kind::Deal, [451, 451], None),
-    builtin(Kind::Deal, Kind::Ticket, [27, 28], None),
-    builtin(Kind::Deal, Kind::LineItem, [19, 20], None),
-    builtin(Kind::Contact, Kind::Note, [201, 202], None),
+    builtin(Kind::CONTACT, Kind::CONTACT, [449, 449], None),
+    builtin(Kind::CONTACT, Kind::COMPANY, [279, 280], Some([1, 2])),
+    builtin(Kind::CONTACT, Kind::DEAL, [4, 3], None),
+    builtin(Kind::CONTACT, Kind::TICKET, [15, 16], None),
+    builtin(Kind::COMPANY, Kind::COMPANY, [450, 450], None),
+    builtin(Kind::COMPANY, Kind::DEAL, [342, 341], Some([6, 5])),
+    builtin(Kind::COMPANY, Kind::TICKET, [340, 339], Some([25, 26])),
+    builtin(Kind::DEAL, Kind::DEAL, [451, 451], None),
+    builtin(Kind::DEAL, Kind::TICKET, [27, 28], None),
+    builtin(Kind::DEAL, Kind::LINE_ITEM, [19, 20], None),
+    builtin(Kind::CONTACT, Kind::NOTE, [201, 202], None),
 ];
 
 /// The labels HubSpot gives a pair, the plain one first. Pairs without published numbers get invented ones.
 pub fn builtin_labels(pair: Pair) -> Vec<Label> {
-    const INVENTED: u64 = 9_000;
+    const INVENTED: u64 = 100_000;
     let known = BUILTIN.iter().find(|known| known.pair == pair);
-    let number = |one: Kind, other: Kind| INVENTED + one as u64 * 100 + other as u64;
+    let number = |one: Kind, other: Kind| INVENTED + (one.index() * 1_000 + other.index()) as u64;
     let plain =
         known.map_or([number(pair.first, pair.second), number(pair.second, pair.first)], |known| known.plain);
     let label = |type_ids, name: Option<&str>| Label {
@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn pairs_are_kept_in_the_order_of_their_types() {
         assert!(BUILTIN.iter().all(|known| known.pair.first <= known.pair.second));
-        assert_eq!(Pair::of(Kind::Deal, Kind::Contact), Pair::of(Kind::Contact, Kind::Deal));
+        assert_eq!(Pair::of(Kind::DEAL, Kind::CONTACT), Pair::of(Kind::CONTACT, Kind::DEAL));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::account::{Account, Change, Moment, Value, View};
 use crate::catalogue::PropertyIndex;
 use crate::clock::{DAY_MS, Millis};
 use crate::generate::text::parse_moment;
-use crate::object_type::{Kind, ObjectType, TYPES};
+use crate::object_type::Kind;
 
 /// Why a record was not changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl Account {
         moment: Moment,
     ) -> Result<u64, CreateError> {
         let values = given.map(|given| self.resolve(kind, given, moment)).transpose()?;
-        let (index, id) = self.stores[kind as usize].allocate(&self.world);
+        let (index, id) = self.stores[kind.index()].allocate(&self.world);
         let mut change = Change {
             content_index: values.is_none().then_some(index),
             created_at: moment.now,
@@ -149,19 +149,19 @@ impl Account {
     /// Removes what has been in the bin for too long.
     pub fn empty_bin(&mut self, moment: Moment) {
         let oldest = moment.now - moment.habits.bin_days as Millis * DAY_MS;
-        for object_type in &TYPES {
-            let store = self.store(object_type.kind);
+        for kind in self.registry.kinds() {
+            let store = self.store(kind);
             let is_due = |id: &u64| {
                 store.change(*id).and_then(|change| change.archived_at).is_some_and(|at| at < oldest)
             };
             let due: Vec<u64> = store.bin().iter().copied().filter(is_due).collect();
             let merged: Vec<u64> = store.merged().iter().copied().filter(is_due).collect();
             for id in merged {
-                self.stores[object_type.kind as usize].forget_merged(id);
+                self.stores[kind.index()].forget_merged(id);
             }
             for id in due {
                 // The id comes from the bin, so the record exists.
-                let _ = self.purge(object_type.kind, id, moment);
+                let _ = self.purge(kind, id, moment);
             }
         }
     }
@@ -190,7 +190,7 @@ impl Account {
         moment: Moment,
     ) -> Result<BTreeMap<PropertyIndex, Value>, EditError> {
         let catalogue = self.catalogue(kind);
-        let object_type = ObjectType::of(kind);
+        let object_type = self.registry.of(kind);
         given
             .iter()
             .map(|(name, text)| {

@@ -26,7 +26,7 @@ impl Account {
         let survivor = if moment.habits.merge_keeps_primary_id {
             primary
         } else {
-            self.stores[kind as usize].allocate(&self.world).1
+            self.stores[kind.index()].allocate(&self.world).1
         };
         for (id, state) in [(primary, primary_state), (other, other_state)] {
             if id != survivor {

@@ -8,7 +8,7 @@ use crate::account::{Account, EditError, Moment};
 use crate::catalogue::{Property, ValueType};
 use crate::clock::Millis;
 use crate::generate::funnel;
-use crate::object_type::{Kind, ObjectType};
+use crate::object_type::Kind;
 use crate::random::Draws;
 
 /// Many records to change at once.
@@ -32,10 +32,10 @@ const SPREAD_MS: u64 = 500;
 /// Content beyond every real record, to draw new values from.
 const FOREIGN_CONTENT: u64 = 1 << 40;
 
-/// Properties people change, per kind.
+/// Properties people change, for the kinds whose tables have many; of others, they change what is searched.
 fn changeable(kind: Kind) -> &'static [&'static str] {
     match kind {
-        Kind::Contact => &[
+        Kind::CONTACT => &[
             "jobtitle",
             "phone",
             "mobilephone",
@@ -51,7 +51,7 @@ fn changeable(kind: Kind) -> &'static [&'static str] {
             "interests",
             "lastname",
         ],
-        Kind::Company => &[
+        Kind::COMPANY => &[
             "phone",
             "city",
             "address",
@@ -66,7 +66,7 @@ fn changeable(kind: Kind) -> &'static [&'static str] {
             "contract_value",
             "industry",
         ],
-        Kind::Deal => &[
+        Kind::DEAL => &[
             "amount",
             "dealstage",
             "closedate",
@@ -78,7 +78,7 @@ fn changeable(kind: Kind) -> &'static [&'static str] {
             "product_lines",
             "dealtype",
         ],
-        Kind::Ticket => &[
+        Kind::TICKET => &[
             "subject",
             "content",
             "hs_pipeline_stage",
@@ -86,7 +86,7 @@ fn changeable(kind: Kind) -> &'static [&'static str] {
             "hs_ticket_category",
             "hubspot_owner_id",
         ],
-        _ => ObjectType::of(kind).searchable,
+        _ => &[],
     }
 }
 
@@ -144,9 +144,9 @@ impl Account {
     /// One step of everyday life: mostly an edit, sometimes a new record, rarely a deletion.
     pub fn live_step(&mut self, draws: &mut Draws, moment: Moment) -> Result<(), EditError> {
         let kind = match draws.below(10) {
-            0..=4 => Kind::Contact,
-            5..=6 => Kind::Company,
-            _ => Kind::Deal,
+            0..=4 => Kind::CONTACT,
+            5..=6 => Kind::COMPANY,
+            _ => Kind::DEAL,
         };
         match draws.below(100) {
             0..=84 => {}
@@ -191,7 +191,10 @@ impl Account {
     fn drawn_values(&self, kind: Kind, id: u64, draws: &mut Draws) -> GivenValues {
         const TRIES: usize = 40;
         let wanted = 1 + draws.below(3) as usize;
-        let names = changeable(kind);
+        let names: Vec<&str> = match changeable(kind) {
+            [] => self.registry().of(kind).searchable.iter().map(String::as_str).collect(),
+            names => names.to_vec(),
+        };
         let mut given = BTreeMap::new();
         let Some(view) = self.live(kind, id) else { return given };
         let catalogue = self.catalogue(kind);
@@ -240,7 +243,7 @@ fn spread(now: Millis, position: usize, count: usize) -> Millis {
 /// Brings along what HubSpot derives from a deal's stage: its pipeline, probability and closed flags.
 fn follow_stage(given: &mut GivenValues) {
     let Some(Some(stage_id)) = given.get("dealstage").cloned() else { return };
-    for pipeline in funnel::pipelines(Kind::Deal) {
+    for pipeline in funnel::pipelines(Kind::DEAL) {
         let Some(position) = pipeline.stages.iter().position(|stage| stage.id == stage_id) else { continue };
         let probability = pipeline.stages[position].state;
         let closed = |flag: bool| Some(flag.to_string());

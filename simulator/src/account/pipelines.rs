@@ -50,8 +50,8 @@ pub struct Stage {
 /// The pipelines a fresh portal has. Source: HubSpot, "Pipelines".
 pub fn of_a_fresh_portal(kind: Kind) -> Vec<Pipeline> {
     match kind {
-        Kind::Contact => vec![lifecycle("contacts-lifecycle-pipeline")],
-        Kind::Company => vec![lifecycle("companies-lifecycle-pipeline")],
+        Kind::CONTACT => vec![lifecycle("contacts-lifecycle-pipeline")],
+        Kind::COMPANY => vec![lifecycle("companies-lifecycle-pipeline")],
         _ => pipelines_of(kind),
     }
 }
@@ -79,7 +79,7 @@ fn lifecycle(id: &str) -> Pipeline {
 
 /// The sales or support pipelines.
 fn pipelines_of(kind: Kind) -> Vec<Pipeline> {
-    let is_deal = kind == Kind::Deal;
+    let is_deal = kind == Kind::DEAL;
     let pipelines = funnel::pipelines(kind).iter().enumerate().map(|(order, pipeline)| {
         let created_at = if order == 0 { 0 } else { FIRST_CREATED + order as Millis * 7_777_777_777 };
         let stages = pipeline.stages.iter().enumerate().map(|(order, stage)| Stage {

@@ -17,7 +17,7 @@ use crate::account::{Account, Change, Owner, Pipeline, Value};
 use crate::catalogue::{Catalogue, Flags, Property, PropertyOption, ValueType};
 use crate::clock::Millis;
 use crate::generate::World;
-use crate::object_type::{ObjectType, TYPES};
+use crate::object_type::{Kind, ObjectType, Registry, TYPE_COUNT};
 
 /// One line of the file.
 #[derive(Debug, Serialize, Deserialize)]
@@ -141,7 +141,7 @@ pub fn record_line(object_type: &ObjectType, catalogue: &Catalogue, id: u64, cha
         purged: change.purged,
         values: values.collect(),
     };
-    Line::Record { object_type: object_type.plural.into(), id, state }
+    Line::Record { object_type: object_type.plural.clone(), id, state }
 }
 
 /// The line about a definition.
@@ -157,33 +157,28 @@ pub fn property_line(object_type: &ObjectType, property: &Property) -> Line {
         flags: property.flags,
         archived: property.archived,
     };
-    Line::Property { object_type: object_type.plural.into(), definition }
+    Line::Property { object_type: object_type.plural.clone(), definition }
 }
 
 /// The line about a link.
-pub fn link_line(pair: Pair, first: u64, second: u64, state: Option<&Labels>) -> Line {
+pub fn link_line(registry: &Registry, pair: Pair, [first, second]: [u64; 2], state: Option<&Labels>) -> Line {
     let labels = state.map(|labels| labels.iter().copied().collect());
-    Line::Link { pair: names_of(pair), ids: [first, second], labels }
+    Line::Link { pair: names_of(registry, pair), ids: [first, second], labels }
 }
 
 /// The line about a label.
-pub fn label_line(pair: Pair, label: &Label) -> Line {
-    Line::Label { pair: names_of(pair), label: label.clone() }
+pub fn label_line(registry: &Registry, pair: Pair, label: &Label) -> Line {
+    Line::Label { pair: names_of(registry, pair), label: label.clone() }
 }
 
 /// A pair as the file names it.
-fn names_of(pair: Pair) -> [String; 2] {
-    [pair.first, pair.second].map(|kind| ObjectType::of(kind).plural.into())
-}
-
-/// The pair the file names; `None` for a type this simulator does not have.
-fn pair_of([first, second]: &[String; 2]) -> Option<Pair> {
-    Some(Pair::of(ObjectType::find(first)?.kind, ObjectType::find(second)?.kind))
+fn names_of(registry: &Registry, pair: Pair) -> [String; 2] {
+    [pair.first, pair.second].map(|kind| registry.of(kind).plural.clone())
 }
 
 /// The first line of a world's file.
 fn world_line(world: &World) -> Line {
-    let mut counts: Vec<u64> = TYPES.iter().map(|object_type| world.count(object_type.kind)).collect();
+    let mut counts: Vec<u64> = (0..TYPE_COUNT).map(|position| world.count(Kind::at(position))).collect();
     // A type added to the simulator does not make older files those of another world.
     while counts.len() > 4 && counts.last() == Some(&0) {
         counts.pop();
@@ -267,30 +262,40 @@ impl Account {
             Line::Record { object_type, id, state } => self.apply_record(&object_type, id, state),
             Line::Property { object_type, definition } => self.apply_definition(&object_type, definition),
             Line::Pipelines { object_type, pipelines } => {
-                if let Some(object_type) = ObjectType::find(&object_type) {
-                    self.put_pipelines(object_type.kind, pipelines);
+                if let Some(kind) = self.kind_called(&object_type) {
+                    self.put_pipelines(kind, pipelines);
                 }
             }
             Line::Owner { owner } => self.put_owner(owner),
             Line::Link { pair, ids: [first, second], labels } => {
-                if let Some(pair) = pair_of(&pair) {
+                if let Some(pair) = self.pair_called(&pair) {
                     let state = labels.map(|labels| labels.into_iter().collect());
                     self.associations.pair_mut(pair).put(first, second, state);
                 }
             }
             Line::Label { pair, label } => {
-                if let Some(pair) = pair_of(&pair) {
+                if let Some(pair) = self.pair_called(&pair) {
                     self.associations.pair_mut(pair).labels.push(label);
                 }
             }
         }
     }
 
+    /// The kind the file names; `None` for a type this account does not have.
+    fn kind_called(&self, name: &str) -> Option<Kind> {
+        self.registry.find(name).map(|object_type| object_type.kind)
+    }
+
+    /// The pair the file names; `None` for a type this account does not have.
+    fn pair_called(&self, [first, second]: &[String; 2]) -> Option<Pair> {
+        Some(Pair::of(self.kind_called(first)?, self.kind_called(second)?))
+    }
+
     /// Puts the state of a record in place. Values of unknown properties are left out.
     fn apply_record(&mut self, object_type: &str, id: u64, state: RecordState) {
-        let Some(object_type) = ObjectType::find(object_type) else { return };
+        let Some(kind) = self.kind_called(object_type) else { return };
         self.version += 1;
-        let catalogue = self.catalogue(object_type.kind);
+        let catalogue = self.catalogue(kind);
         let values = state.values.into_iter().filter_map(|(name, (text, set_at))| {
             let text = text.map(String::into_boxed_str);
             Some((catalogue.index_of(&name)?, Value { text, set_at }))
@@ -305,13 +310,13 @@ impl Account {
             version: self.version,
             values: values.collect(),
         };
-        self.stores[object_type.kind as usize].put(&self.world, id, change, None);
+        self.stores[kind.index()].put(&self.world, id, change, None);
     }
 
     /// Puts a definition in place; one that HubSpot made keeps how it is generated.
     fn apply_definition(&mut self, object_type: &str, definition: Definition) {
-        let Some(object_type) = ObjectType::find(object_type) else { return };
-        let catalogue = &mut self.catalogues[object_type.kind as usize];
+        let Some(kind) = self.kind_called(object_type) else { return };
+        let catalogue = &mut self.catalogues[kind.index()];
         let known = catalogue.index_of(&definition.name).map(|index| catalogue.get(index).clone());
         catalogue.put(Property {
             name: definition.name,
@@ -332,7 +337,7 @@ impl Account {
     pub(super) fn state_lines(&self) -> Vec<Line> {
         let mut lines = Vec::new();
         let fresh = Self::new(self.world.clone(), None).ok();
-        for object_type in &TYPES {
+        for object_type in self.registry.iter() {
             let kind = object_type.kind;
             let catalogue = self.catalogue(kind);
             let original = fresh.as_ref().map(|fresh| fresh.catalogue(kind));
@@ -343,14 +348,17 @@ impl Account {
             });
             lines.extend(changed.map(|(_, property)| property_line(object_type, property)));
             let pipelines = self.pipelines(kind).to_vec();
-            lines.push(Line::Pipelines { object_type: object_type.plural.into(), pipelines });
+            lines.push(Line::Pipelines { object_type: object_type.plural.clone(), pipelines });
             let records = self.store(kind).changes();
             lines.extend(records.map(|(id, change)| record_line(object_type, catalogue, id, change)));
         }
         lines.extend(self.owners.iter().map(|owner| Line::Owner { owner: owner.clone() }));
         for (pair, links) in self.associations.iter() {
-            lines.extend(links.labels.iter().map(|label| label_line(pair, label)));
-            lines.extend(links.changed().map(|(first, second, state)| link_line(pair, first, second, state)));
+            lines.extend(links.labels.iter().map(|label| label_line(&self.registry, pair, label)));
+            let changed = links.changed();
+            lines.extend(
+                changed.map(|(first, second, state)| link_line(&self.registry, pair, [first, second], state)),
+            );
         }
         lines
     }

@@ -95,8 +95,8 @@ const TICKET_PIPELINES: &[Pipeline] = &[Pipeline {
 /// Pipelines of a type in a fresh account; none for types that go through the lifecycle instead.
 pub const fn pipelines(kind: Kind) -> &'static [Pipeline] {
     match kind {
-        Kind::Deal => DEAL_PIPELINES,
-        Kind::Ticket => TICKET_PIPELINES,
+        Kind::DEAL => DEAL_PIPELINES,
+        Kind::TICKET => TICKET_PIPELINES,
         _ => &[],
     }
 }
@@ -274,7 +274,7 @@ mod tests {
 
     /// Deals and tickets of a small world.
     fn records(world: &World) -> impl Iterator<Item = Record<'_>> {
-        [Kind::Contact, Kind::Deal, Kind::Ticket]
+        [Kind::CONTACT, Kind::DEAL, Kind::TICKET]
             .into_iter()
             .flat_map(move |kind| (0..300).map(move |index| world.generated(kind, index)))
     }

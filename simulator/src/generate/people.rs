@@ -111,7 +111,7 @@ pub fn push_zip(out: &mut Vec<u8>, record: &Record<'_>) {
 
 /// Appends the address of a page about the record on a professional network.
 pub fn push_profile(out: &mut Vec<u8>, record: &Record<'_>) {
-    if record.kind == Kind::Company {
+    if record.kind == Kind::COMPANY {
         out.extend_from_slice(b"https://network.example/company/");
     } else {
         out.extend_from_slice(b"https://network.example/in/");

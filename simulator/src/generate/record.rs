@@ -84,11 +84,11 @@ impl<'world> Record<'world> {
     /// The company the record is or belongs to.
     pub fn company(&self) -> Option<Record<'world>> {
         let index = match self.kind {
-            Kind::Company => return Some(*self),
-            Kind::Contact | Kind::Deal | Kind::Ticket => self.world.company_of(self.index)?,
+            Kind::COMPANY => return Some(*self),
+            Kind::CONTACT | Kind::DEAL | Kind::TICKET => self.world.company_of(self.index)?,
             _ => return None,
         };
-        Some(self.world.generated(Kind::Company, index))
+        Some(self.world.generated(Kind::COMPANY, index))
     }
 
     /// Where the record is: where its company is, if it has one.

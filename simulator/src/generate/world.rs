@@ -2,7 +2,7 @@
 
 use crate::clock::{DAY_MS, Millis};
 use crate::generate::Record;
-use crate::object_type::{Kind, ObjectType, TYPE_COUNT};
+use crate::object_type::{Kind, TYPE_COUNT};
 use crate::random::{below, mix};
 
 /// First moment a generated record can have been created: 2019-03-04T08:00:00Z.
@@ -31,16 +31,35 @@ mod salt {
 pub struct World {
     /// What everything is drawn from.
     seed: u64,
-    /// Records per type, in the order of [`Kind`].
-    counts: [u64; TYPE_COUNT],
+    /// The numbers of each type, in the order of [`Kind`].
+    types: Vec<Numbers>,
+}
+
+/// What records of a type are numbered by.
+#[derive(Debug, Clone, Copy)]
+struct Numbers {
+    /// How many were generated.
+    count: u64,
+    /// The first has an id a little above this.
+    first_id: u64,
+    /// Mean distance between neighbouring ids.
+    id_stride: u64,
 }
 
 impl World {
     /// The world of a seed, with this many records per type in the order of [`Kind`]; none of those not told.
+    /// Counts beyond HubSpot's own types are those of types the portal defined.
     pub fn new(seed: u64, told: &[u64]) -> Self {
-        let mut counts = [0; TYPE_COUNT];
-        counts.iter_mut().zip(told).for_each(|(count, told)| *count = *told);
-        Self { seed, counts }
+        let mut world = Self { seed, types: Vec::new() };
+        let counts = told.iter().copied().chain(std::iter::repeat(0));
+        counts.take(told.len().max(TYPE_COUNT)).for_each(|count| world.add_type(count));
+        world
+    }
+
+    /// Adds a type with this many generated records.
+    pub fn add_type(&mut self, count: u64) {
+        let (first_id, id_stride) = Kind::at(self.types.len()).numbering();
+        self.types.push(Numbers { count, first_id, id_stride });
     }
 
     /// The seed.
@@ -49,33 +68,43 @@ impl World {
     }
 
     /// How many records of a kind were generated.
-    pub const fn count(&self, kind: Kind) -> u64 {
-        self.counts[kind as usize]
+    pub fn count(&self, kind: Kind) -> u64 {
+        self.numbers(kind).count
+    }
+
+    /// How many types there are.
+    pub const fn type_count(&self) -> usize {
+        self.types.len()
+    }
+
+    /// The numbers of a type.
+    fn numbers(&self, kind: Kind) -> &Numbers {
+        &self.types[kind.index()]
     }
 
     /// A word that depends on the record and the purpose alone.
     const fn word(&self, kind: Kind, index: u64, purpose: u64) -> u64 {
-        mix(self.seed ^ ((kind as u64) << 56) ^ (purpose << 48), index)
+        mix(self.seed ^ ((kind.index() as u64) << 56) ^ (purpose << 48), index)
     }
 
     /// Id of the record at an index; ascends with the index and leaves gaps.
     pub fn id_of(&self, kind: Kind, index: u64) -> u64 {
-        let object_type = ObjectType::of(kind);
-        let gap = below(self.word(kind, index, salt::GAP), object_type.id_stride - 1);
-        object_type.first_id + index * object_type.id_stride + gap
+        let numbers = self.numbers(kind);
+        let gap = below(self.word(kind, index, salt::GAP), numbers.id_stride - 1);
+        numbers.first_id + index * numbers.id_stride + gap
     }
 
     /// Index of the record with an id, whether or not that many were generated; `None` for an id in a gap.
     pub fn index_of(&self, kind: Kind, id: u64) -> Option<u64> {
-        let object_type = ObjectType::of(kind);
-        let index = id.checked_sub(object_type.first_id)? / object_type.id_stride;
+        let numbers = self.numbers(kind);
+        let index = id.checked_sub(numbers.first_id)? / numbers.id_stride;
         (index < INDEX_END && self.id_of(kind, index) == id).then_some(index)
     }
 
     /// Index of the first generated record whose id is at least `id`; the count when there is none.
     pub fn first_index_from(&self, kind: Kind, id: u64) -> u64 {
-        let object_type = ObjectType::of(kind);
-        let near = id.saturating_sub(object_type.first_id) / object_type.id_stride;
+        let numbers = self.numbers(kind);
+        let near = id.saturating_sub(numbers.first_id) / numbers.id_stride;
         if near >= self.count(kind) {
             return self.count(kind);
         }
@@ -83,14 +112,14 @@ impl World {
     }
 
     /// Start of the slice of time in which the record at an index was created.
-    const fn slot(&self, kind: Kind, index: u64) -> (Millis, u64) {
+    fn slot(&self, kind: Kind, index: u64) -> (Millis, u64) {
         let count = self.count(kind);
         let width = (GENERATED_END - FIRST_CREATED) as u64 / if count == 0 { 1 } else { count };
         (FIRST_CREATED + (index * width) as Millis, width)
     }
 
     /// When the record at an index was created; never descends with the index.
-    pub const fn created_at(&self, kind: Kind, index: u64) -> Millis {
+    pub fn created_at(&self, kind: Kind, index: u64) -> Millis {
         let (start, width) = self.slot(kind, index);
         let word = self.word(kind, index, salt::CREATED);
         let exact = start + below(word, width) as Millis;
@@ -153,13 +182,13 @@ impl World {
     /// Records are dealt out to companies in turn and every eighth round is left out, so that the members of a
     /// company can be counted without looking at them.
     pub fn company_of(&self, index: u64) -> Option<u64> {
-        let companies = self.count(Kind::Company);
+        let companies = self.count(Kind::COMPANY);
         (companies > 0 && (index / companies) % 8 != 7).then(|| index % companies)
     }
 
     /// How many generated records of a kind belong to a company.
     pub fn members_of(&self, kind: Kind, company: u64) -> u64 {
-        let companies = self.count(Kind::Company);
+        let companies = self.count(Kind::COMPANY);
         let count = self.count(kind);
         if company >= companies || company >= count {
             return 0;
@@ -180,13 +209,13 @@ mod tests {
     #[test]
     fn ids_ascend_with_gaps_and_lead_back_to_their_index() {
         let world = world();
-        let ids: Vec<u64> = (0..10_000).map(|index| world.id_of(Kind::Contact, index)).collect();
+        let ids: Vec<u64> = (0..10_000).map(|index| world.id_of(Kind::CONTACT, index)).collect();
         assert!(ids.windows(2).all(|pair| pair[0] < pair[1]));
         assert!(ids.windows(2).any(|pair| pair[1] - pair[0] > 1));
         for (index, &id) in ids.iter().enumerate() {
-            assert_eq!(world.index_of(Kind::Contact, id), Some(index as u64));
-            assert_eq!(world.first_index_from(Kind::Contact, id), index as u64);
-            assert_eq!(world.first_index_from(Kind::Contact, id + 1), index as u64 + 1);
+            assert_eq!(world.index_of(Kind::CONTACT, id), Some(index as u64));
+            assert_eq!(world.first_index_from(Kind::CONTACT, id), index as u64);
+            assert_eq!(world.first_index_from(Kind::CONTACT, id + 1), index as u64 + 1);
         }
     }
 
@@ -194,10 +223,10 @@ mod tests {
     fn ids_beyond_all_records_lead_nowhere() {
         let world = world();
         for id in [0, 1, u64::MAX - 1, u64::MAX] {
-            assert_eq!(world.index_of(Kind::Contact, id), None);
+            assert_eq!(world.index_of(Kind::CONTACT, id), None);
         }
-        assert_eq!(world.first_index_from(Kind::Contact, 0), 0);
-        assert_eq!(world.first_index_from(Kind::Contact, u64::MAX), 10_000);
+        assert_eq!(world.first_index_from(Kind::CONTACT, 0), 0);
+        assert_eq!(world.first_index_from(Kind::CONTACT, u64::MAX), 10_000);
     }
 
     #[test]
@@ -205,10 +234,10 @@ mod tests {
         let world = world();
         let mut earlier = 0;
         for index in 0..10_000 {
-            let created_at = world.created_at(Kind::Contact, index);
-            let modified_at = world.modified_at(Kind::Contact, index, created_at);
+            let created_at = world.created_at(Kind::CONTACT, index);
+            let modified_at = world.modified_at(Kind::CONTACT, index, created_at);
             assert!(earlier <= created_at && created_at <= modified_at && modified_at < GENERATED_END);
-            assert!(world.created_until(Kind::Contact, created_at) > index);
+            assert!(world.created_until(Kind::CONTACT, created_at) > index);
             earlier = created_at;
         }
     }
@@ -223,7 +252,7 @@ mod tests {
             }
         }
         for (company, &count) in counted.iter().enumerate() {
-            assert_eq!(world.members_of(Kind::Contact, company as u64), count, "company {company}");
+            assert_eq!(world.members_of(Kind::CONTACT, company as u64), count, "company {company}");
         }
     }
 }

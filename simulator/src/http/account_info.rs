@@ -10,7 +10,6 @@ use crate::generate::text::moment_text;
 use crate::generate::world::FIRST_CREATED;
 use crate::http::body;
 use crate::http::reply::{ApiError, Reply};
-use crate::object_type::{ObjectType, TYPES};
 use crate::simulator::Simulator;
 
 /// The portal's id; the one HubSpot's own samples use.
@@ -77,13 +76,15 @@ pub fn token_info(simulator: &Simulator, body: &[u8]) -> Result<Reply, ApiError>
     if request.token_key != simulator.config.token {
         return Err(ApiError::not_found());
     }
-    let denied = simulator.settings().denied_types.clone();
-    let readable = TYPES.iter().filter(|object_type| !denied.iter().any(|name| name == object_type.plural));
+    let settings = simulator.settings();
+    let account = simulator.account();
+    let readable = account.registry().iter().filter(|object_type| settings.may_read(object_type));
     let mut scopes: Vec<String> = readable
         .flat_map(|object_type| {
-            ["objects", "schemas"].map(|area| format!("crm.{area}.{}.read", object_type.plural))
+            ["objects", "schemas"].map(|area| format!("crm.{area}.{}.read", object_type.scope_name()))
         })
         .collect();
+    scopes.dedup();
     scopes.extend(["crm.objects.owners.read".to_owned(), "oauth".to_owned()]);
     Ok(Reply::json(
         200,
@@ -97,8 +98,9 @@ pub fn schemas() -> Reply {
 }
 
 /// `GET /crm-object-schemas/{version}/schemas/{type}`: a standard type, without its properties.
-pub fn schema(name: &str) -> Result<Reply, ApiError> {
-    let object_type = ObjectType::find(name).ok_or_else(ApiError::not_found)?;
+pub fn schema(simulator: &Simulator, name: &str) -> Result<Reply, ApiError> {
+    let found = simulator.account().registry().find(name).cloned();
+    let object_type = found.ok_or_else(ApiError::not_found)?;
     let document: Value = json!({
         "id": object_type.type_id,
         "objectTypeId": object_type.type_id,

@@ -6,6 +6,7 @@ pub mod call;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -260,13 +261,13 @@ pub fn embedded(
     account: &Account,
     from: &ObjectType,
     id: u64,
-    asked: &[(String, &ObjectType)],
+    asked: &[(String, Arc<ObjectType>)],
 ) -> Option<Value> {
     /// Entries shown per type.
     const SHOWN: usize = 100;
     let mut fields = serde_json::Map::new();
     for (name, to) in asked {
-        let types = [from, *to];
+        let types = [from, to];
         let names = Names::new(account, types);
         let mut entries = Vec::new();
         let mut next = None;

@@ -29,7 +29,7 @@ use serde_json::{Value, json};
 use crate::faults::Fault;
 use crate::http::query::Query;
 use crate::http::reply::Reply;
-use crate::object_type::ObjectType;
+use crate::object_type::{Kind, ObjectType};
 use crate::simulator::Simulator;
 
 /// A control request that cannot be done: a status and what is wrong.
@@ -90,8 +90,10 @@ fn dispatch(simulator: &Arc<Simulator>, method: &str, path: &[&str], query: &Que
             simulator.faults().clear();
             Ok(done())
         }
-        ("GET", ["truth", name]) => Ok(truth::stream(simulator, object_type(name)?, query.flag("archived"))),
-        ("GET", ["count", name]) => Ok(truth::count(simulator, object_type(name)?)),
+        ("GET", ["truth", name]) => {
+            Ok(truth::stream(simulator, object_type(simulator, name)?, query.flag("archived")))
+        }
+        ("GET", ["count", name]) => Ok(truth::count(simulator, kind_of(simulator, name)?)),
         (_, ["objects" | "mutate" | "touch" | "recalculate" | "silent" | "raw", ..]) => {
             records::dispatch(simulator, method, path, body)
         }
@@ -109,8 +111,14 @@ fn done() -> Reply {
 }
 
 /// The type a path or body names.
-fn object_type(name: &str) -> Result<&'static ObjectType, Refusal> {
-    ObjectType::find(name).ok_or_else(|| Refusal::unknown(format!("no object type {name}")))
+fn object_type(simulator: &Simulator, name: &str) -> Result<Arc<ObjectType>, Refusal> {
+    let found = simulator.account().registry().find(name).cloned();
+    found.ok_or_else(|| Refusal::unknown(format!("no object type {name}")))
+}
+
+/// The kind of the type a path or body names. To be asked before the account is held to change it.
+fn kind_of(simulator: &Simulator, name: &str) -> Result<Kind, Refusal> {
+    object_type(simulator, name).map(|object_type| object_type.kind)
 }
 
 /// Reads a body; an empty one is an empty object.

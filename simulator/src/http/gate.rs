@@ -240,17 +240,17 @@ impl Call<'_> {
         let simulator = self.simulator;
         let query = Query::parse(self.query);
         if let Route::Associations(call, answers_empty) = route {
-            let types = [self.readable_type(&call.from)?, self.readable_type(&call.to)?];
-            return associations::answer(simulator, call, types, &query, body, *answers_empty);
+            let (from, to) = (self.readable_type(&call.from)?, self.readable_type(&call.to)?);
+            return associations::answer(simulator, call, [&from, &to], &query, body, *answers_empty);
         }
         if let Some(name) = route.object_type() {
-            return self.dispatch_typed(route, self.readable_type(name)?, &query, body, halve);
+            return self.dispatch_typed(route, &*self.readable_type(name)?, &query, body, halve);
         }
         match route {
             Route::Owners => owners::list(simulator, &query),
             Route::Owner(id) => owners::get(simulator, id, &query),
             Route::Schemas => Ok(account_info::schemas()),
-            Route::Schema(name) => account_info::schema(name),
+            Route::Schema(name) => account_info::schema(simulator, name),
             Route::AccountDetails => Ok(account_info::details(simulator)),
             Route::DailyUsage => Ok(account_info::daily_usage(simulator)),
             Route::TokenInfo => account_info::token_info(simulator, body),
@@ -291,12 +291,10 @@ impl Call<'_> {
     }
 
     /// The type a path names, if there is one and the token may read it.
-    fn readable_type(&self, name: &str) -> Result<&'static ObjectType, ApiError> {
-        let object_type = ObjectType::find(name).ok_or_else(|| {
-            ApiError::new(400, format!("Unable to infer object type from: {name}"))
-                .category("VALIDATION_ERROR")
-        })?;
-        if self.settings.denied_types.iter().any(|denied| denied == object_type.plural) {
+    fn readable_type(&self, name: &str) -> Result<Arc<ObjectType>, ApiError> {
+        let found = self.simulator.account().registry().find(name).cloned();
+        let object_type = found.ok_or_else(|| ApiError::unknown_type(name))?;
+        if !self.settings.may_read(&object_type) {
             return Err(ApiError::missing_scopes(&object_type.read_scopes()));
         }
         Ok(object_type)

@@ -57,7 +57,7 @@ pub fn privacy_delete(
     object_type: &ObjectType,
     body: &[u8],
 ) -> Result<Reply, ApiError> {
-    if object_type.kind != Kind::Contact {
+    if object_type.kind != Kind::CONTACT {
         return Err(ApiError::not_found());
     }
     let request: PrivacyDelete = body::parse(body)?;

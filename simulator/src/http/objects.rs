@@ -2,6 +2,8 @@
 //!
 //! Source: HubSpot, "Using object APIs".
 
+use std::sync::Arc;
+
 use crate::account::{Account, View};
 use crate::generate::text::push_number;
 use crate::http::associations;
@@ -52,7 +54,7 @@ pub fn list(
         selection: &selection,
         limit,
         shown: if halve { limit / 2 } else { limit },
-        associations: asked_types(query)?,
+        associations: asked_types(&account, query)?,
     };
     let body = if query.flag("archived") {
         let store = account.store(object_type.kind);
@@ -124,15 +126,15 @@ impl Page<'_> {
 }
 
 /// Types by the names a request gave them.
-type AskedTypes = Vec<(String, &'static ObjectType)>;
+type AskedTypes = Vec<(String, Arc<ObjectType>)>;
 
 /// The types whose links a request wants to see with the records.
-fn asked_types(query: &Query<'_>) -> Result<AskedTypes, ApiError> {
+fn asked_types(account: &Account, query: &Query<'_>) -> Result<AskedTypes, ApiError> {
     let list = query.list("associations");
     let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
     names
         .map(|name| {
-            let found = ObjectType::find(name);
+            let found = account.registry().find(name).cloned();
             let found = found
                 .ok_or_else(|| ApiError::validation(format!("Unable to infer object type from: {name}")));
             Ok((name.to_owned(), found?))
@@ -190,7 +192,7 @@ pub fn get(
     );
     let mut out = Vec::new();
     push_record(&account, object_type, &selection, &view, &mut out);
-    push_links(&account, object_type, id, &asked_types(query)?, &mut out);
+    push_links(&account, object_type, id, &asked_types(&account, query)?, &mut out);
     Ok(Reply::json_text(200, out))
 }
 

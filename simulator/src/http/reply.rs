@@ -127,6 +127,11 @@ impl ApiError {
         Self::new(400, message).category("VALIDATION_ERROR")
     }
 
+    /// A name no object type has. Source: HubSpot developer Slack.
+    pub fn unknown_type(name: &str) -> Self {
+        Self::validation(format!("Unable to infer object type from: {name}"))
+    }
+
     /// An id nobody has.
     pub fn not_found() -> Self {
         Self::new(404, "resource not found")

@@ -4,27 +4,27 @@ use std::collections::BTreeSet;
 
 use clap::Parser;
 use hubspot_simulator::Config;
-use hubspot_simulator::object_type::TYPES;
+use hubspot_simulator::object_type::STANDARD;
 use serde_json::json;
 
 use crate::harness::{Sim, number};
 
 /// An account with ten records of every type.
 fn of_everything() -> Config {
-    let list: Vec<String> = TYPES.iter().map(|object_type| format!("{}=10", object_type.plural)).collect();
+    let list: Vec<String> = STANDARD.iter().map(|object_type| format!("{}=10", object_type.plural)).collect();
     Config::parse_from(["hubspot-simulator", "--no-limits", "--objects", &list.join(",")])
 }
 
 #[tokio::test]
 async fn every_type_lists_searches_and_describes_its_records() {
     let sim = Sim::start(of_everything()).await;
-    for object_type in &TYPES {
-        let plural = object_type.plural;
+    for object_type in STANDARD.iter() {
+        let plural = &object_type.plural;
         let truth = sim.truth(plural).await;
         assert_eq!(truth.len(), 10, "{plural}");
         let by_id = sim.get(&format!("/crm/objects/2026-09/{}?limit=100", object_type.type_id)).await;
         assert_eq!(by_id.ids(), truth.iter().map(|line| number(&line["id"])).collect::<Vec<_>>(), "{plural}");
-        assert_eq!(sim.search(object_type.singular, json!({})).await.json()["total"], json!(10), "{plural}");
+        assert_eq!(sim.search(&object_type.singular, json!({})).await.json()["total"], json!(10), "{plural}");
         let definitions = sim.get(&format!("/crm/properties/2026-09/{}", object_type.type_id)).await.json();
         let definitions = definitions["results"].as_array().unwrap();
         let names: BTreeSet<&str> = definitions.iter().map(|one| one["name"].as_str().unwrap()).collect();
@@ -43,8 +43,8 @@ async fn every_type_lists_searches_and_describes_its_records() {
 #[tokio::test]
 async fn every_type_is_changed_archived_restored_and_merged_like_the_others() {
     let sim = Sim::start(of_everything()).await;
-    for object_type in &TYPES {
-        let plural = object_type.plural;
+    for object_type in STANDARD.iter() {
+        let plural = &object_type.plural;
         let before = sim.truth(plural).await;
         sim.control("POST", "mutate", &json!({ "type": plural, "count": 10, "seed": 7 })).await;
         let after = sim.truth(plural).await;

@@ -7,7 +7,7 @@ use crate::account::associations::{
 };
 use crate::account::edit::GivenValues;
 use crate::account::{Account, Moment, Value, state_log};
-use crate::object_type::{Kind, TYPES};
+use crate::object_type::Kind;
 
 /// One end of a link: a type and an id.
 pub type End = (Kind, u64);
@@ -44,9 +44,9 @@ pub enum LinkError {
 /// The property that holds a record's primary company, for types that have one.
 pub const fn primary_property(kind: Kind) -> Option<&'static str> {
     match kind {
-        Kind::Contact => Some("associatedcompanyid"),
-        Kind::Deal => Some("hs_primary_associated_company"),
-        Kind::Ticket => Some("hs_primary_company_id"),
+        Kind::CONTACT => Some("associatedcompanyid"),
+        Kind::DEAL => Some("hs_primary_associated_company"),
+        Kind::TICKET => Some("hs_primary_company_id"),
         _ => None,
     }
 }
@@ -160,7 +160,7 @@ impl Account {
     /// Stores a link and lets everything follow that hangs on it.
     fn put_link(&mut self, from: End, to: End, state: Option<Labels>, moment: Moment) {
         let primary = primary_key(Pair::of(from.0, to.0));
-        let (holder, company) = if from.0 == Kind::Company { (to, from) } else { (from, to) };
+        let (holder, company) = if from.0 == Kind::COMPANY { (to, from) } else { (from, to) };
         let becomes_primary = primary.filter(|key| state.as_ref().is_some_and(|labels| labels.contains(key)));
         if let Some(key) = becomes_primary {
             self.demote_others(holder, company.1, key);
@@ -179,9 +179,9 @@ impl Account {
 
     /// Takes the primary label from all companies of a record but one.
     fn demote_others(&mut self, holder: End, kept: u64, key: LabelKey) {
-        for (company, mut labels) in self.all_links(holder, Kind::Company) {
+        for (company, mut labels) in self.all_links(holder, Kind::COMPANY) {
             if company != kept && labels.remove(&key) {
-                self.store_link(holder, (Kind::Company, company), Some(labels));
+                self.store_link(holder, (Kind::COMPANY, company), Some(labels));
             }
         }
     }
@@ -192,16 +192,16 @@ impl Account {
         let (first, second) = if is_forward { (from, to) } else { (to, from) };
         let pair = Pair::of(from.0, to.0);
         if self.log.is_some() {
-            self.append(&state_log::link_line(pair, first.1, second.1, state.as_ref()));
+            self.append(&state_log::link_line(self.registry(), pair, [first.1, second.1], state.as_ref()));
         }
         self.associations.pair_mut(pair).put(first.1, second.1, state);
     }
 
     /// Brings the property that names the primary company in line with the links; last-modified stays.
     fn mirror_primary(&mut self, (kind, id): End, moment: Moment) {
-        let key = primary_key(Pair::of(kind, Kind::Company));
+        let key = primary_key(Pair::of(kind, Kind::COMPANY));
         let (Some(name), Some(key)) = (primary_property(kind), key) else { return };
-        let companies = self.all_links((kind, id), Kind::Company);
+        let companies = self.all_links((kind, id), Kind::COMPANY);
         let company =
             companies.iter().find(|(_, labels)| labels.contains(&key)).map(|(id, _)| id.to_string());
         let catalogue = self.catalogue(kind);
@@ -219,16 +219,16 @@ impl Account {
 
     /// Brings the links in line with the property that names the primary company, if it is among what was written.
     pub(in crate::account) fn follow_primary_property(&mut self, kind: Kind, id: u64, given: &GivenValues) {
-        let key = primary_key(Pair::of(kind, Kind::Company));
+        let key = primary_key(Pair::of(kind, Kind::COMPANY));
         let (Some(name), Some(key)) = (primary_property(kind), key) else { return };
         let Some(text) = given.get(name) else { return };
         let named = text.as_deref().and_then(|text| text.parse().ok());
-        let company = named.filter(|&company| self.live(Kind::Company, company).is_some());
+        let company = named.filter(|&company| self.live(Kind::COMPANY, company).is_some());
         self.demote_others((kind, id), company.unwrap_or_default(), key);
         if let Some(company) = company {
-            let mut labels = self.all_links((kind, id), Kind::Company).remove(&company).unwrap_or_default();
+            let mut labels = self.all_links((kind, id), Kind::COMPANY).remove(&company).unwrap_or_default();
             labels.insert(key);
-            self.store_link((kind, id), (Kind::Company, company), Some(labels));
+            self.store_link((kind, id), (Kind::COMPANY, company), Some(labels));
         }
     }
 
@@ -240,13 +240,12 @@ impl Account {
         survivor: u64,
         moment: Moment,
     ) {
-        for object_type in &TYPES {
-            let to = object_type.kind;
+        for to in self.registry().kinds() {
             let key = primary_key(Pair::of(kind, to));
             let own = self.all_links((kind, primary), to);
             let mut theirs = self.all_links((kind, other), to);
             if let Some(key) =
-                key.filter(|key| kind != Kind::Company && own.values().any(|labels| labels.contains(key)))
+                key.filter(|key| kind != Kind::COMPANY && own.values().any(|labels| labels.contains(key)))
             {
                 for labels in theirs.values_mut() {
                     labels.remove(&key);
@@ -270,14 +269,14 @@ impl Account {
 
     /// Writes down what a merged record is linked to, and tells those whose primary company it is now.
     fn join_links(&mut self, survivor: End, to: Kind, joined: BTreeMap<u64, Labels>, moment: Moment) {
-        let is_company = survivor.0 == Kind::Company;
+        let is_company = survivor.0 == Kind::COMPANY;
         for (target, labels) in joined {
             self.store_link(survivor, (to, target), Some(labels));
             if is_company {
                 self.mirror_primary((to, target), moment);
             }
         }
-        if to == Kind::Company && !is_company {
+        if to == Kind::COMPANY && !is_company {
             self.mirror_primary(survivor, moment);
         }
     }
@@ -314,7 +313,7 @@ impl Account {
         if known.iter().any(clashes) {
             return Err(LinkError::LabelExists);
         }
-        self.append(&state_log::label_line(pair, &label));
+        self.append(&state_log::label_line(self.registry(), pair, &label));
         self.associations.pair_mut(pair).labels.push(label.clone());
         Ok(label)
     }

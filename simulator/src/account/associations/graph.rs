@@ -36,13 +36,13 @@ const fn next(_: &World) -> u64 {
 }
 
 /// As many as there are companies, which leads to another contact of the same one.
-const fn colleague(world: &World) -> u64 {
-    world.count(Kind::Company)
+fn colleague(world: &World) -> u64 {
+    world.count(Kind::COMPANY)
 }
 
 /// The same again.
-const fn second_colleague(world: &World) -> u64 {
-    2 * world.count(Kind::Company)
+fn second_colleague(world: &World) -> u64 {
+    2 * world.count(Kind::COMPANY)
 }
 
 /// Seven of eight rounds, the same as [`World::company_of`].
@@ -52,28 +52,28 @@ const fn most_rounds(index: u64, targets: u64) -> bool {
 
 /// Every ordinary way; all pairs the seed links.
 static SLOTS: [Slot; 16] = [
-    slot(Kind::Contact, Kind::Company, straight, most_rounds, true),
+    slot(Kind::CONTACT, Kind::COMPANY, straight, most_rounds, true),
     slot(
-        Kind::Contact,
-        Kind::Company,
+        Kind::CONTACT,
+        Kind::COMPANY,
         next,
         |index, targets| targets > 1 && (index / targets) % 5 == 3,
         false,
     ),
-    slot(Kind::Deal, Kind::Company, straight, most_rounds, true),
-    slot(Kind::Ticket, Kind::Company, straight, most_rounds, true),
-    slot(Kind::Deal, Kind::Contact, straight, |index, _| index % 4 > 0, false),
-    slot(Kind::Deal, Kind::Contact, colleague, |index, _| index % 4 > 1, false),
-    slot(Kind::Deal, Kind::Contact, second_colleague, |index, _| index % 4 > 2, false),
-    slot(Kind::Ticket, Kind::Contact, straight, |index, _| index % 3 > 0, false),
-    slot(Kind::Ticket, Kind::Deal, straight, |index, _| index % 5 == 0, false),
-    slot(Kind::LineItem, Kind::Deal, straight, |_, _| true, false),
-    slot(Kind::Task, Kind::Contact, straight, |_, _| true, false),
-    slot(Kind::Note, Kind::Contact, straight, |_, _| true, false),
-    slot(Kind::Meeting, Kind::Contact, straight, |_, _| true, false),
-    slot(Kind::Call, Kind::Contact, straight, |_, _| true, false),
-    slot(Kind::Email, Kind::Contact, straight, |_, _| true, false),
-    slot(Kind::Quote, Kind::Deal, straight, |_, _| true, false),
+    slot(Kind::DEAL, Kind::COMPANY, straight, most_rounds, true),
+    slot(Kind::TICKET, Kind::COMPANY, straight, most_rounds, true),
+    slot(Kind::DEAL, Kind::CONTACT, straight, |index, _| index % 4 > 0, false),
+    slot(Kind::DEAL, Kind::CONTACT, colleague, |index, _| index % 4 > 1, false),
+    slot(Kind::DEAL, Kind::CONTACT, second_colleague, |index, _| index % 4 > 2, false),
+    slot(Kind::TICKET, Kind::CONTACT, straight, |index, _| index % 3 > 0, false),
+    slot(Kind::TICKET, Kind::DEAL, straight, |index, _| index % 5 == 0, false),
+    slot(Kind::LINE_ITEM, Kind::DEAL, straight, |_, _| true, false),
+    slot(Kind::TASK, Kind::CONTACT, straight, |_, _| true, false),
+    slot(Kind::NOTE, Kind::CONTACT, straight, |_, _| true, false),
+    slot(Kind::MEETING, Kind::CONTACT, straight, |_, _| true, false),
+    slot(Kind::CALL, Kind::CONTACT, straight, |_, _| true, false),
+    slot(Kind::EMAIL, Kind::CONTACT, straight, |_, _| true, false),
+    slot(Kind::QUOTE, Kind::DEAL, straight, |_, _| true, false),
 ];
 
 /// Shortens the table above.

@@ -67,8 +67,8 @@ impl CompanyFact {
             Self::Staff => push_number(out, company.staff()),
             Self::Revenue => push_number(out, company.staff() * (60_000 + below(company.word(0x2E), 90_000))),
             Self::Year => push_number(out, 1890 + below(company.word(0x2F), 133)),
-            Self::Contacts => push_number(out, record.world.members_of(Kind::Contact, company.index)),
-            Self::Deals => push_number(out, record.world.members_of(Kind::Deal, company.index)),
+            Self::Contacts => push_number(out, record.world.members_of(Kind::CONTACT, company.index)),
+            Self::Deals => push_number(out, record.world.members_of(Kind::DEAL, company.index)),
         }
         true
     }

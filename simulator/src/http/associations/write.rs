@@ -152,7 +152,7 @@ fn apply(
 ) -> Result<Reply, ApiError> {
     let moment = simulator.moment();
     let mut account = simulator.account_mut();
-    check_ends(&account, changes)?;
+    check_ends(&account, types, changes)?;
     for Change { from, to, edit } in changes {
         account.check_labels(*from, *to, edit).map_err(|error| complaint(&error, types))?;
     }
@@ -166,10 +166,10 @@ fn apply(
 }
 
 /// Refuses changes that name records that are not there. Source: HubSpot developer Slack, for the wording.
-fn check_ends(account: &Account, changes: &[Change]) -> Result<(), ApiError> {
+fn check_ends(account: &Account, types: Types<'_>, changes: &[Change]) -> Result<(), ApiError> {
     let ends = changes.iter().flat_map(|change| [change.from, change.to]);
     let is_gone = |&(kind, id): &End| account.live(kind, account.store(kind).survivor(id)).is_none();
-    let bad: Vec<String> = ends.filter(is_gone).map(not_valid).collect();
+    let bad: Vec<String> = ends.filter(is_gone).map(|end| not_valid(types, end)).collect();
     if bad.is_empty() {
         return Ok(());
     }
@@ -178,15 +178,17 @@ fn check_ends(account: &Account, changes: &[Change]) -> Result<(), ApiError> {
 }
 
 /// How an error calls a record that is not there.
-fn not_valid((kind, id): End) -> String {
-    format!("{}={id} is not valid", ObjectType::of(kind).error_name)
+fn not_valid(types: Types<'_>, (kind, id): End) -> String {
+    let object_type = types.into_iter().find(|object_type| object_type.kind == kind);
+    format!("{}={id} is not valid", object_type.map_or("UNKNOWN", |object_type| &object_type.error_name))
 }
 
 /// The error body of a change that was refused.
-fn complaint(error: &LinkError, [from, to]: Types<'_>) -> ApiError {
+fn complaint(error: &LinkError, types: Types<'_>) -> ApiError {
+    let [from, to] = types;
     match error {
         LinkError::NoSuchRecord(end) => ApiError::validation("One or more associations are invalid")
-            .field("context", json!({ "INVALID_OBJECT_IDS": [not_valid(*end)] })),
+            .field("context", json!({ "INVALID_OBJECT_IDS": [not_valid(types, *end)] })),
         LinkError::NoSuchLabel((_, number)) => ApiError::validation(format!(
             "invalid association type {number} from object type {} to {}",
             from.type_id, to.type_id

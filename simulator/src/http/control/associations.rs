@@ -14,7 +14,7 @@ use futures_util::{StreamExt, stream};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Done, Refusal, done, object_type, read};
+use super::{Done, Refusal, done, kind_of, object_type, read};
 use crate::account::associations::Category;
 use crate::account::{LinkEdit, LinkError};
 use crate::http::associations::{Names, Types};
@@ -28,9 +28,7 @@ const RECORDS_PER_PIECE: usize = 256;
 impl From<LinkError> for Refusal {
     fn from(error: LinkError) -> Self {
         match error {
-            LinkError::NoSuchRecord((kind, id)) => {
-                Self::unknown(format!("no live {} {id}", ObjectType::of(kind).singular))
-            }
+            LinkError::NoSuchRecord((_, id)) => Self::unknown(format!("no live record {id}")),
             LinkError::NoSuchLabel((category, number)) => {
                 Self::bad(format!("no label {category:?} {number} in this direction"))
             }
@@ -43,7 +41,9 @@ impl From<LinkError> for Refusal {
 /// Finds what a request about links asks for.
 pub fn dispatch(simulator: &Arc<Simulator>, method: &str, path: &[&str], body: &[u8]) -> Done {
     match (method, path) {
-        ("GET", ["associations", from, to]) => Ok(stream(simulator, [object_type(from)?, object_type(to)?])),
+        ("GET", ["associations", from, to]) => {
+            Ok(stream(simulator, [object_type(simulator, from)?, object_type(simulator, to)?]))
+        }
         ("PUT", ["associations", from, id, to, to_id]) => link(simulator, [from, id, to, to_id], body),
         ("DELETE", ["associations", from, id, to, to_id]) => {
             edit(simulator, [from, id, to, to_id], &LinkEdit::Remove)
@@ -56,7 +56,7 @@ pub fn dispatch(simulator: &Arc<Simulator>, method: &str, path: &[&str], body: &
 /// Changes one link.
 fn edit(simulator: &Simulator, [from, id, to, to_id]: [&str; 4], edit: &LinkEdit) -> Done {
     let id_of = |text: &str| text.parse::<u64>().map_err(|_| Refusal::bad(format!("{text} is not an id")));
-    let ends = [(object_type(from)?.kind, id_of(id)?), (object_type(to)?.kind, id_of(to_id)?)];
+    let ends = [(kind_of(simulator, from)?, id_of(id)?), (kind_of(simulator, to)?, id_of(to_id)?)];
     let moment = simulator.moment();
     simulator.account_mut().edit_link(ends[0], ends[1], edit, moment)?;
     Ok(done())
@@ -105,7 +105,7 @@ struct Define {
 fn define(simulator: &Simulator, from: &str, to: &str, body: &[u8]) -> Done {
     let request: Define = read(body)?;
     let names = [request.label.clone(), request.inverse_label.unwrap_or(request.label)];
-    let (from, to) = (object_type(from)?.kind, object_type(to)?.kind);
+    let (from, to) = (kind_of(simulator, from)?, kind_of(simulator, to)?);
     let label = simulator.account_mut().define_label(from, to, names, request.type_ids)?;
     let mut type_ids = label.type_ids;
     if from > to {
@@ -115,10 +115,10 @@ fn define(simulator: &Simulator, from: &str, to: &str, body: &[u8]) -> Done {
 }
 
 /// `GET associations/{from}/{to}`: one line per visible link in order of ids, written while it is sent.
-fn stream(simulator: &Arc<Simulator>, types: Types<'static>) -> Reply {
+fn stream(simulator: &Arc<Simulator>, types: [Arc<ObjectType>; 2]) -> Reply {
     let simulator = Arc::clone(simulator);
     let pieces = stream::unfold(Some(0), move |from| {
-        let piece = from.map(|from| piece(&simulator, types, from));
+        let piece = from.map(|from| piece(&simulator, [&types[0], &types[1]], from));
         std::future::ready(piece)
     });
     Reply::lines(pieces.boxed())

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Done, Refusal, done, object_type, read};
+use super::{Done, Refusal, done, kind_of, read};
 use crate::account::pipelines::{Stage, canonical_probability};
 use crate::account::{Owner, Pipeline};
 use crate::catalogue::{Flags, Property, PropertyOption, ValueType};
@@ -17,8 +17,8 @@ pub fn dispatch(simulator: &Simulator, method: &str, path: &[&str], body: &[u8])
     match (method, path) {
         ("PATCH" | "PUT", ["properties", name, property]) => put_property(simulator, name, property, body),
         ("GET", ["pipelines", name]) => {
-            let account = simulator.account();
-            Ok(Reply::json(200, &json!({ "pipelines": account.pipelines(object_type(name)?.kind) })))
+            let kind = kind_of(simulator, name)?;
+            Ok(Reply::json(200, &json!({ "pipelines": simulator.account().pipelines(kind) })))
         }
         ("PUT", ["pipelines", name]) => put_pipelines(simulator, name, body),
         ("GET", ["owners"]) => Ok(Reply::json(200, &json!({ "owners": simulator.account().owners() }))),
@@ -58,7 +58,7 @@ struct PutProperty {
 /// `PATCH properties/{type}/{name}`: creates, changes, archives or revives a definition.
 fn put_property(simulator: &Simulator, name: &str, property: &str, body: &[u8]) -> Done {
     let request: PutProperty = read(body)?;
-    let kind = object_type(name)?.kind;
+    let kind = kind_of(simulator, name)?;
     let mut account = simulator.account_mut();
     let catalogue = account.catalogue(kind);
     let known = catalogue.index_of(property).map(|index| catalogue.get(index).clone());
@@ -150,7 +150,7 @@ struct SentStage {
 /// `PUT pipelines/{type}`: adds, renames and removes pipelines and stages, in the order given.
 fn put_pipelines(simulator: &Simulator, name: &str, body: &[u8]) -> Done {
     let request: PutPipelines = read(body)?;
-    let kind = object_type(name)?.kind;
+    let kind = kind_of(simulator, name)?;
     let now = simulator.clock.now();
     let mut account = simulator.account_mut();
     let before = account.pipelines(kind).to_vec();

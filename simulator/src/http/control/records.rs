@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Done, Refusal, done, object_type, read};
+use super::{Done, Refusal, done, kind_of, read};
 use crate::account::{EditError, MutateRequest};
 use crate::generate::text::MOMENTS;
 use crate::http::body::scalar_text;
@@ -39,18 +39,18 @@ pub fn dispatch(simulator: &Simulator, method: &str, path: &[&str], body: &[u8])
         ("POST", ["objects", name, "merge"]) => merge(simulator, name, body),
         ("PATCH", ["objects", name, id]) => update(simulator, name, id, body),
         ("DELETE", ["objects", name, id]) => {
-            let moment = simulator.moment();
-            simulator.account_mut().archive(object_type(name)?.kind, id_of(id)?, moment)?;
+            let (kind, moment) = (kind_of(simulator, name)?, simulator.moment());
+            simulator.account_mut().archive(kind, id_of(id)?, moment)?;
             Ok(done())
         }
         ("POST", ["objects", name, id, "purge"]) => {
-            let moment = simulator.moment();
-            simulator.account_mut().purge(object_type(name)?.kind, id_of(id)?, moment)?;
+            let (kind, moment) = (kind_of(simulator, name)?, simulator.moment());
+            simulator.account_mut().purge(kind, id_of(id)?, moment)?;
             Ok(done())
         }
         ("POST", ["objects", name, id, "restore"]) => {
-            let moment = simulator.moment();
-            simulator.account_mut().restore(object_type(name)?.kind, id_of(id)?, moment)?;
+            let (kind, moment) = (kind_of(simulator, name)?, simulator.moment());
+            simulator.account_mut().restore(kind, id_of(id)?, moment)?;
             Ok(done())
         }
         ("POST", ["mutate"]) => mutate(simulator, body),
@@ -59,12 +59,12 @@ pub fn dispatch(simulator: &Simulator, method: &str, path: &[&str], body: &[u8])
         ("POST", ["silent"]) => silent(simulator, body),
         ("POST", ["raw", name, id]) => {
             let Raw { json } = read(body)?;
-            let kind = object_type(name)?.kind;
+            let kind = kind_of(simulator, name)?;
             simulator.account_mut().store_mut(kind).set_raw(id_of(id)?, Some(json.into_boxed_str()));
             Ok(done())
         }
         ("DELETE", ["raw", name, id]) => {
-            let kind = object_type(name)?.kind;
+            let kind = kind_of(simulator, name)?;
             simulator.account_mut().store_mut(kind).set_raw(id_of(id)?, None);
             Ok(done())
         }
@@ -110,7 +110,7 @@ fn create(simulator: &Simulator, name: &str, body: &[u8]) -> Done {
     if request.count > MOST_CREATED {
         return Err(Refusal::bad(format!("at most {MOST_CREATED} records at once")));
     }
-    let kind = object_type(name)?.kind;
+    let kind = kind_of(simulator, name)?;
     let values = request.properties.as_ref().map(given);
     let moment = simulator.moment();
     let mut account = simulator.account_mut();
@@ -130,13 +130,8 @@ struct Update {
 /// `PATCH objects/{type}/{id}`.
 fn update(simulator: &Simulator, name: &str, id: &str, body: &[u8]) -> Done {
     let request: Update = read(body)?;
-    let moment = simulator.moment();
-    simulator.account_mut().update(
-        object_type(name)?.kind,
-        id_of(id)?,
-        &given(&request.properties),
-        moment,
-    )?;
+    let (kind, moment) = (kind_of(simulator, name)?, simulator.moment());
+    simulator.account_mut().update(kind, id_of(id)?, &given(&request.properties), moment)?;
     Ok(done())
 }
 
@@ -154,8 +149,8 @@ struct Merge {
 fn merge(simulator: &Simulator, name: &str, body: &[u8]) -> Done {
     let request: Merge = read(body)?;
     let (primary, other) = (id_of(&request.primary_object_id)?, id_of(&request.object_id_to_merge)?);
-    let moment = simulator.moment();
-    let survivor = simulator.account_mut().merge(object_type(name)?.kind, primary, other, moment)?;
+    let (kind, moment) = (kind_of(simulator, name)?, simulator.moment());
+    let survivor = simulator.account_mut().merge(kind, primary, other, moment)?;
     Ok(Reply::json(200, &json!({ "id": survivor.to_string() })))
 }
 
@@ -185,7 +180,7 @@ fn mutate(simulator: &Simulator, body: &[u8]) -> Done {
         return Err(Refusal::bad("lastModified is not a moment in epoch milliseconds"));
     }
     let request = MutateRequest {
-        kind: object_type(&request.object_type)?.kind,
+        kind: kind_of(simulator, &request.object_type)?,
         count: request.count,
         seed: request.seed,
         same_millisecond: request.same_millisecond,
@@ -213,7 +208,7 @@ struct Touch {
 /// `POST touch`.
 fn touch(simulator: &Simulator, body: &[u8]) -> Done {
     let request: Touch = read(body)?;
-    let kind = object_type(&request.object_type)?.kind;
+    let kind = kind_of(simulator, &request.object_type)?;
     let moment = simulator.moment();
     let ids = simulator.account_mut().touch_many(kind, request.count, request.seed, moment);
     Ok(ids_reply(&ids))
@@ -222,7 +217,7 @@ fn touch(simulator: &Simulator, body: &[u8]) -> Done {
 /// `POST recalculate`; the body is that of `POST touch`.
 fn recalculate(simulator: &Simulator, body: &[u8]) -> Done {
     let request: Touch = read(body)?;
-    let kind = object_type(&request.object_type)?.kind;
+    let kind = kind_of(simulator, &request.object_type)?;
     let moment = simulator.moment();
     let ids = simulator.account_mut().recalculate(kind, request.count, request.seed, moment);
     Ok(ids_reply(&ids))
@@ -244,7 +239,7 @@ struct Silent {
 /// `POST silent`.
 fn silent(simulator: &Simulator, body: &[u8]) -> Done {
     let request: Silent = read(body)?;
-    let kind = object_type(&request.object_type)?.kind;
+    let kind = kind_of(simulator, &request.object_type)?;
     let moment = simulator.moment();
     simulator.account_mut().update_silently(
         kind,

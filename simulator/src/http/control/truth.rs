@@ -7,7 +7,7 @@ use futures_util::{StreamExt, stream};
 use serde_json::json;
 
 use crate::http::reply::Reply;
-use crate::object_type::ObjectType;
+use crate::object_type::{Kind, ObjectType};
 use crate::render::Truth;
 use crate::simulator::Simulator;
 
@@ -15,17 +15,17 @@ use crate::simulator::Simulator;
 const RECORDS_PER_PIECE: usize = 256;
 
 /// `GET count/{type}`.
-pub fn count(simulator: &Simulator, object_type: &ObjectType) -> Reply {
+pub fn count(simulator: &Simulator, kind: Kind) -> Reply {
     let account = simulator.account();
-    let store = account.store(object_type.kind);
+    let store = account.store(kind);
     Reply::json(200, &json!({ "live": store.live(), "archived": store.bin().len() }))
 }
 
 /// `GET truth/{type}`: one line per record in order of id, written while it is sent.
-pub fn stream(simulator: &Arc<Simulator>, object_type: &'static ObjectType, archived: bool) -> Reply {
+pub fn stream(simulator: &Arc<Simulator>, object_type: Arc<ObjectType>, archived: bool) -> Reply {
     let simulator = Arc::clone(simulator);
     let pieces = stream::unfold(Some(0), move |from| {
-        let piece = from.map(|from| piece(&simulator, object_type, archived, from));
+        let piece = from.map(|from| piece(&simulator, &object_type, archived, from));
         std::future::ready(piece)
     });
     Reply::lines(pieces.boxed())

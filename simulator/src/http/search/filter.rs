@@ -7,7 +7,7 @@ use crate::clock::Millis;
 use crate::generate::text::parse_moment;
 use crate::http::reply::ApiError;
 use crate::http::search::request::{FilterRequest, Operator, SearchRequest};
-use crate::object_type::{Kind, ObjectType};
+use crate::object_type::{Kind, ObjectType, STANDARD};
 
 /// What a filter looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub struct Query<'a> {
     /// Words of the free text, in lower case.
     words: Vec<String>,
     /// What the free text looks into.
-    searchable: &'a [&'static str],
+    searchable: &'a [String],
 }
 
 /// Limits that every match keeps, so that the rest need not be looked at.
@@ -88,7 +88,7 @@ impl<'a> Query<'a> {
         Ok(Self {
             groups: request.groups.iter().map(compile_group).collect::<Result<_, _>>()?,
             words: words.split_whitespace().map(str::to_lowercase).collect(),
-            searchable: object_type.searchable,
+            searchable: &object_type.searchable,
         })
     }
 
@@ -290,8 +290,8 @@ fn contains_token(text: &str, token: &str) -> bool {
 
 /// The property that mirrors the primary association a pseudo-property names.
 fn association_property(object_type: &ObjectType, name: &str) -> Option<&'static str> {
-    let other = ObjectType::find(name.strip_prefix("associations.")?)?;
-    (other.kind == Kind::Company).then(|| primary_property(object_type.kind)).flatten()
+    let other = STANDARD.find(name.strip_prefix("associations.")?)?;
+    (other.kind == Kind::COMPANY).then(|| primary_property(object_type.kind)).flatten()
 }
 
 /// A value as number: times in epoch milliseconds.
