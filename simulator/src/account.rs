@@ -10,12 +10,13 @@ mod merge;
 pub mod mutate;
 pub mod owners;
 pub mod pipelines;
+pub mod schemas;
 pub mod state_log;
 pub mod store;
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 
 use associations::Associations;
 pub use associations::edit::{End, LinkEdit, LinkError};
@@ -24,12 +25,14 @@ pub use edit::{CreateError, EditError};
 pub use mutate::MutateRequest;
 pub use owners::Owner;
 pub use pipelines::Pipeline;
+pub use schemas::{KeptSchema, Schema, SchemaError};
 pub use store::Store;
 
 use crate::catalogue::{Catalogue, Property};
 use crate::clock::Millis;
+use crate::generate::world::FIRST_CREATED;
 use crate::generate::{World, people};
-use crate::object_type::{Kind, Registry, STANDARD};
+use crate::object_type::{Kind, ObjectType, Registry, STANDARD};
 use crate::random::{below, mix};
 use state_log::{Line, StateLog};
 
@@ -71,6 +74,10 @@ pub struct Account {
     pub world: World,
     /// Its object types.
     registry: Registry,
+    /// Definitions of the types the portal defined.
+    schemas: Vec<KeptSchema>,
+    /// How many of these the seed made records of; they come first.
+    generated_schemas: usize,
     /// Property definitions per type.
     catalogues: Vec<Catalogue>,
     /// Records per type.
@@ -88,36 +95,57 @@ pub struct Account {
 }
 
 impl Account {
-    /// The account of a seed. Records are padded to about `record_bytes` bytes of JSON each, if given.
-    pub fn new(world: World, record_bytes: Option<usize>) -> Result<Self> {
-        let registry = STANDARD.clone();
-        let mut catalogues =
-            registry.iter().map(|object_type| Catalogue::load(object_type)).collect::<Result<Vec<_>>>()?;
-        if let Some(bytes) = record_bytes {
-            for (object_type, catalogue) in registry.iter().zip(&mut catalogues) {
-                let natural = crate::render::mean_bytes(&world, object_type, catalogue);
-                catalogue.pad(bytes.saturating_sub(natural));
-            }
-        }
-        let stores = registry
-            .iter()
-            .zip(&catalogues)
-            .map(|(object_type, catalogue)| Store::new(&world, object_type.kind, catalogue.index_of("email")))
-            .collect();
-        let pipelines =
-            registry.iter().map(|object_type| pipelines::of_a_fresh_portal(object_type.kind)).collect();
+    /// The account of a seed, with types of these names besides HubSpot's. Records are padded to about `record_bytes`
+    /// bytes of JSON each, if given.
+    pub fn new(world: World, custom: &[String], record_bytes: Option<usize>) -> Result<Self> {
         let owners = owners::of_a_fresh_portal(&world);
-        Ok(Self {
+        let mut account = Self {
             world,
-            registry,
-            catalogues,
-            stores,
-            pipelines,
+            registry: Registry::new(Vec::new()),
+            schemas: Vec::new(),
+            generated_schemas: custom.len(),
+            catalogues: Vec::new(),
+            stores: Vec::new(),
+            pipelines: Vec::new(),
             owners,
             associations: Associations::default(),
             log: None,
             version: 0,
-        })
+        };
+        for object_type in STANDARD.iter() {
+            account.add_type(ObjectType::clone(object_type), Catalogue::load(object_type)?);
+        }
+        ensure!(
+            custom.len() <= schemas::MOST_TYPES,
+            "at most {} types besides HubSpot's",
+            schemas::MOST_TYPES
+        );
+        for name in custom {
+            let schema = Schema::named(name, FIRST_CREATED);
+            let is_taken = account.registry.find(&schema.fully_qualified_name()).is_some();
+            ensure!(!is_taken, "two types are called {name}");
+            account.add_custom(schema)?;
+            let catalogue = account.catalogues.last_mut().context("a type was just added")?;
+            for property in schemas::usual_properties() {
+                catalogue.put(property);
+            }
+        }
+        if let Some(bytes) = record_bytes {
+            for (object_type, catalogue) in account.registry.iter().zip(&mut account.catalogues) {
+                let natural = crate::render::mean_bytes(&account.world, object_type, catalogue);
+                catalogue.pad(bytes.saturating_sub(natural));
+            }
+        }
+        Ok(account)
+    }
+
+    /// Adds a type to everything that is kept by type; the world has it already.
+    fn add_type(&mut self, object_type: ObjectType, catalogue: Catalogue) {
+        let kind = object_type.kind;
+        self.stores.push(Store::new(&self.world, kind, catalogue.index_of("email")));
+        self.pipelines.push(pipelines::of_a_fresh_portal(&object_type));
+        self.catalogues.push(catalogue);
+        self.registry.put(object_type);
     }
 
     /// Brings back the changes kept in a file and keeps later ones there.
@@ -125,11 +153,11 @@ impl Account {
     /// # Errors
     /// The file belongs to another seed or size, or cannot be read or written.
     pub fn keep_state_in(&mut self, path: &Path) -> Result<()> {
-        for line in state_log::read(path, &self.world)? {
+        for line in state_log::read(path, self)? {
             self.apply(line);
         }
         let lines = self.state_lines();
-        self.log = Some(StateLog::rewrite(path, &self.world, lines)?);
+        self.log = Some(StateLog::rewrite(path, self, lines)?);
         Ok(())
     }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use chrono_tz::Tz;
 use clap::Parser;
 
+use crate::account::Schema;
 use crate::object_type::{Kind, STANDARD, TYPE_COUNT};
 
 /// What `--help` says about the control API; `http::control` is the reference.
@@ -30,6 +31,7 @@ Control API (JSON, no token), for example with curl:
   GET    /_sim/associations/{from}/{to}     links as they are, one line each
   PUT    /_sim/associations/{from}/{id}/{to}/{id}  {\"types\":[]}; DELETE takes the link away
   POST   /_sim/labels/{from}/{to}           {\"label\",\"inverseLabel\"} defines a label
+  POST   /_sim/schemas                      {\"name\":\"boats\",\"count\":9} defines a type
   PATCH  /_sim/properties/{type}/{name}     definitions
   PUT    /_sim/pipelines/{type}             pipelines and stages; GET shows the form
   POST   /_sim/owners                       owners; PATCH /_sim/owners/{id}
@@ -70,6 +72,10 @@ pub struct Config {
     /// Numbers of records of further types, such as `products=50,line_items=200`; also those above.
     #[arg(long, value_name = "TYPE=COUNT,...", value_delimiter = ',', value_parser = type_count)]
     pub objects: Vec<(Kind, u64)>,
+
+    /// Types the portal defined itself and their numbers of records, such as `boats=50`; `p62515_boats` in paths.
+    #[arg(long, value_name = "NAME=COUNT,...", value_delimiter = ',', value_parser = custom_count)]
+    pub custom: Vec<(String, u64)>,
 
     /// Pads records with filled properties up to about this many bytes of JSON (filled values only).
     #[arg(long, value_name = "BYTES")]
@@ -131,6 +137,15 @@ fn type_count(text: &str) -> Result<(Kind, u64), String> {
     Ok((object_type.kind, count.parse().map_err(|_| format!("{count} is not a number"))?))
 }
 
+/// Reads `NAME=COUNT`.
+fn custom_count(text: &str) -> Result<(String, u64), String> {
+    let (name, count) = text.split_once('=').ok_or("expected NAME=COUNT")?;
+    if !Schema::is_name(name) {
+        return Err(format!("{name} is not made of letters, digits and underscores"));
+    }
+    Ok((name.to_owned(), count.parse().map_err(|_| format!("{count} is not a number"))?))
+}
+
 impl Config {
     /// Records per type in the order of [`Kind`].
     pub fn counts(&self) -> Vec<u64> {
@@ -139,6 +154,7 @@ impl Config {
         for &(kind, count) in &self.objects {
             counts[kind.index()] = count;
         }
+        counts.extend(self.custom.iter().map(|(_, count)| count));
         counts
     }
 }

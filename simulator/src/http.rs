@@ -19,6 +19,7 @@ pub mod properties;
 pub mod query;
 pub mod reply;
 pub mod route;
+pub mod schemas;
 pub mod search;
 pub mod server;
 

@@ -130,6 +130,10 @@ pub struct ObjectType {
     pub searchable: Vec<String>,
     /// Property table, one line each; format in `catalogue`.
     pub property_table: &'static str,
+    /// Whether records go through pipelines that the shared table has properties for.
+    pub has_pipelines: bool,
+    /// Taken out of use: no longer found by its names. Only of types a portal defined.
+    pub is_archived: bool,
 }
 
 /// A type that is like most others: names for paths and for messages, and what a free-text `query` looks into.
@@ -144,12 +148,34 @@ fn shared(
         singular: singular.to_owned(),
         type_id: type_id.to_owned(),
         error_name: error_name.to_owned(),
-        last_modified: "hs_lastmodifieddate",
-        default_properties: &["hs_createdate", "hs_lastmodifieddate", "hs_object_id"],
         searchable: owned(searchable),
-        property_table: include_str!("catalogue/standard.tsv"),
+        has_pipelines: WITH_PIPELINES.contains(&kind),
+        ..ObjectType::default()
     }
 }
+
+impl Default for ObjectType {
+    /// What types without a table of their own have in common.
+    fn default() -> Self {
+        Self {
+            kind: Kind::at(0),
+            plural: String::new(),
+            singular: String::new(),
+            type_id: String::new(),
+            error_name: String::new(),
+            last_modified: "hs_lastmodifieddate",
+            default_properties: &["hs_createdate", "hs_lastmodifieddate", "hs_object_id"],
+            searchable: Vec::new(),
+            property_table: include_str!("catalogue/standard.tsv"),
+            has_pipelines: false,
+            is_archived: false,
+        }
+    }
+}
+
+/// HubSpot's types besides deals and tickets whose records go through pipelines. Source: HubSpot, "Pipelines".
+const WITH_PIPELINES: [Kind; 6] =
+    [Kind::ORDER, Kind::LEAD, Kind::SERVICE, Kind::COURSE, Kind::LISTING, Kind::APPOINTMENT];
 
 /// Texts as descriptors keep them.
 fn owned(texts: &[&str]) -> Vec<String> {
@@ -191,6 +217,7 @@ fn with_own_tables() -> Vec<ObjectType> {
             ],
             searchable: owned(&["company", "email", "firstname", "lastname", "phone"]),
             property_table: include_str!("catalogue/contacts.tsv"),
+            ..ObjectType::default()
         },
         ObjectType {
             kind: Kind::COMPANY,
@@ -202,6 +229,7 @@ fn with_own_tables() -> Vec<ObjectType> {
             default_properties: &["createdate", "domain", "hs_lastmodifieddate", "hs_object_id", "name"],
             searchable: owned(&["domain", "name", "phone", "website"]),
             property_table: include_str!("catalogue/companies.tsv"),
+            ..ObjectType::default()
         },
         ObjectType {
             kind: Kind::DEAL,
@@ -222,6 +250,7 @@ fn with_own_tables() -> Vec<ObjectType> {
             ],
             searchable: owned(&["dealname", "dealtype", "description", "pipeline"]),
             property_table: include_str!("catalogue/deals.tsv"),
+            ..ObjectType::default()
         },
         ObjectType {
             kind: Kind::TICKET,
@@ -243,6 +272,7 @@ fn with_own_tables() -> Vec<ObjectType> {
             ],
             searchable: owned(&["content", "hs_ticket_category", "subject"]),
             property_table: include_str!("catalogue/tickets.tsv"),
+            ..ObjectType::default()
         },
     ]
 }

@@ -46,7 +46,9 @@ pub struct Settings {
     pub index_lag_ms: u64,
     /// Up to this much longer, by record, so that changes arrive out of order.
     pub index_jitter_ms: u64,
-    /// Plural names of types the token has no scope for.
+    /// How long reads of a definition of an object type may show what was before its last change, in milliseconds.
+    pub schema_lag_ms: u64,
+    /// Names of types the token has no scope for; `custom` stands for all the portal defined.
     pub denied_types: Vec<String>,
     /// Changes made by themselves, per second.
     pub live_changes_per_second: f64,
@@ -95,6 +97,7 @@ impl Settings {
             retry_after: false,
             index_lag_ms: config.index_lag_ms,
             index_jitter_ms: config.index_jitter_ms,
+            schema_lag_ms: 0,
             denied_types: Vec::new(),
             live_changes_per_second: config.live_changes_per_second,
             url_limit: config.url_limit,
@@ -146,7 +149,10 @@ impl Settings {
 
     /// Whether the token may read a type.
     pub fn may_read(&self, object_type: &ObjectType) -> bool {
-        !self.denied_types.iter().any(|denied| object_type.is_called(denied))
+        !self
+            .denied_types
+            .iter()
+            .any(|denied| denied == object_type.scope_name() || object_type.is_called(denied))
     }
 
     /// The part the account needs.

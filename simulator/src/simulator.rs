@@ -56,7 +56,8 @@ impl Simulator {
         let settings = Settings::new(&config);
         settings.check()?;
         let world = World::new(config.seed, &config.counts());
-        let mut account = Account::new(world, config.record_bytes)?;
+        let custom: Vec<String> = config.custom.iter().map(|(name, _)| name.clone()).collect();
+        let mut account = Account::new(world, &custom, config.record_bytes)?;
         if let Some(path) = &config.state {
             account.keep_state_in(path)?;
         }

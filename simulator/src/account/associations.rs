@@ -131,8 +131,12 @@ pub fn builtin_labels(pair: Pair) -> Vec<Label> {
     let number = |one: Kind, other: Kind| INVENTED + (one.index() * 1_000 + other.index()) as u64;
     let plain =
         known.map_or([number(pair.first, pair.second), number(pair.second, pair.first)], |known| known.plain);
+    // Links of a type the portal defined count as defined by the portal, the plain one too. Source: answers quoted in
+    // HubSpot's community.
+    let is_custom = pair.second.custom_position().is_some();
+    let category = if is_custom { Category::UserDefined } else { Category::HubspotDefined };
     let label = |type_ids, name: Option<&str>| Label {
-        category: Category::HubspotDefined,
+        category,
         type_ids,
         names: [name.map(str::to_owned), name.map(str::to_owned)],
     };
@@ -140,6 +144,11 @@ pub fn builtin_labels(pair: Pair) -> Vec<Label> {
     std::iter::once(label(plain, None))
         .chain(primary.map(|type_ids| label(type_ids, Some("Primary"))))
         .collect()
+}
+
+/// The number of the plain link from one type to another.
+pub fn plain_number(from: Kind, to: Kind) -> u64 {
+    builtin_labels(Pair::of(from, to))[0].type_ids[usize::from(from > to)]
 }
 
 /// The primary label of a pair, where there is one: a record has at most one company with it.

@@ -7,7 +7,7 @@ use crate::clock::Millis;
 use crate::generate::funnel::{self, LIFECYCLE};
 use crate::generate::text::moment_text;
 use crate::generate::world::FIRST_CREATED;
-use crate::object_type::Kind;
+use crate::object_type::{Kind, ObjectType};
 
 /// One pipeline. Source: HubSpot, "Pipelines".
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,8 +39,11 @@ pub struct Stage {
     pub display_order: i64,
     /// Chance of winning, canonical text such as `0.2`; `None` for stages of other types.
     pub probability: Option<String>,
-    /// `OPEN` or `CLOSED`; `None` for stages of other types.
+    /// `OPEN` or `CLOSED`, of tickets; `None` for stages of other types.
     pub ticket_state: Option<String>,
+    /// `OPEN` or `CLOSED`, of types other than deals and tickets; `None` for those.
+    #[serde(default)]
+    pub state: Option<String>,
     /// When it was made.
     pub created_at: Millis,
     /// When its pipeline last changed.
@@ -48,11 +51,13 @@ pub struct Stage {
 }
 
 /// The pipelines a fresh portal has. Source: HubSpot, "Pipelines".
-pub fn of_a_fresh_portal(kind: Kind) -> Vec<Pipeline> {
-    match kind {
+pub fn of_a_fresh_portal(object_type: &ObjectType) -> Vec<Pipeline> {
+    match object_type.kind {
         Kind::CONTACT => vec![lifecycle("contacts-lifecycle-pipeline")],
         Kind::COMPANY => vec![lifecycle("companies-lifecycle-pipeline")],
-        _ => pipelines_of(kind),
+        Kind::DEAL | Kind::TICKET => pipelines_of(object_type.kind),
+        kind if object_type.has_pipelines => pipelines_of(kind),
+        _ => Vec::new(),
     }
 }
 
@@ -64,6 +69,7 @@ fn lifecycle(id: &str) -> Pipeline {
         display_order: position as i64,
         probability: None,
         ticket_state: None,
+        state: None,
         created_at: 0,
         updated_at: FIRST_CREATED,
     };
@@ -79,15 +85,15 @@ fn lifecycle(id: &str) -> Pipeline {
 
 /// The sales or support pipelines.
 fn pipelines_of(kind: Kind) -> Vec<Pipeline> {
-    let is_deal = kind == Kind::DEAL;
     let pipelines = funnel::pipelines(kind).iter().enumerate().map(|(order, pipeline)| {
         let created_at = if order == 0 { 0 } else { FIRST_CREATED + order as Millis * 7_777_777_777 };
         let stages = pipeline.stages.iter().enumerate().map(|(order, stage)| Stage {
             id: stage.id.to_owned(),
             label: stage.label.to_owned(),
             display_order: order as i64,
-            probability: is_deal.then(|| stage.state.to_owned()),
-            ticket_state: (!is_deal).then(|| stage.state.to_owned()),
+            probability: (kind == Kind::DEAL).then(|| stage.state.to_owned()),
+            ticket_state: (kind == Kind::TICKET).then(|| stage.state.to_owned()),
+            state: (kind != Kind::DEAL && kind != Kind::TICKET).then(|| stage.state.to_owned()),
             created_at,
             updated_at: created_at.max(FIRST_CREATED),
         });
@@ -136,7 +142,10 @@ impl Stage {
             (None, Some(state)) => {
                 json!({ "isClosed": (state == "CLOSED").to_string(), "ticketState": state })
             }
-            (None, None) => json!({}),
+            (None, None) => match &self.state {
+                Some(state) => json!({ "isClosed": (state == "CLOSED").to_string(), "state": state }),
+                None => json!({}),
+            },
         };
         json!({
             "label": self.label,

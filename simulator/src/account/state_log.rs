@@ -13,10 +13,10 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::account::associations::{Label, LabelKey, Labels, Pair};
-use crate::account::{Account, Change, Owner, Pipeline, Value};
+use crate::account::{Account, Change, Owner, Pipeline, Schema, Value};
 use crate::catalogue::{Catalogue, Flags, Property, PropertyOption, ValueType};
 use crate::clock::Millis;
-use crate::generate::World;
+use crate::generate::rule::Fill;
 use crate::object_type::{Kind, ObjectType, Registry, TYPE_COUNT};
 
 /// One line of the file.
@@ -28,8 +28,16 @@ pub enum Line {
     World {
         /// The seed.
         seed: u64,
-        /// Records per type.
+        /// Records per type of HubSpot's.
         counts: Vec<u64>,
+        /// Names of the types the portal had from the start, with their numbers of records.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        custom: Vec<(String, u64)>,
+    },
+    /// A type the portal defined.
+    Schema {
+        /// Its definition.
+        schema: Schema,
     },
     /// The state of a record.
     #[serde(rename_all = "camelCase")]
@@ -125,6 +133,9 @@ pub struct Definition {
     flags: Flags,
     /// See [`Property::archived`].
     archived: bool,
+    /// Whether records the simulator makes have values.
+    #[serde(default)]
+    is_filled: bool,
 }
 
 /// The line about a record.
@@ -156,6 +167,7 @@ pub fn property_line(object_type: &ObjectType, property: &Property) -> Line {
         options: property.options.clone(),
         flags: property.flags,
         archived: property.archived,
+        is_filled: property.fill.is_some(),
     };
     Line::Property { object_type: object_type.plural.clone(), definition }
 }
@@ -177,20 +189,23 @@ fn names_of(registry: &Registry, pair: Pair) -> [String; 2] {
 }
 
 /// The first line of a world's file.
-fn world_line(world: &World) -> Line {
+fn world_line(account: &Account) -> Line {
+    let world = &account.world;
     let mut counts: Vec<u64> = (0..TYPE_COUNT).map(|position| world.count(Kind::at(position))).collect();
     // A type added to the simulator does not make older files those of another world.
     while counts.len() > 4 && counts.last() == Some(&0) {
         counts.pop();
     }
-    Line::World { seed: world.seed(), counts }
+    let generated = account.schemas().take(account.generated_schemas);
+    let custom = generated.map(|(kind, kept)| (kept.schema.name.clone(), world.count(kind))).collect();
+    Line::World { seed: world.seed(), counts, custom }
 }
 
 /// Reads the changes kept in a file; none when it does not exist.
 ///
 /// # Errors
 /// The file belongs to another world or a line other than the last cannot be read.
-pub fn read(path: &Path, world: &World) -> Result<Vec<Line>> {
+pub fn read(path: &Path, account: &Account) -> Result<Vec<Line>> {
     if !path.exists() {
         return Ok(Vec::new());
     }
@@ -211,7 +226,7 @@ pub fn read(path: &Path, world: &World) -> Result<Vec<Line>> {
             }
         }
     }
-    let expected = serde_json::to_value(world_line(world))?;
+    let expected = serde_json::to_value(world_line(account))?;
     match lines.first() {
         None => {}
         Some(first) if serde_json::to_value(first)? == expected => {}
@@ -229,11 +244,11 @@ pub struct StateLog {
 
 impl StateLog {
     /// Replaces the file by these lines and keeps it open for more.
-    pub fn rewrite(path: &Path, world: &World, lines: Vec<Line>) -> Result<Self> {
+    pub fn rewrite(path: &Path, account: &Account, lines: Vec<Line>) -> Result<Self> {
         let draft = path.with_extension("new");
         let context = || format!("cannot write {}", draft.display());
         let mut out = BufWriter::new(File::create(&draft).with_context(context)?);
-        for line in std::iter::once(world_line(world)).chain(lines) {
+        for line in std::iter::once(world_line(account)).chain(lines) {
             serde_json::to_writer(&mut out, &line)?;
             out.write_all(b"\n")?;
         }
@@ -259,6 +274,7 @@ impl Account {
     pub(super) fn apply(&mut self, line: Line) {
         match line {
             Line::World { .. } => {}
+            Line::Schema { schema } => self.apply_schema(schema),
             Line::Record { object_type, id, state } => self.apply_record(&object_type, id, state),
             Line::Property { object_type, definition } => self.apply_definition(&object_type, definition),
             Line::Pipelines { object_type, pipelines } => {
@@ -283,7 +299,7 @@ impl Account {
 
     /// The kind the file names; `None` for a type this account does not have.
     fn kind_called(&self, name: &str) -> Option<Kind> {
-        self.registry.find(name).map(|object_type| object_type.kind)
+        self.registry.find_any(name).map(|object_type| object_type.kind)
     }
 
     /// The pair the file names; `None` for a type this account does not have.
@@ -318,7 +334,7 @@ impl Account {
         let Some(kind) = self.kind_called(object_type) else { return };
         let catalogue = &mut self.catalogues[kind.index()];
         let known = catalogue.index_of(&definition.name).map(|index| catalogue.get(index).clone());
-        catalogue.put(Property {
+        let mut property = Property {
             name: definition.name,
             label: definition.label,
             description: definition.description,
@@ -329,18 +345,26 @@ impl Account {
             referenced_type: known.as_ref().and_then(|known| known.referenced_type.clone()),
             flags: definition.flags,
             archived: definition.archived,
-            fill: known.and_then(|known| known.fill),
-        });
+            fill: None,
+        };
+        property.fill = match known {
+            Some(known) => known.fill,
+            None => definition.is_filled.then(|| Fill::invented(&property)),
+        };
+        catalogue.put(property);
     }
 
     /// One line per thing that is not as the seed made it.
     pub(super) fn state_lines(&self) -> Vec<Line> {
         let mut lines = Vec::new();
-        let fresh = Self::new(self.world.clone(), None).ok();
+        let custom: Vec<String> =
+            self.schemas().take(self.generated_schemas).map(|(_, kept)| kept.schema.name.clone()).collect();
+        let fresh = Self::new(self.world.clone(), &custom, None).ok();
+        lines.extend(self.schemas().map(|(_, kept)| Line::Schema { schema: kept.schema.clone() }));
         for object_type in self.registry.iter() {
             let kind = object_type.kind;
             let catalogue = self.catalogue(kind);
-            let original = fresh.as_ref().map(|fresh| fresh.catalogue(kind));
+            let original = fresh.as_ref().and_then(|fresh| fresh.catalogues.get(kind.index()));
             let changed = catalogue.iter().filter(|(_, property)| {
                 let before =
                     original.and_then(|original| Some(original.get(original.index_of(&property.name)?)));

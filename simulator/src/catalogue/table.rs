@@ -3,7 +3,7 @@
 //! A line has eight columns split by tabs: name, label, type, field type, group, flags, options, and how values are
 //! generated (see [`crate::generate::rule`]). `-` stands for none, `+name` for a list in `options.tsv`.
 //!
-//! A table several types share has `@` and their names, or `@*`, before each line.
+//! A table several types share has `@` and their names, `@*`, or `@=pipelines` for types with pipelines before each line.
 //!
 //! Flags: `r` read-only value, `h` hidden, `c` calculated, `x` external options, `u` unique values, `f` form field,
 //! `n` cannot be archived, `d` definition may be edited, `o` read-only options, `m` made by the portal, `$` money,
@@ -41,7 +41,11 @@ fn own_line<'a>(object_type: &ObjectType, line: &'a str) -> Option<&'a str> {
     let Some((types, rest)) = line.strip_prefix('@').and_then(|line| line.split_once('\t')) else {
         return Some(line);
     };
-    let is_meant = types == "*" || types.split(',').any(|name| name == object_type.plural);
+    let is_meant = match types {
+        "*" => true,
+        "=pipelines" => object_type.has_pipelines,
+        names => names.split(',').any(|name| name == object_type.plural),
+    };
     is_meant.then_some(rest)
 }
 

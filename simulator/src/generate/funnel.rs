@@ -13,7 +13,7 @@ pub struct Stage {
     pub id: &'static str,
     /// What people see.
     pub label: &'static str,
-    /// Deals: chance of winning, as HubSpot writes it; `0.0` and `1.0` are the closed stages. Tickets: `OPEN` or
+    /// Deals: chance of winning, as HubSpot writes it; `0.0` and `1.0` are the closed stages. Other types: `OPEN` or
     /// `CLOSED`.
     pub state: &'static str,
 }
@@ -92,11 +92,49 @@ const TICKET_PIPELINES: &[Pipeline] = &[Pipeline {
     closed: 1,
 }];
 
+/// The pipeline leads start with.
+const LEAD_PIPELINES: &[Pipeline] = &[Pipeline {
+    id: "lead-pipeline-id",
+    label: "Lead pipeline",
+    stages: &[
+        stage("new-stage-id", "New", "OPEN"),
+        stage("attempting-stage-id", "Attempting", "OPEN"),
+        stage("connected-stage-id", "Connected", "OPEN"),
+        stage("qualified-stage-id", "Qualified", "CLOSED"),
+        stage("unqualified-stage-id", "Unqualified", "CLOSED"),
+    ],
+    closed: 2,
+}];
+
+/// The pipelines of other types: stage ids are unique within a type only, so all can have the same.
+const OTHER_PIPELINES: &[Pipeline] = &[
+    Pipeline {
+        id: "5f1c2b7e-90d4-4f0b-8a37-3c6f5d2e7a10",
+        label: "Standard",
+        stages: &[
+            stage("0b9f4c1d-7e52-4a86-9d13-6f2a8c5e3b01", "Open", "OPEN"),
+            stage("0b9f4c1d-7e52-4a86-9d13-6f2a8c5e3b02", "In progress", "OPEN"),
+            stage("0b9f4c1d-7e52-4a86-9d13-6f2a8c5e3b03", "Done", "CLOSED"),
+            stage("0b9f4c1d-7e52-4a86-9d13-6f2a8c5e3b04", "Cancelled", "CLOSED"),
+        ],
+        closed: 2,
+    },
+    Pipeline {
+        id: "88120417",
+        label: "Express",
+        stages: &[stage("1201991", "Open", "OPEN"), stage("1201992", "Done", "CLOSED")],
+        closed: 1,
+    },
+];
+
 /// Pipelines of a type in a fresh account; none for types that go through the lifecycle instead.
 pub const fn pipelines(kind: Kind) -> &'static [Pipeline] {
     match kind {
         Kind::DEAL => DEAL_PIPELINES,
         Kind::TICKET => TICKET_PIPELINES,
+        Kind::LEAD => LEAD_PIPELINES,
+        Kind::ORDER | Kind::SERVICE | Kind::COURSE | Kind::LISTING | Kind::APPOINTMENT => OTHER_PIPELINES,
+        _ if kind.custom_position().is_some() => OTHER_PIPELINES,
         _ => &[],
     }
 }

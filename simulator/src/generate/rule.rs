@@ -125,6 +125,14 @@ impl Fill {
         Self::always(rule, property)
     }
 
+    /// The rule for a property somebody defined without saying how records fill it.
+    pub fn invented(property: &Property) -> Self {
+        if property.flags.has_unique_value && property.value_type == ValueType::String {
+            return Self::always(Rule::Party(PartyFact::CustomerNumber), property);
+        }
+        Self::padding(property)
+    }
+
     /// Invented text of about `bytes` bytes.
     pub fn long_text(property: &Property, bytes: usize) -> Self {
         Self::always(Rule::Filler(bytes), property)

@@ -1,19 +1,17 @@
-//! What account this is, whose token it is, what was used today, and which custom types there are.
+//! What account this is, whose token it is, and what was used today.
 //!
-//! Source: HubSpot, "Account information", "Private apps", "Custom objects".
+//! Source: HubSpot, "Account information", "Private apps".
 
 use chrono::{DateTime, Offset, TimeZone};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use crate::account::schemas::PORTAL_ID;
 use crate::generate::text::moment_text;
 use crate::generate::world::FIRST_CREATED;
 use crate::http::body;
 use crate::http::reply::{ApiError, Reply};
 use crate::simulator::Simulator;
-
-/// The portal's id; the one HubSpot's own samples use.
-pub const PORTAL_ID: u64 = 62_515;
 
 /// The private app the token belongs to.
 pub const APP_ID: u64 = 1_845_122;
@@ -90,30 +88,4 @@ pub fn token_info(simulator: &Simulator, body: &[u8]) -> Result<Reply, ApiError>
         200,
         &json!({ "userId": 9_584_300, "hubId": PORTAL_ID, "appId": APP_ID, "scopes": scopes }),
     ))
-}
-
-/// `GET /crm-object-schemas/{version}/schemas`: custom object types, of which this account has none.
-pub fn schemas() -> Reply {
-    Reply::json(200, &json!({ "results": [] }))
-}
-
-/// `GET /crm-object-schemas/{version}/schemas/{type}`: a standard type, without its properties.
-pub fn schema(simulator: &Simulator, name: &str) -> Result<Reply, ApiError> {
-    let found = simulator.account().registry().find(name).cloned();
-    let object_type = found.ok_or_else(ApiError::not_found)?;
-    let document: Value = json!({
-        "id": object_type.type_id,
-        "objectTypeId": object_type.type_id,
-        "fullyQualifiedName": object_type.error_name,
-        "name": object_type.error_name,
-        "labels": { "singular": object_type.singular, "plural": object_type.plural },
-        "primaryDisplayProperty": object_type.searchable[0],
-        "secondaryDisplayProperties": [],
-        "searchableProperties": object_type.searchable,
-        "requiredProperties": [],
-        "properties": [],
-        "associations": [],
-        "archived": false,
-    });
-    Ok(Reply::json(200, &document))
 }

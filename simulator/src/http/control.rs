@@ -12,6 +12,7 @@
 //! | `POST recalculate` | new values of calculated properties of many, without last-modified |
 //! | `POST`/`DELETE raw/{type}/{id}` | literal JSON in place of a record |
 //! | `associations/{from}/{to}`, `labels/{from}/{to}` | links and labels, see `associations` |
+//! | `POST schemas` | an object type of the portal's own, with records, see `schemas` |
 //! | `PATCH properties/{type}/{name}` | definitions |
 //! | `GET`/`PUT pipelines/{type}` | pipelines and stages |
 //! | `GET`/`POST owners`, `PATCH owners/{id}` | owners |
@@ -19,6 +20,7 @@
 mod associations;
 mod definitions;
 mod records;
+mod schemas;
 mod truth;
 
 use std::sync::Arc;
@@ -28,7 +30,7 @@ use serde_json::{Value, json};
 
 use crate::faults::Fault;
 use crate::http::query::Query;
-use crate::http::reply::Reply;
+use crate::http::reply::{ApiError, Reply};
 use crate::object_type::{Kind, ObjectType};
 use crate::simulator::Simulator;
 
@@ -49,6 +51,12 @@ impl Refusal {
     /// Something the request names does not exist.
     fn unknown(what: impl Into<String>) -> Self {
         Self { status: 404, message: what.into() }
+    }
+}
+
+impl From<ApiError> for Refusal {
+    fn from(error: ApiError) -> Self {
+        Self { status: error.status(), message: error.message().to_owned() }
     }
 }
 
@@ -98,6 +106,7 @@ fn dispatch(simulator: &Arc<Simulator>, method: &str, path: &[&str], query: &Que
             records::dispatch(simulator, method, path, body)
         }
         (_, ["associations" | "labels", ..]) => associations::dispatch(simulator, method, path, body),
+        ("POST", ["schemas"]) => schemas::define(simulator, body),
         (_, ["properties" | "pipelines" | "owners", ..]) => {
             definitions::dispatch(simulator, method, path, body)
         }

@@ -83,7 +83,7 @@ pub fn answer(
 /// What a request says about a property; what is absent stays, or takes the usual value in a new definition.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct SentProperty {
+pub struct SentProperty {
     /// Internal name; only when it is created.
     name: Option<String>,
     /// Name people see.
@@ -101,22 +101,47 @@ struct SentProperty {
     options: Option<Vec<PropertyOption>>,
     /// Not shown to people.
     hidden: Option<bool>,
+    /// No two records share a value; only when it is created. Source: HubSpot, "Properties".
+    has_unique_value: Option<bool>,
 }
 
 impl SentProperty {
+    /// The definition a request describes that makes it.
+    pub fn new_definition(&self) -> Result<Property, ApiError> {
+        let name = self.name.clone().ok_or_else(|| body::missing("name"))?;
+        let has_unique_value = self.has_unique_value.unwrap_or_default();
+        let mut property = Property {
+            label: name.clone(),
+            name,
+            description: String::new(),
+            value_type: ValueType::String,
+            field_type: "text".to_owned(),
+            group: String::new(),
+            options: Vec::new(),
+            referenced_type: None,
+            flags: Flags { custom: true, has_unique_value, ..Flags::default() },
+            archived: false,
+            fill: None,
+        };
+        self.apply_to(&mut property);
+        Ok(property)
+    }
+
     /// Puts what the request says into a definition.
-    fn apply_to(self, property: &mut Property) {
+    fn apply_to(&self, property: &mut Property) {
         property.flags.hidden = self.hidden.unwrap_or(property.flags.hidden);
         property.value_type = self.value_type.unwrap_or(property.value_type);
-        property.options = self.options.unwrap_or_else(|| std::mem::take(&mut property.options));
+        if let Some(options) = &self.options {
+            property.options.clone_from(options);
+        }
         for (given, text) in [
-            (self.label, &mut property.label),
-            (self.field_type, &mut property.field_type),
-            (self.group_name, &mut property.group),
-            (self.description, &mut property.description),
+            (&self.label, &mut property.label),
+            (&self.field_type, &mut property.field_type),
+            (&self.group_name, &mut property.group),
+            (&self.description, &mut property.description),
         ] {
             if let Some(given) = given {
-                *text = given;
+                text.clone_from(given);
             }
         }
     }
@@ -134,21 +159,14 @@ fn create_property(simulator: &Simulator, kind: Kind, body: &[u8]) -> Result<Rep
             .field("subCategory", json!("Properties.PROPERTY_WITH_NAME_EXISTS")));
     }
     let archived = catalogue.index_of(&name).map(|index| catalogue.get(index).clone());
-    let mut property = archived.unwrap_or_else(|| Property {
-        label: name.clone(),
-        name,
-        description: String::new(),
-        value_type: ValueType::String,
-        field_type: "text".to_owned(),
-        group: String::new(),
-        options: Vec::new(),
-        referenced_type: None,
-        flags: Flags { custom: true, ..Flags::default() },
-        archived: false,
-        fill: None,
-    });
-    property.archived = false;
-    request.apply_to(&mut property);
+    let property = match archived {
+        None => request.new_definition()?,
+        Some(mut property) => {
+            property.archived = false;
+            request.apply_to(&mut property);
+            property
+        }
+    };
     let document = properties::to_json(&property);
     account.put_property(kind, property);
     Ok(Reply::json(201, &document))
@@ -251,6 +269,9 @@ fn patch_stage(pipeline: &mut Pipeline, id: &str, body: &[u8]) -> Result<(), Api
     }
     if let Some(state) = patch.metadata["ticketState"].as_str() {
         stage.ticket_state = Some(state.to_owned());
+    }
+    if let Some(state) = patch.metadata["state"].as_str() {
+        stage.state = Some(state.to_owned());
     }
     let orders = pipeline.stages.iter_mut().map(|stage| &mut stage.display_order).collect();
     reorder(orders, position, patch.display_order);

@@ -23,7 +23,7 @@ use crate::http::reply::{ApiError, Reply};
 use crate::http::route::{NoRoute, Route};
 use crate::http::{
     account_info, associations, batch, control, definitions, lifecycle, objects, owners, pipelines,
-    properties, search,
+    properties, schemas, search,
 };
 use crate::limits::{Admission, INTERVAL_MS, Policy, Quota, Usage};
 use crate::object_type::ObjectType;
@@ -249,8 +249,11 @@ impl Call<'_> {
         match route {
             Route::Owners => owners::list(simulator, &query),
             Route::Owner(id) => owners::get(simulator, id, &query),
-            Route::Schemas => Ok(account_info::schemas()),
-            Route::Schema(name) => account_info::schema(simulator, name),
+            Route::Schemas => {
+                self.check_custom_scope()?;
+                Ok(schemas::list(simulator, &query))
+            }
+            Route::DefineSchema => schemas::create(simulator, body),
             Route::AccountDetails => Ok(account_info::details(simulator)),
             Route::DailyUsage => Ok(account_info::daily_usage(simulator)),
             Route::TokenInfo => account_info::token_info(simulator, body),
@@ -280,6 +283,9 @@ impl Call<'_> {
             Route::Property(_, name) => properties::get(simulator, object_type, name, query),
             Route::PropertyGroups(_) => Ok(properties::groups(simulator, object_type)),
             Route::PropertyBatchRead(_) => properties::batch_read(simulator, object_type, body),
+            Route::Schema(_) => schemas::get(simulator, object_type, query),
+            Route::PatchSchema(_) => schemas::patch(simulator, object_type, body),
+            Route::ArchiveSchema(_) => schemas::archive(simulator, object_type),
             Route::Pipelines(_) => Ok(pipelines::list(simulator, object_type)),
             Route::Pipeline(_, id) => Ok(pipelines::get(simulator, object_type, id, self.accepts_json)),
             Route::Stages(_, id) => Ok(pipelines::stages(simulator, object_type, id, self.accepts_json)),
@@ -288,6 +294,14 @@ impl Call<'_> {
             }
             _ => Err(ApiError::not_found()),
         }
+    }
+
+    /// Refuses a token that may see none of the types the portal defined.
+    fn check_custom_scope(&self) -> Result<(), ApiError> {
+        if self.settings.denied_types.iter().any(|denied| denied == "custom") {
+            return Err(ApiError::missing_scopes(&["crm.schemas.custom.read".to_owned()]));
+        }
+        Ok(())
     }
 
     /// The type a path names, if there is one and the token may read it.

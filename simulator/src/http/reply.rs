@@ -181,6 +181,11 @@ impl ApiError {
             .field("groupName", json!(group))
     }
 
+    /// What it says to people.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// The status.
     pub const fn status(&self) -> u16 {
         self.status

@@ -60,10 +60,16 @@ pub enum Route {
     Owners,
     /// One owner.
     Owner(String),
-    /// Custom object types.
+    /// Object types the portal defined.
     Schemas,
     /// One object type.
     Schema(String),
+    /// An object type to define.
+    DefineSchema,
+    /// An object type to change.
+    PatchSchema(String),
+    /// An object type to take out of use.
+    ArchiveSchema(String),
     /// What account this is.
     AccountDetails,
     /// How many requests were made today.
@@ -100,6 +106,9 @@ impl Route {
         {
             return Ok(Self::Define((*name).to_owned(), change));
         }
+        if let Some(route) = match_schema_write(method, family, rest) {
+            return Ok(route);
+        }
         let (wanted, route) = match_family(family, rest).ok_or(NoRoute::UnknownPath)?;
         if method.eq_ignore_ascii_case(wanted) { Ok(route) } else { Err(NoRoute::WrongMethod) }
     }
@@ -120,7 +129,11 @@ impl Route {
             Self::Pipelines(_) | Self::Pipeline(..) | Self::Stages(..) | Self::Stage(..) => "pipelines",
             Self::Define(..) => "definitions",
             Self::Owners | Self::Owner(_) => "owners",
-            Self::Schemas | Self::Schema(_) => "schemas",
+            Self::Schemas
+            | Self::Schema(_)
+            | Self::DefineSchema
+            | Self::PatchSchema(_)
+            | Self::ArchiveSchema(_) => "schemas",
             Self::AccountDetails | Self::DailyUsage => "account",
             Self::TokenInfo => "token",
         }
@@ -143,7 +156,10 @@ impl Route {
             | Self::Pipelines(name)
             | Self::Pipeline(name, _)
             | Self::Stages(name, _)
-            | Self::Stage(name, ..) => Some(name),
+            | Self::Stage(name, ..)
+            | Self::Schema(name)
+            | Self::PatchSchema(name)
+            | Self::ArchiveSchema(name) => Some(name),
             _ => None,
         }
     }
@@ -175,6 +191,16 @@ fn split_version<'a>(segments: &'a [&'a str]) -> Option<(&'a str, &'a [&'a str])
 /// Whether a segment is a version that answers.
 fn is_version(segment: &str) -> bool {
     segment == "v3" || DATE_VERSIONS.contains(&segment)
+}
+
+/// The route of a request that changes object types.
+fn match_schema_write(method: &str, family: &str, rest: &[&str]) -> Option<Route> {
+    match (method, family, rest) {
+        ("POST", "schemas", []) => Some(Route::DefineSchema),
+        ("PATCH", "schemas", [name]) => Some(Route::PatchSchema((*name).to_owned())),
+        ("DELETE", "schemas", [name]) => Some(Route::ArchiveSchema((*name).to_owned())),
+        _ => None,
+    }
 }
 
 /// The method and route of a path without version.

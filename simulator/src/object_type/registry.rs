@@ -17,8 +17,13 @@ impl Registry {
         Self { types: types.into_iter().map(Arc::new).collect() }
     }
 
-    /// The type a path segment names.
+    /// The type in use that a path segment names.
     pub fn find(&self, name: &str) -> Option<&Arc<ObjectType>> {
+        self.find_any(name).filter(|object_type| !object_type.is_archived)
+    }
+
+    /// The type a path segment names, also one taken out of use.
+    pub fn find_any(&self, name: &str) -> Option<&Arc<ObjectType>> {
         self.types.iter().find(|object_type| object_type.is_called(name))
     }
 

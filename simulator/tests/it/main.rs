@@ -14,6 +14,7 @@ mod list;
 mod merge;
 mod official_client;
 mod program;
+mod schemas;
 mod search;
 mod state;
 mod types;

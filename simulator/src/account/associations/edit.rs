@@ -303,7 +303,8 @@ impl Account {
             label.names.reverse();
         }
         let known = self.associations.labels(pair);
-        if known.iter().filter(|label| label.category == Category::UserDefined).count() >= MOST_LABELS {
+        if known.iter().skip(1).filter(|label| label.category == Category::UserDefined).count() >= MOST_LABELS
+        {
             return Err(LinkError::TooManyLabels);
         }
         let clashes = |known: &Label| {

@@ -207,7 +207,7 @@ fn default_json(account: &Account, types: Types<'_>, change: &Change) -> Value {
         "from": { "id": change.from.1.to_string() },
         "to": { "id": change.to.1.to_string() },
         "associationSpec": {
-            "associationCategory": "HUBSPOT_DEFINED",
+            "associationCategory": labels[0].category,
             "associationTypeId": labels[0].type_ids[direction],
         },
     })

@@ -145,6 +145,9 @@ struct SentStage {
     /// `OPEN` or `CLOSED`, for tickets.
     #[serde(default)]
     ticket_state: Option<String>,
+    /// `OPEN` or `CLOSED`, for types other than deals and tickets.
+    #[serde(default)]
+    state: Option<String>,
 }
 
 /// `PUT pipelines/{type}`: adds, renames and removes pipelines and stages, in the order given.
@@ -214,6 +217,7 @@ fn stage_from(sent: SentStage, order: usize, known: Option<&Stage>, now: Millis)
         display_order: order as i64,
         probability,
         ticket_state: sent.ticket_state,
+        state: sent.state,
         created_at: known.map_or(now, |known| known.created_at),
         updated_at: known.map_or(now, |known| known.updated_at),
     })

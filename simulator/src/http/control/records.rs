@@ -104,12 +104,18 @@ const fn one() -> u64 {
     1
 }
 
+/// Refuses to make more records than fit.
+pub fn check_count(count: u64) -> Result<(), Refusal> {
+    if count <= MOST_CREATED {
+        return Ok(());
+    }
+    Err(Refusal::bad(format!("at most {MOST_CREATED} records at once")))
+}
+
 /// `POST objects/{type}`.
 fn create(simulator: &Simulator, name: &str, body: &[u8]) -> Done {
     let request: Create = read(body)?;
-    if request.count > MOST_CREATED {
-        return Err(Refusal::bad(format!("at most {MOST_CREATED} records at once")));
-    }
+    check_count(request.count)?;
     let kind = kind_of(simulator, name)?;
     let values = request.properties.as_ref().map(given);
     let moment = simulator.moment();
