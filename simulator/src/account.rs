@@ -10,6 +10,7 @@ mod merge;
 pub mod mutate;
 pub mod owners;
 pub mod pipelines;
+mod rollups;
 pub mod schemas;
 pub mod state_log;
 pub mod store;
@@ -56,6 +57,8 @@ pub struct Habits {
     pub bin_days: u64,
     /// Linking records moves last-modified of both.
     pub association_touches: bool,
+    /// Properties that count linked records follow the links.
+    pub roll_ups_follow: bool,
 }
 
 /// The moment and the circumstances of a change.

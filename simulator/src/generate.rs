@@ -4,6 +4,7 @@
 //! what lets one million records fit into no memory, and any page be produced without the pages before it.
 
 pub mod funnel;
+pub mod links;
 pub mod people;
 pub mod record;
 pub mod rule;

@@ -40,6 +40,8 @@ pub struct Settings {
     pub association_page_size: usize,
     /// Linking records moves last-modified of both.
     pub association_touches: bool,
+    /// Properties that count linked records follow the links, without last-modified.
+    pub roll_ups_follow: bool,
     /// Adds `Retry-After` to 429 answers, which HubSpot does not promise.
     pub retry_after: bool,
     /// How long search does not see a change, in milliseconds.
@@ -94,6 +96,7 @@ impl Settings {
             association_daily_limit: 500_000,
             association_page_size: 500,
             association_touches: false,
+            roll_ups_follow: false,
             retry_after: false,
             index_lag_ms: config.index_lag_ms,
             index_jitter_ms: config.index_jitter_ms,
@@ -166,6 +169,7 @@ impl Settings {
             restore_touches: self.restore_touches,
             bin_days: self.bin_days,
             association_touches: self.association_touches,
+            roll_ups_follow: self.roll_ups_follow,
         }
     }
 }

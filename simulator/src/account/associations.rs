@@ -7,6 +7,7 @@
 //! bin has none, and has its old ones again when it comes back.
 
 pub mod edit;
+mod family;
 mod graph;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -75,6 +76,16 @@ pub struct Label {
 }
 
 impl Label {
+    /// The label read in the other direction; `None` when that is the same.
+    fn mirrored(&self) -> Option<Self> {
+        let ([there, back], [one, other]) = (self.type_ids, self.names.clone());
+        (there != back).then_some(Self {
+            category: self.category,
+            type_ids: [back, there],
+            names: [other, one],
+        })
+    }
+
     /// What identifies the label within its pair.
     pub const fn key(&self) -> LabelKey {
         LabelKey { category: self.category, type_id: self.type_ids[0] }
@@ -141,9 +152,27 @@ pub fn builtin_labels(pair: Pair) -> Vec<Label> {
         names: [name.map(str::to_owned), name.map(str::to_owned)],
     };
     let primary = known.and_then(|known| known.primary);
-    std::iter::once(label(plain, None))
-        .chain(primary.map(|type_ids| label(type_ids, Some("Primary"))))
-        .collect()
+    let mut labels = vec![label(plain, None)];
+    labels.extend(primary.map(|type_ids| label(type_ids, Some("Primary"))));
+    if (pair.first, pair.second) == (Kind::COMPANY, Kind::COMPANY) {
+        labels.push(Label {
+            category,
+            type_ids: PARENT_TO_CHILD,
+            names: ["Child Company", "Parent Company"].map(|name| Some(name.to_owned())),
+        });
+    }
+    labels
+}
+
+/// Numbers from a parent company to its child and back.
+const PARENT_TO_CHILD: [u64; 2] = [13, 14];
+
+/// The label of the link between a company and its parent.
+pub const fn parent_key(child: u64, parent: u64) -> LabelKey {
+    // The key is the number from the lower id to the higher.
+    let [to_child, to_parent] = PARENT_TO_CHILD;
+    let type_id = if parent < child { to_child } else { to_parent };
+    LabelKey { category: Category::HubspotDefined, type_id }
 }
 
 /// The number of the plain link from one type to another.
@@ -219,7 +248,22 @@ impl Associations {
     pub fn labels(&self, pair: Pair) -> Vec<Label> {
         let mut labels = builtin_labels(pair);
         labels.extend(self.pair(pair).into_iter().flat_map(|links| links.labels.iter().cloned()));
+        if pair.first == pair.second {
+            // Which record has the lower id says nothing about which is the parent: such labels go either way.
+            let mirrors: Vec<Label> = labels.iter().filter_map(Label::mirrored).collect();
+            labels.extend(mirrors);
+        }
         labels
+    }
+
+    /// The same labels for the same two records in the other order.
+    pub fn flipped(&self, pair: Pair, labels: &Labels) -> Labels {
+        let known = self.labels(pair);
+        let flip = |key: &LabelKey| {
+            let label = known.iter().find(|label| label.key() == *key);
+            label.and_then(Label::mirrored).map_or(*key, |mirror| mirror.key())
+        };
+        labels.iter().map(flip).collect()
     }
 }
 

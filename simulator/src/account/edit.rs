@@ -49,8 +49,10 @@ impl Account {
         self.put_values(kind, &mut change, values.unwrap_or_default());
         self.commit(kind, id, change, moment);
         if let Some(given) = given {
-            self.follow_primary_property(kind, id, given);
+            self.follow_primary_property((kind, id), given, moment);
+            self.follow_parent_property((kind, id), given, moment);
         }
+        self.refresh_rollups_around((kind, id), moment);
         Ok(id)
     }
 
@@ -81,7 +83,8 @@ impl Account {
         self.put_values(kind, &mut change, values);
         change.updated_at = updated_at.unwrap_or(change.updated_at);
         self.commit(kind, id, change, moment);
-        self.follow_primary_property(kind, id, given);
+        self.follow_primary_property((kind, id), given, moment);
+        self.follow_parent_property((kind, id), given, moment);
         Ok(())
     }
 
@@ -120,6 +123,7 @@ impl Account {
             self.state_of(kind, id).filter(Change::is_live).ok_or(EditError::NoSuchRecord(id))?;
         change.archived_at = Some(moment.now);
         self.commit(kind, id, change, moment);
+        self.refresh_rollups_around((kind, id), moment);
         Ok(())
     }
 
@@ -133,6 +137,7 @@ impl Account {
             change.updated_at = moment.now.max(change.updated_at + 1);
         }
         self.commit(kind, id, change, moment);
+        self.refresh_rollups_around((kind, id), moment);
         Ok(())
     }
 
@@ -143,6 +148,7 @@ impl Account {
         change.purged = true;
         change.values.clear();
         self.commit(kind, id, change, moment);
+        self.refresh_rollups_around((kind, id), moment);
         Ok(())
     }
 

@@ -36,6 +36,7 @@ impl Account {
         }
         self.commit(kind, survivor, merged, moment);
         self.move_links(kind, [primary, other], survivor, moment);
+        self.refresh_rollups_around((kind, survivor), moment);
         Ok(survivor)
     }
 

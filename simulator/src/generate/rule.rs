@@ -19,7 +19,8 @@ use crate::generate::funnel::{Path, stage_position};
 use crate::generate::text::{
     push_choices, push_date, push_filler, push_flag, push_hundredths, push_moment, push_number,
 };
-use crate::generate::{Record, words};
+use crate::generate::{Record, links, words};
+use crate::object_type::{Kind, STANDARD};
 use crate::random::{below, chance, mix, mix_text, pick};
 use company::CompanyFact;
 use owner::OwnerFact;
@@ -61,6 +62,8 @@ enum Rule {
     Party(PartyFact),
     /// A fact about the company the record is or belongs to.
     Company(CompanyFact),
+    /// How many records of a type are linked.
+    Linked(Kind),
     /// A fact about a record in a pipeline.
     Sale(SaleFact),
     /// When the record entered the stage at a position of its path.
@@ -195,6 +198,9 @@ impl Rule {
             "url" => Self::Text(words::theme("page").context("no theme page")?),
             "phone" => Self::Party(PartyFact::Phone(number(0)?)),
             "phone_digits" => Self::Party(PartyFact::PhoneDigits(number(0)?)),
+            "linked" => Self::Linked(
+                STANDARD.find(arguments).with_context(|| format!("no object type {arguments}"))?.kind,
+            ),
             "stage_entered" => Self::StageEntered(stage()?),
             "stage_exited" => Self::StageExited(stage()?),
             "stage_time" => Self::StageTime(stage()?),
@@ -250,6 +256,9 @@ impl Rule {
             Self::Party(fact) => return fact.write(record, out),
             Self::Company(fact) => return fact.write(record, out),
             Self::Sale(fact) => return fact.write(record, out),
+            Self::Linked(kind) => {
+                push_number(out, links::count(record.world, record.kind, record.index, *kind));
+            }
             Self::StageEntered(position) => {
                 return push_some(out, Path::of(record).entered_at(record, *position));
             }

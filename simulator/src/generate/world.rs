@@ -179,22 +179,10 @@ impl World {
 
     /// Index of the company a contact or deal belongs to.
     ///
-    /// Records are dealt out to companies in turn and every eighth round is left out, so that the members of a
-    /// company can be counted without looking at them.
+    /// Records are dealt out to companies in turn and every eighth round is left out, as `links` has it.
     pub fn company_of(&self, index: u64) -> Option<u64> {
         let companies = self.count(Kind::COMPANY);
         (companies > 0 && (index / companies) % 8 != 7).then(|| index % companies)
-    }
-
-    /// How many generated records of a kind belong to a company.
-    pub fn members_of(&self, kind: Kind, company: u64) -> u64 {
-        let companies = self.count(Kind::COMPANY);
-        let count = self.count(kind);
-        if company >= companies || company >= count {
-            return 0;
-        }
-        let rounds = (count - company - 1) / companies + 1;
-        rounds - rounds / 8
     }
 }
 
@@ -239,20 +227,6 @@ mod tests {
             assert!(earlier <= created_at && created_at <= modified_at && modified_at < GENERATED_END);
             assert!(world.created_until(Kind::CONTACT, created_at) > index);
             earlier = created_at;
-        }
-    }
-
-    #[test]
-    fn members_of_a_company_are_counted_as_they_are_dealt() {
-        let world = world();
-        let mut counted = vec![0; 300];
-        for index in 0..10_000 {
-            if let Some(company) = world.company_of(index) {
-                counted[company as usize] += 1;
-            }
-        }
-        for (company, &count) in counted.iter().enumerate() {
-            assert_eq!(world.members_of(Kind::CONTACT, company as u64), count, "company {company}");
         }
     }
 }

@@ -244,14 +244,7 @@ fn read(simulator: &Simulator, types: Types<'_>, id: &str, query: &Query<'_>) ->
 /// `GET /crm/associations/{version}/{from}/{to}/labels`: the plain link, the primary one and what people defined.
 fn labels(simulator: &Simulator, types: Types<'_>) -> Reply {
     let names = Names::new(&simulator.account(), types);
-    let mut results: Vec<Value> = Vec::new();
-    for label in &names.labels {
-        results.push(label_json(label, names.direction));
-        // Between records of one type both directions are this one.
-        if types[0].kind == types[1].kind && label.type_ids[0] != label.type_ids[1] {
-            results.push(label_json(label, 1 - names.direction));
-        }
-    }
+    let results: Vec<Value> = names.labels.iter().map(|label| label_json(label, names.direction)).collect();
     Reply::json(200, &json!({ "results": results }))
 }
 

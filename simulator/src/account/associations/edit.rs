@@ -68,7 +68,7 @@ impl Account {
     }
 
     /// Links of a record, whether or not it and the others are live.
-    fn all_links(&self, from: End, to: Kind) -> BTreeMap<u64, Labels> {
+    pub(in crate::account) fn all_links(&self, from: End, to: Kind) -> BTreeMap<u64, Labels> {
         let (kind, id) = from;
         let mut links = self.dealt_links(kind, id, to);
         let Some(changed) = self.associations.pair(Pair::of(kind, to)) else { return links };
@@ -117,7 +117,7 @@ impl Account {
             }
         };
         if after != before {
-            self.put_link(from, to, after, moment);
+            self.put_link(from, to, after.as_ref(), moment);
         }
         Ok(())
     }
@@ -158,17 +158,22 @@ impl Account {
     }
 
     /// Stores a link and lets everything follow that hangs on it.
-    fn put_link(&mut self, from: End, to: End, state: Option<Labels>, moment: Moment) {
+    fn put_link(&mut self, from: End, to: End, state: Option<&Labels>, moment: Moment) {
         let primary = primary_key(Pair::of(from.0, to.0));
         let (holder, company) = if from.0 == Kind::COMPANY { (to, from) } else { (from, to) };
-        let becomes_primary = primary.filter(|key| state.as_ref().is_some_and(|labels| labels.contains(key)));
+        let becomes_primary = primary.filter(|key| state.is_some_and(|labels| labels.contains(key)));
         if let Some(key) = becomes_primary {
             self.demote_others(holder, company.1, key);
         }
-        self.store_link(from, to, state);
+        self.store_link(from, to, state.cloned());
+        if (from.0, to.0) == (Kind::COMPANY, Kind::COMPANY) {
+            self.follow_family([from.1, to.1], state, moment);
+        }
         if primary.is_some() {
             self.mirror_primary(holder, moment);
         }
+        self.refresh_rollups(from, moment);
+        self.refresh_rollups(to, moment);
         if moment.habits.association_touches {
             for (kind, id) in [from, to] {
                 // Both ends are live: that was checked before.
@@ -187,7 +192,7 @@ impl Account {
     }
 
     /// Writes a link down and into the state file.
-    fn store_link(&mut self, from: End, to: End, state: Option<Labels>) {
+    pub(super) fn store_link(&mut self, from: End, to: End, state: Option<Labels>) {
         let is_forward = Direction::between(from, to) == Direction::Forward;
         let (first, second) = if is_forward { (from, to) } else { (to, from) };
         let pair = Pair::of(from.0, to.0);
@@ -204,21 +209,37 @@ impl Account {
         let companies = self.all_links((kind, id), Kind::COMPANY);
         let company =
             companies.iter().find(|(_, labels)| labels.contains(&key)).map(|(id, _)| id.to_string());
+        self.mirror((kind, id), name, company, moment);
+    }
+
+    /// Gives a property the value that follows from the links, if it has another; last-modified stays.
+    pub(in crate::account) fn mirror(
+        &mut self,
+        (kind, id): End,
+        name: &str,
+        value: Option<String>,
+        moment: Moment,
+    ) {
         let catalogue = self.catalogue(kind);
-        let Some(index) = catalogue.index_of(name) else { return };
+        let Some(index) = catalogue.active(name) else { return };
         let shown = self.store(kind).get(&self.world, id).and_then(|view| view.text(catalogue, index));
-        if shown.filter(|text| !text.is_empty()) == company {
+        if shown.filter(|text| !text.is_empty()) == value {
             return;
         }
         let Some(mut change) = self.state_of(kind, id) else { return };
         let cleared = moment.habits.cleared_as_empty.then(Box::default);
-        let text = company.map(String::into_boxed_str).or(cleared);
+        let text = value.map(String::into_boxed_str).or(cleared);
         change.values.insert(index, Value { text, set_at: moment.now });
         self.commit(kind, id, change, moment);
     }
 
     /// Brings the links in line with the property that names the primary company, if it is among what was written.
-    pub(in crate::account) fn follow_primary_property(&mut self, kind: Kind, id: u64, given: &GivenValues) {
+    pub(in crate::account) fn follow_primary_property(
+        &mut self,
+        (kind, id): End,
+        given: &GivenValues,
+        moment: Moment,
+    ) {
         let key = primary_key(Pair::of(kind, Kind::COMPANY));
         let (Some(name), Some(key)) = (primary_property(kind), key) else { return };
         let Some(text) = given.get(name) else { return };
@@ -229,6 +250,8 @@ impl Account {
             let mut labels = self.all_links((kind, id), Kind::COMPANY).remove(&company).unwrap_or_default();
             labels.insert(key);
             self.store_link((kind, id), (Kind::COMPANY, company), Some(labels));
+            self.refresh_rollups((Kind::COMPANY, company), moment);
+            self.refresh_rollups((kind, id), moment);
         }
     }
 
@@ -242,8 +265,7 @@ impl Account {
     ) {
         for to in self.registry().kinds() {
             let key = primary_key(Pair::of(kind, to));
-            let own = self.all_links((kind, primary), to);
-            let mut theirs = self.all_links((kind, other), to);
+            let [own, mut theirs] = [primary, other].map(|id| self.links_as_if_of(survivor, (kind, id), to));
             if let Some(key) =
                 key.filter(|key| kind != Kind::COMPANY && own.values().any(|labels| labels.contains(key)))
             {
@@ -267,6 +289,19 @@ impl Account {
         }
     }
 
+    /// Links of a record, whether or not it and the others are live, labelled as if another of its type had them.
+    fn links_as_if_of(&self, heir: u64, from: End, to: Kind) -> BTreeMap<u64, Labels> {
+        let mut links = self.all_links(from, to);
+        if from.0 == to {
+            for (&other, labels) in &mut links {
+                if (from.1 < other) != (heir < other) {
+                    *labels = self.associations.flipped(Pair::of(to, to), labels);
+                }
+            }
+        }
+        links
+    }
+
     /// Writes down what a merged record is linked to, and tells those whose primary company it is now.
     fn join_links(&mut self, survivor: End, to: Kind, joined: BTreeMap<u64, Labels>, moment: Moment) {
         let is_company = survivor.0 == Kind::COMPANY;
@@ -278,6 +313,9 @@ impl Account {
         }
         if to == Kind::COMPANY && !is_company {
             self.mirror_primary(survivor, moment);
+        }
+        if to == Kind::COMPANY && is_company {
+            self.settle_family(survivor.1, moment);
         }
     }
 

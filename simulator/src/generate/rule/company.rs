@@ -1,7 +1,7 @@
 //! Facts about the company a record is or belongs to.
 
 use crate::generate::text::push_number;
-use crate::generate::{Record, people};
+use crate::generate::{Record, links, people};
 use crate::object_type::Kind;
 use crate::random::below;
 
@@ -26,10 +26,10 @@ pub enum CompanyFact {
     Revenue,
     /// When it was founded.
     Year,
-    /// How many contacts it has.
-    Contacts,
-    /// How many deals it has.
-    Deals,
+    /// The id of the company it belongs to.
+    Parent,
+    /// How many companies belong to it.
+    Children,
 }
 
 impl CompanyFact {
@@ -45,8 +45,8 @@ impl CompanyFact {
             "staff" => Self::Staff,
             "revenue" => Self::Revenue,
             "year" => Self::Year,
-            "contact_count" => Self::Contacts,
-            "deal_count" => Self::Deals,
+            "parent_id" => Self::Parent,
+            "child_count" => Self::Children,
             _ => return None,
         })
     }
@@ -67,8 +67,11 @@ impl CompanyFact {
             Self::Staff => push_number(out, company.staff()),
             Self::Revenue => push_number(out, company.staff() * (60_000 + below(company.word(0x2E), 90_000))),
             Self::Year => push_number(out, 1890 + below(company.word(0x2F), 133)),
-            Self::Contacts => push_number(out, record.world.members_of(Kind::CONTACT, company.index)),
-            Self::Deals => push_number(out, record.world.members_of(Kind::DEAL, company.index)),
+            Self::Parent => {
+                let Some(parent) = links::parent(record.world, company.index) else { return false };
+                push_number(out, record.world.id_of(Kind::COMPANY, parent));
+            }
+            Self::Children => push_number(out, links::child_count(record.world, company.index)),
         }
         true
     }
