@@ -42,6 +42,9 @@ pub struct Settings {
     pub association_touches: bool,
     /// Properties that count linked records follow the links, without last-modified.
     pub roll_ups_follow: bool,
+    /// Values HubSpot calculates when they are read are calculated for the present day, without last-modified; else for
+    /// the last day of the generated account, so that they stay.
+    pub read_time_values: bool,
     /// Adds `Retry-After` to 429 answers, which HubSpot does not promise.
     pub retry_after: bool,
     /// How long search does not see a change, in milliseconds.
@@ -97,6 +100,7 @@ impl Settings {
             association_page_size: 500,
             association_touches: false,
             roll_ups_follow: false,
+            read_time_values: false,
             retry_after: false,
             index_lag_ms: config.index_lag_ms,
             index_jitter_ms: config.index_jitter_ms,

@@ -92,6 +92,13 @@ impl Simulator {
         self.account()
     }
 
+    /// Has values that are calculated when they are read calculated for the present day, if that is switched on.
+    pub fn settle_day(&self) {
+        if self.settings().read_time_values {
+            self.account().world.set_today(self.clock.now());
+        }
+    }
+
     /// The present settings.
     pub fn settings(&self) -> Arc<Settings> {
         Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))

@@ -74,6 +74,12 @@ enum Rule {
     StageTime(usize),
     /// When the record entered the stage it is in.
     StageSince,
+    /// Milliseconds spent in the stage at a position of its path until it left or, if it has not, until today.
+    StageTimeSoFar(usize),
+    /// Days from the record's creation to today.
+    Age,
+    /// `true` in this share (percent) of records from a day on within this many days after the end of the story.
+    FlagFrom(u64, u64),
 }
 
 /// A rule with the share of records it fills.
@@ -205,6 +211,9 @@ impl Rule {
             "stage_exited" => Self::StageExited(stage()?),
             "stage_time" => Self::StageTime(stage()?),
             "stage_since" => Self::StageSince,
+            "stage_time_so_far" => Self::StageTimeSoFar(stage()?),
+            "age" => Self::Age,
+            "flag_from" => Self::FlagFrom(number(0)?, number(1)?),
             _ => {
                 let fact = OwnerFact::named(name).map(Self::Owner);
                 let fact = fact.or_else(|| PartyFact::named(name).map(Self::Party));
@@ -270,6 +279,21 @@ impl Rule {
                 let times = path.entered_at(record, *position).zip(path.exited_at(record, *position));
                 let Some((entered_at, exited_at)) = times else { return false };
                 push_number(out, (exited_at - entered_at) as u64);
+            }
+            Self::StageTimeSoFar(position) => {
+                let path = Path::of(record);
+                let Some(entered_at) = path.entered_at(record, *position) else { return false };
+                let until =
+                    path.exited_at(record, *position).unwrap_or_else(|| record.world.today().max(entered_at));
+                push_number(out, (until - entered_at) as u64);
+            }
+            Self::Age => {
+                push_number(out, ((record.world.today() - record.created_at).max(0) / DAY_MS) as u64);
+            }
+            Self::FlagFrom(percent, days) => {
+                let word = record.word(salt);
+                let from = record.story_end() + (1 + below(word << 8, *days)) as Millis * DAY_MS;
+                push_flag(out, chance(word, *percent) && record.world.today() >= from);
             }
             Self::StageSince => {
                 let path = Path::of(record);

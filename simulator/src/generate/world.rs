@@ -1,5 +1,8 @@
 //! The account as the seed made it: which records exist, their ids, and when they were made and changed.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use crate::clock::{DAY_MS, Millis};
 use crate::generate::Record;
 use crate::object_type::{Kind, TYPE_COUNT};
@@ -33,6 +36,8 @@ pub struct World {
     seed: u64,
     /// The numbers of each type, in the order of [`Kind`].
     types: Vec<Numbers>,
+    /// The day values that are calculated when they are read are calculated for.
+    today: Arc<AtomicI64>,
 }
 
 /// What records of a type are numbered by.
@@ -50,7 +55,8 @@ impl World {
     /// The world of a seed, with this many records per type in the order of [`Kind`]; none of those not told.
     /// Counts beyond HubSpot's own types are those of types the portal defined.
     pub fn new(seed: u64, told: &[u64]) -> Self {
-        let mut world = Self { seed, types: Vec::new() };
+        let today = Arc::new(AtomicI64::new(GENERATED_END));
+        let mut world = Self { seed, types: Vec::new(), today };
         let counts = told.iter().copied().chain(std::iter::repeat(0));
         counts.take(told.len().max(TYPE_COUNT)).for_each(|count| world.add_type(count));
         world
@@ -60,6 +66,17 @@ impl World {
     pub fn add_type(&mut self, count: u64) {
         let (first_id, id_stride) = Kind::at(self.types.len()).numbering();
         self.types.push(Numbers { count, first_id, id_stride });
+    }
+
+    /// Start of the day, in UTC, that values calculated when they are read are calculated for.
+    pub fn today(&self) -> Millis {
+        self.today.load(Ordering::Relaxed)
+    }
+
+    /// Has values that are calculated when they are read calculated for the day of a moment. All change at midnight,
+    /// so that they stay the same from one reading to the next of a day.
+    pub fn set_today(&self, now: Millis) {
+        self.today.store(now - now.rem_euclid(DAY_MS), Ordering::Relaxed);
     }
 
     /// The seed.

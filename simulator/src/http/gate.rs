@@ -48,6 +48,7 @@ pub async fn handle(simulator: &Arc<Simulator>, request: Request<Incoming>) -> O
     let (parts, body) = request.into_parts();
     let method = parts.method.as_str();
     let path = parts.uri.path();
+    simulator.settle_day();
     if let Some(rest) = path.strip_prefix("/_sim/") {
         return match read_body(body).await {
             Some(body) => Outcome::Answer(control::handle(simulator, method, rest, parts.uri.query(), &body)),

@@ -15,6 +15,7 @@ mod list;
 mod merge;
 mod official_client;
 mod program;
+mod read_time;
 mod rollups;
 mod schemas;
 mod search;
