@@ -53,7 +53,7 @@ pub struct Habits {
     pub merge_touches: bool,
     /// Taking a record out of the bin moves last-modified.
     pub restore_touches: bool,
-    /// How long records stay in the bin before they are gone without trace.
+    /// How long records stay in the bin, and definitions in the archive, before they are gone without trace.
     pub bin_days: u64,
     /// Linking records moves last-modified of both.
     pub association_touches: bool,
@@ -234,8 +234,14 @@ impl Account {
 
     /// Puts a definition in place.
     pub fn put_property(&mut self, kind: Kind, property: Property) {
-        self.append(&state_log::property_line(self.registry.of(kind), &property));
+        self.append(&state_log::property_line(self.registry.of(kind), &property, false));
         self.catalogues[kind.index()].put(property);
+    }
+
+    /// Removes a definition in the archive for good.
+    fn purge_property(&mut self, kind: Kind, property: &Property) {
+        self.append(&state_log::property_line(self.registry.of(kind), property, true));
+        self.catalogues[kind.index()].purge(&property.name);
     }
 
     /// Replaces the pipelines of a type.

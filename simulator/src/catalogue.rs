@@ -4,13 +4,14 @@
 
 mod table;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::account::EditError;
+use crate::clock::Millis;
 use crate::generate::rule::Fill;
 use crate::generate::text::{moment_text, parse_moment, push_date};
 use crate::object_type::ObjectType;
@@ -137,8 +138,8 @@ pub struct Property {
     pub referenced_type: Option<String>,
     /// Everything that is yes or no.
     pub flags: Flags,
-    /// Taken out of use: hidden from lists, its values kept.
-    pub archived: bool,
+    /// When it was taken out of use: hidden from lists, its values kept; `None` while in use.
+    pub archived_at: Option<Millis>,
     /// How generated records are filled; `None` leaves them null.
     pub fill: Option<Fill>,
 }
@@ -147,13 +148,15 @@ pub struct Property {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PropertyIndex(pub u16);
 
-/// All definitions of one object type. Definitions are archived, never removed, so indexes stay valid.
-#[derive(Debug, Clone)]
+/// All definitions of one object type. Those that are gone lose their name but not their place, so indexes stay valid.
+#[derive(Debug, Clone, Default)]
 pub struct Catalogue {
     /// In table order, then in order of creation.
     properties: Vec<Property>,
     /// Position by name.
     by_name: HashMap<String, PropertyIndex>,
+    /// Positions of definitions that are gone for good: out of reach, as are the values records have at them.
+    purged: BTreeSet<PropertyIndex>,
     /// Moves with every change, so that caches know.
     version: u64,
 }
@@ -164,7 +167,7 @@ impl Catalogue {
     /// # Errors
     /// Names the line that cannot be read. The tables are part of the program, so this is a programming mistake.
     pub fn load(object_type: &ObjectType) -> Result<Self> {
-        let mut catalogue = Self { properties: Vec::new(), by_name: HashMap::new(), version: 0 };
+        let mut catalogue = Self::default();
         for property in table::read(object_type)? {
             catalogue.put(property);
         }
@@ -191,7 +194,7 @@ impl Catalogue {
 
     /// Position of a name that is in use.
     pub fn active(&self, name: &str) -> Option<PropertyIndex> {
-        self.index_of(name).filter(|&index| !self.get(index).archived)
+        self.index_of(name).filter(|&index| !self.get(index).is_archived())
     }
 
     /// The definition at a position.
@@ -199,12 +202,28 @@ impl Catalogue {
         &self.properties[usize::from(index.0)]
     }
 
-    /// Every definition with its position.
+    /// Every definition with its position, in use or archived.
     pub fn iter(&self) -> impl Iterator<Item = (PropertyIndex, &Property)> {
-        self.properties
-            .iter()
-            .enumerate()
-            .map(|(position, property)| (PropertyIndex(position as u16), property))
+        let positions = (0..self.properties.len()).map(|position| PropertyIndex(position as u16));
+        positions.filter(|index| !self.purged.contains(index)).map(|index| (index, self.get(index)))
+    }
+
+    /// Removes an archived definition for good: its name is free, its values are gone. Source: HubSpot, "Properties".
+    pub fn purge(&mut self, name: &str) {
+        if let Some(index) = self.by_name.remove(name) {
+            self.version += 1;
+            self.purged.insert(index);
+        }
+    }
+
+    /// Definitions that are gone for good.
+    pub fn purged(&self) -> impl Iterator<Item = &Property> {
+        self.purged.iter().map(|&index| self.get(index))
+    }
+
+    /// Whether the definition at a position is gone for good.
+    pub fn is_purged(&self, index: PropertyIndex) -> bool {
+        self.purged.contains(&index)
     }
 
     /// Moves with every change of a definition.
@@ -270,6 +289,11 @@ fn is_paddable(property: &Property) -> bool {
 }
 
 impl Property {
+    /// Taken out of use.
+    pub const fn is_archived(&self) -> bool {
+        self.archived_at.is_some()
+    }
+
     /// Brings a value into the form HubSpot stores and shows: times in ISO 8601, addresses in lower case.
     ///
     /// # Errors
@@ -301,7 +325,7 @@ impl Property {
                 property.field_type.clone(),
                 property.group.clone(),
                 property.flags,
-                property.archived,
+                property.archived_at,
             )
         };
         facts(self) == facts(other) && self.options == other.options

@@ -226,7 +226,7 @@ pub struct Truth {
 impl Truth {
     /// Prepares the properties of a catalogue.
     pub fn new(catalogue: &Catalogue) -> Self {
-        let mut active: Vec<_> = catalogue.iter().filter(|(_, property)| !property.archived).collect();
+        let mut active: Vec<_> = catalogue.iter().filter(|(_, property)| !property.is_archived()).collect();
         active.sort_by(|a, b| a.1.name.cmp(&b.1.name));
         let key = |name: &str| format!("\"{name}\":").into_bytes().into_boxed_slice();
         Self {

@@ -79,7 +79,8 @@ pub struct Settings {
     pub merged_are_archived: bool,
     /// Taking a record out of the bin moves last-modified.
     pub restore_touches: bool,
-    /// How long records stay in the bin before they are gone without trace, in days.
+    /// How long records stay in the bin, and property definitions in the archive, before they are gone without trace, in
+    /// days.
     pub bin_days: u64,
     /// Batch reads answer in another order than asked.
     pub shuffle_batches: bool,

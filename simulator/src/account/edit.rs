@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::account::{Account, Change, Moment, Value, View};
-use crate::catalogue::PropertyIndex;
+use crate::catalogue::{Property, PropertyIndex};
 use crate::clock::{DAY_MS, Millis};
 use crate::generate::text::parse_moment;
 use crate::object_type::Kind;
@@ -152,7 +152,7 @@ impl Account {
         Ok(())
     }
 
-    /// Removes what has been in the bin for too long.
+    /// Removes records that have been in the bin, and definitions that have been in the archive, for too long.
     pub fn empty_bin(&mut self, moment: Moment) {
         let oldest = moment.now - moment.habits.bin_days as Millis * DAY_MS;
         for kind in self.registry.kinds() {
@@ -164,6 +164,16 @@ impl Account {
             let merged: Vec<u64> = store.merged().iter().copied().filter(is_due).collect();
             for id in merged {
                 self.stores[kind.index()].forget_merged(id);
+            }
+            let is_old = |property: &Property| property.archived_at.is_some_and(|at| at < oldest);
+            let old: Vec<Property> = self
+                .catalogue(kind)
+                .iter()
+                .filter(|(_, property)| is_old(property))
+                .map(|(_, property)| property.clone())
+                .collect();
+            for property in &old {
+                self.purge_property(kind, property);
             }
             for id in due {
                 // The id comes from the bin, so the record exists.

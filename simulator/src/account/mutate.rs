@@ -122,7 +122,7 @@ impl Account {
         let is_calculated = |property: &Property| {
             property.field_type.starts_with("calculation")
                 && property.value_type == ValueType::Number
-                && !property.archived
+                && !property.is_archived()
                 && primary_property(kind) != Some(&property.name)
         };
         let calculated = self.catalogue(kind).iter().filter(|(_, property)| is_calculated(property));
@@ -225,7 +225,9 @@ impl Account {
     /// A value that is new in any case, for portals that lost the usual properties.
     fn draw_fallback(&self, kind: Kind, draws: &mut Draws, given: &mut GivenValues) {
         let writable = self.catalogue(kind).iter().find(|(_, property)| {
-            property.value_type == ValueType::String && !property.flags.read_only_value && !property.archived
+            property.value_type == ValueType::String
+                && !property.flags.read_only_value
+                && !property.is_archived()
         });
         if let Some((_, property)) = writable {
             given.insert(property.name.clone(), Some(format!("Changed {}", draws.word())));

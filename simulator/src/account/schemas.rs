@@ -126,7 +126,7 @@ pub fn usual_properties() -> Vec<Property> {
         options: Vec::new(),
         referenced_type: None,
         flags: Flags { custom: true, ..Flags::default() },
-        archived: false,
+        archived_at: None,
         fill: None,
     };
     let option =

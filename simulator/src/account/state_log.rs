@@ -131,8 +131,11 @@ pub struct Definition {
     options: Vec<PropertyOption>,
     /// See [`Property::flags`].
     flags: Flags,
-    /// See [`Property::archived`].
-    archived: bool,
+    /// See [`Property::archived_at`].
+    archived_at: Option<Millis>,
+    /// Gone for good.
+    #[serde(default)]
+    purged: bool,
     /// Whether records the simulator makes have values.
     #[serde(default)]
     is_filled: bool,
@@ -140,7 +143,8 @@ pub struct Definition {
 
 /// The line about a record.
 pub fn record_line(object_type: &ObjectType, catalogue: &Catalogue, id: u64, change: &Change) -> Line {
-    let values = change.values.iter().map(|(&index, value)| {
+    let values = change.values.iter().filter(|(index, _)| !catalogue.is_purged(**index));
+    let values = values.map(|(&index, value)| {
         (catalogue.get(index).name.clone(), (value.text.as_deref().map(str::to_owned), value.set_at))
     });
     let state = RecordState {
@@ -155,8 +159,8 @@ pub fn record_line(object_type: &ObjectType, catalogue: &Catalogue, id: u64, cha
     Line::Record { object_type: object_type.plural.clone(), id, state }
 }
 
-/// The line about a definition.
-pub fn property_line(object_type: &ObjectType, property: &Property) -> Line {
+/// The line about a definition, or about one that is gone for good.
+pub fn property_line(object_type: &ObjectType, property: &Property, purged: bool) -> Line {
     let definition = Definition {
         name: property.name.clone(),
         label: property.label.clone(),
@@ -166,7 +170,8 @@ pub fn property_line(object_type: &ObjectType, property: &Property) -> Line {
         group: property.group.clone(),
         options: property.options.clone(),
         flags: property.flags,
-        archived: property.archived,
+        archived_at: property.archived_at,
+        purged,
         is_filled: property.fill.is_some(),
     };
     Line::Property { object_type: object_type.plural.clone(), definition }
@@ -334,6 +339,10 @@ impl Account {
         let Some(kind) = self.kind_called(object_type) else { return };
         let catalogue = &mut self.catalogues[kind.index()];
         let known = catalogue.index_of(&definition.name).map(|index| catalogue.get(index).clone());
+        if definition.purged {
+            catalogue.purge(&definition.name);
+            return;
+        }
         let mut property = Property {
             name: definition.name,
             label: definition.label,
@@ -344,7 +353,7 @@ impl Account {
             options: definition.options,
             referenced_type: known.as_ref().and_then(|known| known.referenced_type.clone()),
             flags: definition.flags,
-            archived: definition.archived,
+            archived_at: definition.archived_at,
             fill: None,
         };
         property.fill = match known {
@@ -365,12 +374,14 @@ impl Account {
             let kind = object_type.kind;
             let catalogue = self.catalogue(kind);
             let original = fresh.as_ref().and_then(|fresh| fresh.catalogues.get(kind.index()));
+            lines.extend(catalogue.purged().map(|property| property_line(object_type, property, true)));
             let changed = catalogue.iter().filter(|(_, property)| {
                 let before =
                     original.and_then(|original| Some(original.get(original.index_of(&property.name)?)));
-                before.is_none_or(|before| !before.defines_the_same_as(property))
+                let is_new = catalogue.purged().any(|gone| gone.name == property.name);
+                is_new || before.is_none_or(|before| !before.defines_the_same_as(property))
             });
-            lines.extend(changed.map(|(_, property)| property_line(object_type, property)));
+            lines.extend(changed.map(|(_, property)| property_line(object_type, property, false)));
             let pipelines = self.pipelines(kind).to_vec();
             lines.push(Line::Pipelines { object_type: object_type.plural.clone(), pipelines });
             let records = self.store(kind).changes();

@@ -89,7 +89,7 @@ fn parse_line(line: &str, sets: &HashMap<&str, Vec<PropertyOption>>) -> Result<P
         options,
         referenced_type,
         flags,
-        archived: false,
+        archived_at: None,
         fill: None,
     };
     property.fill = Fill::parse(fill, &property)?;

@@ -120,7 +120,7 @@ impl SentProperty {
             options: Vec::new(),
             referenced_type: None,
             flags: Flags { custom: true, has_unique_value, ..Flags::default() },
-            archived: false,
+            archived_at: None,
             fill: None,
         };
         self.apply_to(&mut property);
@@ -162,7 +162,7 @@ fn create_property(simulator: &Simulator, kind: Kind, body: &[u8]) -> Result<Rep
     let property = match archived {
         None => request.new_definition()?,
         Some(mut property) => {
-            property.archived = false;
+            property.archived_at = None;
             request.apply_to(&mut property);
             property
         }
@@ -192,14 +192,15 @@ fn patch_property(simulator: &Simulator, kind: Kind, name: &str, body: &[u8]) ->
     Ok(Reply::json(200, &document))
 }
 
-/// `DELETE /crm/properties/{version}/{type}/{name}`: into the archive; its values stay.
+/// `DELETE /crm/properties/{version}/{type}/{name}`: into the archive; its values stay until it is gone for good.
 fn archive_property(simulator: &Simulator, kind: Kind, name: &str) -> Result<Reply, ApiError> {
+    let now = simulator.clock.now();
     let mut account = simulator.account_mut();
     let property = property_in_use(&account, kind, name)?;
     if property.flags.permanent {
         return Err(ApiError::validation(format!("{name} cannot be archived")));
     }
-    account.put_property(kind, Property { archived: true, ..property });
+    account.put_property(kind, Property { archived_at: Some(now), ..property });
     Ok(Reply::empty(204))
 }
 

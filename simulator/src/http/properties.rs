@@ -19,7 +19,7 @@ pub fn list(simulator: &Simulator, object_type: &ObjectType, query: &Query<'_>) 
     // Every simulated property is of the lowest sensitivity; asking for another level finds none.
     let asks_for_sensitive = query.get("dataSensitivity").is_some_and(|level| level != "non_sensitive");
     let definitions = account.catalogue(object_type.kind).iter();
-    let shown = definitions.filter(|(_, property)| property.archived == archived && !asks_for_sensitive);
+    let shown = definitions.filter(|(_, property)| property.is_archived() == archived && !asks_for_sensitive);
     let results: Vec<Value> = shown.map(|(_, property)| to_json(property)).collect();
     Reply::json(200, &json!({ "results": results }))
 }
@@ -42,7 +42,7 @@ pub fn get(
 /// The definition of a name in the asked state.
 fn find<'a>(catalogue: &'a Catalogue, name: &str, archived: bool) -> Option<&'a Property> {
     let property = catalogue.get(catalogue.index_of(name)?);
-    (property.archived == archived).then_some(property)
+    (property.is_archived() == archived).then_some(property)
 }
 
 /// The body of a batch read of definitions.
@@ -148,14 +148,17 @@ pub fn to_json(property: &Property) -> Value {
 /// The fields that only some definitions have.
 fn add_optional_fields(property: &Property, fields: &mut Map<String, Value>) {
     if property.flags.custom {
-        fields.insert("archived".into(), json!(property.archived));
+        fields.insert("archived".into(), json!(property.is_archived()));
         fields.insert("createdUserId".into(), json!("9584300"));
         fields.insert("updatedUserId".into(), json!("9584300"));
     } else {
         fields.insert("hubspotDefined".into(), json!(true));
-        if property.archived {
+        if property.is_archived() {
             fields.insert("archived".into(), json!(true));
         }
+    }
+    if let Some(archived_at) = property.archived_at {
+        fields.insert("archivedAt".into(), json!(moment_text(archived_at)));
     }
     if let Some(name) = &property.referenced_type {
         fields.insert("referencedObjectType".into(), json!(name));

@@ -93,7 +93,7 @@ fn standard(object_type: &ObjectType) -> Reply {
 /// A definition as answers show it.
 fn to_json(account: &Account, kind: Kind, schema: &Schema, shown: &Shown) -> Value {
     let object_type = account.registry().of(kind);
-    let definitions = account.catalogue(kind).iter().filter(|(_, property)| !property.archived);
+    let definitions = account.catalogue(kind).iter().filter(|(_, property)| !property.is_archived());
     let definitions = definitions.map(|(_, property)| properties::to_json(property));
     json!({
         "id": object_type.type_id.trim_start_matches("2-"),

@@ -1,8 +1,9 @@
 //! Definitions that change. Source: HubSpot, "Properties", "Pipelines"; deletions in use as seen live.
 
+use hubspot_simulator::Config;
 use serde_json::{Value, json};
 
-use crate::harness::{Sim, millis};
+use crate::harness::{Sim, millis, small};
 
 #[tokio::test]
 async fn a_property_is_made_retyped_archived_and_revived_with_the_new_type() {
@@ -32,6 +33,44 @@ async fn a_property_is_made_retyped_archived_and_revived_with_the_new_type() {
     assert_eq!(sim.truth("contacts").await[0]["properties"]["shoe_size"], "43", "values come back");
     assert_eq!(sim.send("PATCH", &format!("{path}/nothing"), "{}").await.status, 404);
     assert_eq!(sim.send("DELETE", &format!("{path}/country"), "").await.status, 400);
+}
+
+#[tokio::test]
+async fn an_archived_property_is_gone_with_its_values_after_ninety_days() {
+    const DAY: u64 = 86_400_000;
+    let directory = tempfile::tempdir().unwrap();
+    let config = Config { state: Some(directory.path().join("state.jsonl")), ..small() };
+    let sim = Sim::start(config.clone()).await;
+    let path = "/crm/properties/2026-09/contacts";
+    let archived = async |sim: &Sim| {
+        let list = sim.get(&format!("{path}?archived=true")).await.json();
+        list["results"].as_array().unwrap().len()
+    };
+    let id = sim.truth("contacts").await[0]["id"].as_str().unwrap().to_owned();
+    let value = json!({ "properties": { "loyalty_points": "43" } });
+    sim.control("PATCH", &format!("objects/contacts/{id}"), &value).await;
+    let one = format!("{path}/loyalty_points");
+    assert_eq!(sim.send("DELETE", &one, "").await.status, 204);
+    let shown = sim.get(&format!("{one}?archived=true")).await.json();
+    assert!(shown["archivedAt"].is_string());
+    sim.control("POST", "clock/advance", &json!({ "ms": 89 * DAY })).await;
+    assert_eq!(archived(&sim).await, 1);
+    sim.control("POST", "clock/advance", &json!({ "ms": 2 * DAY })).await;
+    assert_eq!((archived(&sim).await, sim.get(&format!("{one}?archived=true")).await.status), (0, 404));
+    let again =
+        json!({ "name": "loyalty_points", "type": "number", "fieldType": "number", "label": "Again" });
+    sim.server.stop().await;
+    let sim = Sim::start(config.clone()).await;
+    assert_eq!(archived(&sim).await, 0, "also after a restart");
+    assert_eq!(sim.post(path, &again).await.status, 201);
+    let is_empty = async |sim: &Sim| {
+        let truth = sim.truth("contacts").await;
+        truth.iter().all(|line| line["properties"]["loyalty_points"] == Value::Null)
+    };
+    assert!(is_empty(&sim).await, "a new property of the old name has no values");
+    sim.server.stop().await;
+    let sim = Sim::start(config).await;
+    assert!(is_empty(&sim).await && sim.get(&one).await.json()["label"] == "Again");
 }
 
 #[tokio::test]

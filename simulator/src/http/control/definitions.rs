@@ -63,7 +63,7 @@ fn put_property(simulator: &Simulator, name: &str, property: &str, body: &[u8]) 
     let catalogue = account.catalogue(kind);
     let known = catalogue.index_of(property).map(|index| catalogue.get(index).clone());
     let mut definition = known.unwrap_or_else(|| new_property(property));
-    request.apply_to(&mut definition);
+    request.apply_to(&mut definition, simulator.clock.now());
     account.put_property(kind, definition);
     Ok(done())
 }
@@ -80,19 +80,23 @@ fn new_property(name: &str) -> Property {
         options: Vec::new(),
         referenced_type: None,
         flags: Flags { custom: true, ..Flags::default() },
-        archived: false,
+        archived_at: None,
         fill: None,
     }
 }
 
 impl PutProperty {
     /// Puts what the request says into a definition.
-    fn apply_to(self, property: &mut Property) {
+    fn apply_to(self, property: &mut Property, now: Millis) {
         let flags = &mut property.flags;
         flags.read_only_value = self.read_only_value.unwrap_or(flags.read_only_value);
         flags.has_unique_value = self.has_unique_value.unwrap_or(flags.has_unique_value);
         flags.hidden = self.hidden.unwrap_or(flags.hidden);
-        property.archived = self.archived.unwrap_or(property.archived);
+        property.archived_at = match self.archived {
+            Some(true) => property.archived_at.or(Some(now)),
+            Some(false) => None,
+            None => property.archived_at,
+        };
         property.value_type = self.value_type.unwrap_or(property.value_type);
         let texts = [
             (self.label, &mut property.label),
