@@ -13,6 +13,7 @@ const CONTROL_API: &str = "\
 Control API (JSON, no token), for example with curl:
   GET    /_sim/stats                        what was asked; POST /_sim/stats/reset
   PATCH  /_sim/settings                     limits, lag, switches; GET shows all names
+  DELETE /_sim/scopes/{type}                no scope for a type, or one by name; PUT gives it back
   POST   /_sim/faults                       {\"times\":3,\"action\":{\"kind\":\"reset\"}}
          kinds: status reset truncate hang delay garbage rateLimit shortPage
          only some requests: \"match\":{\"method\":\"GET\",\"pathContains\":\"deals\"}

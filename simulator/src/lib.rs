@@ -11,7 +11,7 @@
 //! | [`generate`] | what records contain, computed from the seed |
 //! | [`account`] | what somebody changed, pipelines, owners, the state file |
 //! | [`render`] | records as JSON |
-//! | [`limits`], [`faults`], [`settings`], [`stats`], [`clock`] | the rules around every request |
+//! | [`limits`], [`faults`], [`scopes`], [`settings`], [`stats`], [`clock`] | the rules around every request |
 //! | [`http`] | paths, handlers, errors, sockets, the control API |
 //! | [`live`] | changes made by themselves |
 
@@ -27,6 +27,7 @@ pub mod live;
 pub mod object_type;
 pub mod random;
 pub mod render;
+pub mod scopes;
 pub mod settings;
 pub mod simulator;
 pub mod stats;

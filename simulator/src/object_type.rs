@@ -350,9 +350,4 @@ impl ObjectType {
     pub fn scope_name(&self) -> &str {
         if self.kind.custom_position().is_some() { "custom" } else { &self.plural }
     }
-
-    /// Scopes of which a reader needs one. Source: HubSpot, "Scopes".
-    pub fn read_scopes(&self) -> [String; 1] {
-        [format!("crm.objects.{}.read", self.scope_name())]
-    }
 }

@@ -55,6 +55,8 @@ pub struct Settings {
     pub schema_lag_ms: u64,
     /// Names of types the token has no scope for; `custom` stands for all the portal defined.
     pub denied_types: Vec<String>,
+    /// Scopes the token does not have, such as `crm.objects.deals.read`; that for schemas may remain.
+    pub denied_scopes: Vec<String>,
     /// Changes made by themselves, per second.
     pub live_changes_per_second: f64,
     /// Longest accepted path with query, in bytes; 414 above.
@@ -107,6 +109,7 @@ impl Settings {
             index_jitter_ms: config.index_jitter_ms,
             schema_lag_ms: 0,
             denied_types: Vec::new(),
+            denied_scopes: Vec::new(),
             live_changes_per_second: config.live_changes_per_second,
             url_limit: config.url_limit,
             fault_rate: 0.0,
@@ -155,12 +158,10 @@ impl Settings {
         Ok(())
     }
 
-    /// Whether the token may read a type.
-    pub fn may_read(&self, object_type: &ObjectType) -> bool {
-        !self
-            .denied_types
-            .iter()
-            .any(|denied| denied == object_type.scope_name() || object_type.is_called(denied))
+    /// Whether the token has no scope for a type.
+    pub fn denies_type(&self, object_type: &ObjectType) -> bool {
+        let is_meant = |denied: &String| denied == object_type.scope_name() || object_type.is_called(denied);
+        self.denied_types.iter().any(is_meant)
     }
 
     /// The part the account needs.

@@ -11,6 +11,7 @@ use crate::generate::text::moment_text;
 use crate::generate::world::FIRST_CREATED;
 use crate::http::body;
 use crate::http::reply::{ApiError, Reply};
+use crate::scopes;
 use crate::simulator::Simulator;
 
 /// The private app the token belongs to.
@@ -74,16 +75,7 @@ pub fn token_info(simulator: &Simulator, body: &[u8]) -> Result<Reply, ApiError>
     if request.token_key != simulator.config.token {
         return Err(ApiError::not_found());
     }
-    let settings = simulator.settings();
-    let account = simulator.account();
-    let readable = account.registry().iter().filter(|object_type| settings.may_read(object_type));
-    let mut scopes: Vec<String> = readable
-        .flat_map(|object_type| {
-            ["objects", "schemas"].map(|area| format!("crm.{area}.{}.read", object_type.scope_name()))
-        })
-        .collect();
-    scopes.dedup();
-    scopes.extend(["crm.objects.owners.read".to_owned(), "oauth".to_owned()]);
+    let scopes = scopes::granted(&simulator.settings(), simulator.account().registry());
     Ok(Reply::json(
         200,
         &json!({ "userId": 9_584_300, "hubId": PORTAL_ID, "appId": APP_ID, "scopes": scopes }),

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `GET stats`, `POST stats/reset` | what was asked |
 //! | `GET settings`, `PATCH settings` | what can be changed while running |
+//! | `DELETE scopes/{type}`, `PUT scopes/{type}` | takes the scopes of a type away and gives them back; also one by its name |
 //! | `POST clock/advance` | moves time forward |
 //! | `GET faults`, `POST faults`, `DELETE faults` | misbehaviour |
 //! | `GET truth/{type}`, `GET count/{type}` | what the records really are |
@@ -91,6 +92,8 @@ fn dispatch(simulator: &Arc<Simulator>, method: &str, path: &[&str], query: &Que
         }
         ("GET", ["settings"]) => Ok(Reply::json(200, &json!(*simulator.settings()))),
         ("PATCH", ["settings"]) => patch_settings(simulator, body),
+        ("DELETE", ["scopes", name]) => change_scope(simulator, name, false),
+        ("PUT", ["scopes", name]) => change_scope(simulator, name, true),
         ("POST", ["clock", "advance"]) => advance_clock(simulator, body),
         ("GET", ["faults"]) => Ok(Reply::json(200, &json!({ "faults": simulator.faults().waiting() }))),
         ("POST", ["faults"]) => add_faults(simulator, body),
@@ -141,6 +144,25 @@ fn patch_settings(simulator: &Simulator, body: &[u8]) -> Done {
     let patched = simulator.settings().patched(read::<Value>(body)?);
     let settings = patched.map_err(|error| Refusal::bad(format!("{error:#}")))?;
     let document = json!(settings);
+    simulator.set_settings(settings);
+    Ok(Reply::json(200, &document))
+}
+
+/// `DELETE scopes/{name}` and `PUT scopes/{name}`: takes a scope, or all of a type, from the token or gives it back.
+fn change_scope(simulator: &Simulator, name: &str, is_granted: bool) -> Done {
+    let mut settings = crate::settings::Settings::clone(&simulator.settings());
+    let is_scope = name.starts_with("crm.");
+    let denied = if is_scope { &mut settings.denied_scopes } else { &mut settings.denied_types };
+    if is_scope || name == "custom" {
+        denied.retain(|known| known != name);
+    } else {
+        let object_type = object_type(simulator, name)?;
+        denied.retain(|known| !object_type.is_called(known));
+    }
+    if !is_granted {
+        denied.push(name.to_owned());
+    }
+    let document = json!({ "deniedTypes": settings.denied_types, "deniedScopes": settings.denied_scopes });
     simulator.set_settings(settings);
     Ok(Reply::json(200, &document))
 }

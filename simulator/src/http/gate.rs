@@ -27,6 +27,7 @@ use crate::http::{
 };
 use crate::limits::{Admission, INTERVAL_MS, Policy, Quota, Usage};
 use crate::object_type::ObjectType;
+use crate::scopes::{self, Area};
 use crate::settings::Settings;
 use crate::simulator::Simulator;
 
@@ -241,17 +242,29 @@ impl Call<'_> {
         let simulator = self.simulator;
         let query = Query::parse(self.query);
         if let Route::Associations(call, answers_empty) = route {
-            let (from, to) = (self.readable_type(&call.from)?, self.readable_type(&call.to)?);
+            let [from, to] = [&call.from, &call.to].map(|name| self.readable_type(name, Area::Records));
+            let (from, to) = (from?, to?);
             return associations::answer(simulator, call, [&from, &to], &query, body, *answers_empty);
         }
         if let Some(name) = route.object_type() {
-            return self.dispatch_typed(route, &*self.readable_type(name)?, &query, body, halve);
+            return self.dispatch_typed(
+                route,
+                &*self.readable_type(name, route.area())?,
+                &query,
+                body,
+                halve,
+            );
         }
         match route {
+            Route::Owners | Route::Owner(_)
+                if self.settings.denied_scopes.iter().any(|scope| scope == scopes::OWNERS) =>
+            {
+                Err(ApiError::missing_scopes(&[scopes::OWNERS.to_owned()]))
+            }
             Route::Owners => owners::list(simulator, &query),
             Route::Owner(id) => owners::get(simulator, id, &query),
             Route::Schemas => {
-                self.check_custom_scope()?;
+                refuse(scopes::missing_for_list(self.settings))?;
                 Ok(schemas::list(simulator, &query))
             }
             Route::DefineSchema => schemas::create(simulator, body),
@@ -297,23 +310,18 @@ impl Call<'_> {
         }
     }
 
-    /// Refuses a token that may see none of the types the portal defined.
-    fn check_custom_scope(&self) -> Result<(), ApiError> {
-        if self.settings.denied_types.iter().any(|denied| denied == "custom") {
-            return Err(ApiError::missing_scopes(&["crm.schemas.custom.read".to_owned()]));
-        }
-        Ok(())
-    }
-
-    /// The type a path names, if there is one and the token may read it.
-    fn readable_type(&self, name: &str) -> Result<Arc<ObjectType>, ApiError> {
+    /// The type a path names, if there is one and the token may see what the request wants of it.
+    fn readable_type(&self, name: &str, area: Area) -> Result<Arc<ObjectType>, ApiError> {
         let found = self.simulator.account().registry().find(name).cloned();
         let object_type = found.ok_or_else(|| ApiError::unknown_type(name))?;
-        if !self.settings.may_read(&object_type) {
-            return Err(ApiError::missing_scopes(&object_type.read_scopes()));
-        }
+        refuse(scopes::missing(self.settings, &object_type, area))?;
         Ok(object_type)
     }
+}
+
+/// Refuses a request whose token lacks scopes.
+fn refuse(missing: Option<Vec<String>>) -> Result<(), ApiError> {
+    missing.map_or(Ok(()), |scopes| Err(ApiError::missing_scopes(&scopes)))
 }
 
 /// Adds the rate-limit headers. Source: HubSpot, "Usage guidelines".

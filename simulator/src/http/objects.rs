@@ -11,6 +11,7 @@ use crate::http::query::Query;
 use crate::http::reply::{ApiError, Reply};
 use crate::object_type::{Kind, ObjectType};
 use crate::render::Selection;
+use crate::scopes::{self, Area};
 use crate::simulator::Simulator;
 
 /// Records per page when none are asked for.
@@ -54,7 +55,7 @@ pub fn list(
         selection: &selection,
         limit,
         shown: if halve { limit / 2 } else { limit },
-        associations: asked_types(&account, query)?,
+        associations: asked_types(simulator, &account, query)?,
     };
     let body = if query.flag("archived") {
         let store = account.store(object_type.kind);
@@ -129,15 +130,18 @@ impl Page<'_> {
 type AskedTypes = Vec<(String, Arc<ObjectType>)>;
 
 /// The types whose links a request wants to see with the records.
-fn asked_types(account: &Account, query: &Query<'_>) -> Result<AskedTypes, ApiError> {
+fn asked_types(simulator: &Simulator, account: &Account, query: &Query<'_>) -> Result<AskedTypes, ApiError> {
     let list = query.list("associations");
     let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
+    let settings = simulator.settings();
     names
         .map(|name| {
             let found = account.registry().find(name).cloned();
-            let found = found
-                .ok_or_else(|| ApiError::validation(format!("Unable to infer object type from: {name}")));
-            Ok((name.to_owned(), found?))
+            let object_type = found.ok_or_else(|| ApiError::unknown_type(name))?;
+            match scopes::missing(&settings, &object_type, Area::Records) {
+                Some(scopes) => Err(ApiError::missing_scopes(&scopes)),
+                None => Ok((name.to_owned(), object_type)),
+            }
         })
         .collect()
 }
@@ -192,7 +196,7 @@ pub fn get(
     );
     let mut out = Vec::new();
     push_record(&account, object_type, &selection, &view, &mut out);
-    push_links(&account, object_type, id, &asked_types(&account, query)?, &mut out);
+    push_links(&account, object_type, id, &asked_types(simulator, &account, query)?, &mut out);
     Ok(Reply::json_text(200, out))
 }
 

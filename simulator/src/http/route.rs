@@ -17,6 +17,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::http::associations::call::Call;
 use crate::http::definitions::Change;
+use crate::scopes::Area;
 
 /// Date versions that answer. Source: HubSpot changelog.
 const DATE_VERSIONS: [&str; 3] = ["2025-09", "2026-03", "2026-09"];
@@ -136,6 +137,20 @@ impl Route {
             | Self::ArchiveSchema(_) => "schemas",
             Self::AccountDetails | Self::DailyUsage => "account",
             Self::TokenInfo => "token",
+        }
+    }
+
+    /// What the request wants to see of its object type.
+    pub const fn area(&self) -> Area {
+        match self {
+            Self::List(_)
+            | Self::Get(..)
+            | Self::Search(_)
+            | Self::BatchRead(_)
+            | Self::Merge(_)
+            | Self::PrivacyDelete(_)
+            | Self::Associations(..) => Area::Records,
+            _ => Area::Definitions,
         }
     }
 

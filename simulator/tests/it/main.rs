@@ -18,6 +18,7 @@ mod program;
 mod read_time;
 mod rollups;
 mod schemas;
+mod scopes;
 mod search;
 mod state;
 mod types;
