@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context, ensure};
 use chrono::{DateTime, TimeDelta, Utc};
 use hubspot_mariadb_connector::config::{Config, Environment};
-use hubspot_mariadb_connector::model::{OBJECT_TYPES, ObjectId, ObjectType, Properties, Record};
+use hubspot_mariadb_connector::model::{ObjectId, ObjectType, Properties, Record};
 use hubspot_mariadb_connector::storage::{
     Database, Lease, LeaseKeeper, MirrorTable, PageOutcome, load_mirror_table, migrate, store_records,
 };
@@ -81,8 +81,8 @@ impl Mirror {
         let pairs = [("DATABASE_URL".to_owned(), url.to_owned())];
         let (config, _) = Config::read_without_hubspot(Environment::from_pairs(pairs))?;
         let database = Database::new(&config)?;
-        migrate(&database, &OBJECT_TYPES.iter().collect::<Vec<_>>()).await?;
         let contacts = ObjectType::named("contacts").context("contacts are a known type")?;
+        migrate(&database, &[contacts]).await?;
         let table = load_mirror_table(&database, contacts).await?;
         let keeper = LeaseKeeper::new(database.clone(), "benchmark".to_owned());
         let lease = keeper.acquire("account").await?.context("nobody else has the lease")?;

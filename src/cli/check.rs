@@ -1,5 +1,6 @@
 //! `check`: a preflight that says in words what is wrong and what to do.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::process::ExitCode;
 
@@ -15,6 +16,9 @@ use crate::sync::Chain;
 
 /// A larger difference between two clocks is worth a warning; the sync itself goes by HubSpot's clock.
 const CLOCK_TOLERANCE: TimeDelta = TimeDelta::seconds(5);
+
+/// Scopes of which a token needs one to read the owners.
+const OWNER_SCOPES: &[&str] = &["crm.objects.owners.read"];
 
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -186,6 +190,7 @@ async fn check_scopes(hubspot: &HubSpotClient, sync: &SyncConfig, report: &mut R
     if missing.is_empty() {
         report.line(Verdict::Ok, "scopes", "the token may read what is to be mirrored");
     } else {
+        let missing: Vec<_> = missing.into_iter().collect();
         let text = format!("the token lacks {}; grant it to the app or key in HubSpot", missing.join(", "));
         report.line(Verdict::Warning, "scopes", text);
     }
@@ -193,10 +198,11 @@ async fn check_scopes(hubspot: &HubSpotClient, sync: &SyncConfig, report: &mut R
 
 /// The scopes that reading `objects` and owners takes and that are not among `granted`. Property lists and pipelines
 /// answer with the scope of the records. Source: the scope lists of HubSpot's API specifications.
-fn missing_scopes(granted: &[String], objects: &[&ObjectType]) -> Vec<String> {
-    let names = objects.iter().map(|object_type| object_type.name).chain(["owners"]);
-    let needed = names.map(|name| format!("crm.objects.{name}.read"));
-    needed.filter(|scope| !granted.contains(scope)).collect()
+fn missing_scopes(granted: &[String], objects: &[&ObjectType]) -> BTreeSet<&'static str> {
+    let needed = objects.iter().map(|object_type| object_type.scopes).chain([OWNER_SCOPES]);
+    let is_granted = |scope: &&str| granted.iter().any(|granted| granted == scope);
+    let lacking = needed.filter(|scopes| !scopes.iter().any(is_granted));
+    lacking.filter_map(|scopes| scopes.first().copied()).collect()
 }
 
 /// The account's limits and what is used of them.
@@ -253,6 +259,15 @@ mod tests {
     fn the_scopes_a_token_lacks_are_named() {
         let objects = ["contacts", "deals"].map(|name| ObjectType::named(name).expect("a known type"));
         let granted = ["oauth", "crm.objects.contacts.read", "crm.schemas.deals.read"].map(str::to_owned);
-        assert_eq!(missing_scopes(&granted, &objects), ["crm.objects.deals.read", "crm.objects.owners.read"]);
+        let missing = ["crm.objects.deals.read", "crm.objects.owners.read"];
+        assert_eq!(missing_scopes(&granted, &objects), BTreeSet::from(missing));
+    }
+
+    #[test]
+    fn one_of_several_scopes_is_enough_and_the_usual_one_is_named() {
+        let objects =
+            ["tickets", "notes", "calls"].map(|name| ObjectType::named(name).expect("a known type"));
+        let granted = ["crm.objects.owners.read", "crm.objects.tickets.read"].map(str::to_owned);
+        assert_eq!(missing_scopes(&granted, &objects), BTreeSet::from(["crm.objects.contacts.read"]));
     }
 }

@@ -54,7 +54,7 @@ impl Paths {
 
     /// The records of a type.
     pub fn records(&self, object_type: &ObjectType) -> String {
-        format!("{}/{object_type}", self.root(Family::Objects))
+        format!("{}/{}", self.root(Family::Objects), object_type.path)
     }
 
     /// Reads many records of a type at once.
@@ -69,12 +69,12 @@ impl Paths {
 
     /// The property definitions of a type.
     pub fn properties(&self, object_type: &ObjectType) -> String {
-        format!("{}/{object_type}", self.root(Family::Properties))
+        format!("{}/{}", self.root(Family::Properties), object_type.path)
     }
 
     /// The pipelines of a type.
     pub fn pipelines(&self, object_type: &ObjectType) -> String {
-        format!("{}/{object_type}", self.root(Family::Pipelines))
+        format!("{}/{}", self.root(Family::Pipelines), object_type.path)
     }
 
     /// The account's owners.
@@ -102,6 +102,8 @@ mod tests {
         assert_eq!(dated.pipelines(deals), "/crm/pipelines/2026-09/deals");
         assert_eq!(dated.owners(), "/crm/owners/2026-09");
         assert_eq!(dated.account(), "/account-info/2026-09/details");
+        let courses = ObjectType::named("courses").unwrap();
+        assert_eq!(dated.search(courses), "/crm/objects/2026-09/0-410/search");
 
         let v3 = Paths::new("v3");
         assert_eq!(v3.records(deals), "/crm/v3/objects/deals");

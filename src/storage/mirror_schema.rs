@@ -142,3 +142,22 @@ pub async fn ensure_table(
         .map(|_| ())
         .map_err(StorageError::query(format!("create the table {}", object_type.table)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::OBJECT_TYPES;
+
+    #[test]
+    fn no_default_column_has_the_name_of_one_that_every_table_has() {
+        for object_type in OBJECT_TYPES {
+            let taken: Vec<_> = object_type
+                .columns
+                .iter()
+                .map(|column| column.name)
+                .filter(|name| is_reserved(name))
+                .collect();
+            assert!(taken.is_empty(), "{object_type}: {taken:?}");
+        }
+    }
+}

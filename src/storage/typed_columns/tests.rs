@@ -10,9 +10,11 @@ static THINGS: ObjectType = ObjectType {
     name: "things",
     singular: "thing",
     type_id: "0-0",
+    path: "things",
     table: "hubspot_things",
     last_modified_property: "changed",
     has_pipelines: false,
+    scopes: &["crm.objects.things.read"],
     columns: &[
         ColumnDef { name: "email", column_type: ColumnType::Text, indexed: true },
         ColumnDef { name: "changed", column_type: ColumnType::DateTime, indexed: false },

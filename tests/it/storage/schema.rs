@@ -11,7 +11,7 @@ use crate::support::database::{TestDatabase, config};
 #[tokio::test]
 async fn migrating_twice_and_from_two_processes_at_once_is_harmless() {
     let test = TestDatabase::empty().await;
-    let objects: Vec<_> = OBJECT_TYPES.iter().collect();
+    let objects: Vec<_> = OBJECT_TYPES.iter().take(4).collect();
     assert!(pending_migrations(&test.database).await.unwrap() > 0);
 
     let (first, second) = tokio::join!(migrate(&test.database, &objects), migrate(&test.database, &objects));
@@ -26,8 +26,9 @@ async fn migrating_twice_and_from_two_processes_at_once_is_harmless() {
 }
 
 #[tokio::test]
-async fn every_column_of_every_table_is_explained() {
-    let test = TestDatabase::migrated().await;
+async fn every_column_of_every_table_of_every_type_is_explained() {
+    let test = TestDatabase::empty().await;
+    migrate(&test.database, &OBJECT_TYPES.iter().collect::<Vec<_>>()).await.unwrap();
     let silent = test
         .rows(
             "information_schema.columns",
