@@ -45,7 +45,7 @@ fn suspicion(name: &str) -> Option<String> {
     }
     let family =
         VARIABLES.iter().find(|variable| variable.family().is_some_and(|family| name.starts_with(family)))?;
-    Some(format!("there is {}", family.names().join(", ")))
+    Some(format!("there is {} for each object type, such as {}", family.name, family.names()[0]))
 }
 
 /// How many letters may be wrong, missing, too many or swapped in a name that still means `known`. Two words of four
@@ -77,9 +77,9 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_of_an_unknown_type_is_refused_with_those_there_are() {
+    fn a_setting_of_an_unknown_type_is_refused_with_one_there_is() {
         for (wrong, there_is) in
-            [("COLUMNS_UNICORNS", "COLUMNS_DEALS"), ("SYNC_CRON_UNICORNS", "SYNC_CRON_DEALS")]
+            [("COLUMNS_UNICORNS", "COLUMNS_CONTACTS"), ("SYNC_CRON_UNICORNS", "SYNC_CRON_CONTACTS")]
         {
             let suspicion = suspicion(wrong).unwrap();
             assert!(suspicion.contains(there_is), "{suspicion}");

@@ -17,3 +17,4 @@ mod processes;
 mod refusals;
 mod scopes;
 mod stopping;
+mod types;
