@@ -4,6 +4,7 @@
 //! [`Subject`], does its work page by page, one transaction a page, and can be killed between any two instructions:
 //! what is committed is true, and what is not is done again.
 
+mod access;
 mod account;
 mod archive;
 mod audit;

@@ -45,7 +45,8 @@ impl ErrorKind {
                 "Correct the type in SYNC_OBJECTS, or switch the object type on in the HubSpot account."
             }
             Self::NotFound => {
-                "Nothing to do when the record was deleted; otherwise check what was asked for."
+                "Nothing to do when a record was deleted; otherwise correct the type in SYNC_OBJECTS, or switch it on in \
+                 the HubSpot account."
             }
             Self::BadRequest => {
                 "Check HUBSPOT_BASE_URL and HUBSPOT_API_VERSION, and report the correlation id if they are right."

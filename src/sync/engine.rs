@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
+use super::access::Refusals;
 use super::account::AccountCheck;
 use super::error::SyncError;
 use super::records::Mirrors;
@@ -28,6 +29,8 @@ pub struct Engine {
     pub(super) account: AccountCheck,
     /// What upkeep lanes need to know of the tables.
     pub(super) mirrors: Mirrors,
+    /// What HubSpot does not let us read.
+    pub(super) refusals: Refusals,
     /// Cancelled when the process stops or loses the lease.
     pub(super) stop: CancellationToken,
 }
@@ -51,6 +54,7 @@ impl Engine {
             may_alter,
             account: AccountCheck::default(),
             mirrors: Mirrors::default(),
+            refusals: Refusals::default(),
             stop,
         }
     }

@@ -46,6 +46,9 @@ pub enum SyncError {
         /// Rows that are live.
         live: u64,
     },
+    /// HubSpot does not let the records of the type be read; what belongs to them waits.
+    #[error("HubSpot does not let {0} be read")]
+    TypeRefused(&'static str),
     /// The run panicked.
     #[error("syncing {0} ended in a defect of this program; the log has its words")]
     Panicked(Subject),
@@ -74,6 +77,7 @@ impl SyncError {
             | Self::Unverified
             | Self::Panicked(_)
             | Self::TooManyDeletes { .. }
+            | Self::TypeRefused(_)
             | Self::UnexpectedAccount { .. } => NextTry::NextInterval,
             Self::HubSpot(error) => match error.kind() {
                 ErrorKind::RateLimited | ErrorKind::Unavailable | ErrorKind::Protocol => NextTry::Soon,
@@ -94,6 +98,17 @@ impl SyncError {
         }
     }
 
+    /// Whether HubSpot does not let this be read: a scope is missing, or the account has no such type.
+    pub(super) fn is_refusal(&self) -> bool {
+        match self {
+            Self::TypeRefused(_) => true,
+            Self::HubSpot(error) => {
+                matches!(error.kind(), ErrorKind::ScopeMissing | ErrorKind::UnknownType | ErrorKind::NotFound)
+            }
+            _ => false,
+        }
+    }
+
     /// What a person should do about it.
     pub fn advice(&self) -> &'static str {
         match self {
@@ -106,6 +121,7 @@ impl SyncError {
                 "If they were really deleted, run `hubspot-connector deletes confirm` with the type; table pending_deletes \
                  lists them."
             }
+            Self::TypeRefused(_) => "See the error of that type.",
             Self::Panicked(_) => "Report it; the next run goes on from the last stored page.",
             Self::Stopped => "Nothing to do: the next start continues.",
         }

@@ -146,7 +146,11 @@ impl Engine {
         let (lane, window) = plan.lane();
         state_row.begin(if lane == Lane::Backfill { RunMode::Full } else { RunMode::Incremental }).await?;
         let mut run = Run::start(self, subject, lane, trigger, window).await?;
-        let context = match self.prepare(object_type, state_row, &run.hubspot).await {
+        let prepared = async {
+            self.knock(&run, trigger).await?;
+            self.prepare(object_type, state_row, &run.hubspot).await
+        };
+        let context = match prepared.await {
             Ok(context) => context,
             Err(error) => return run.finish(Err(error)).await,
         };

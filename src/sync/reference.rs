@@ -21,7 +21,10 @@ impl Engine {
         state.load().await?;
         state.begin(RunMode::Reference).await?;
         let mut run = Run::start(self, subject, Lane::Reference, trigger, None).await?;
-        let result = self.refresh(&mut run).await;
+        let result = match self.knock(&run, trigger).await {
+            Ok(()) => self.refresh(&mut run).await,
+            Err(error) => Err(error),
+        };
         let records = run.counts.fetched;
         run.finish(result).await.map(|()| records)
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::Subject;
 use super::engine::Engine;
@@ -24,8 +24,9 @@ impl Engine {
         request: Option<Request>,
         result: &Result<Option<u64>, SyncError>,
     ) {
+        let is_known = self.note_access(subject, result);
         if let Err(error) = result {
-            log_failure(subject, error);
+            log_failure(subject, error, is_known);
         }
         loop {
             match self.try_record(subject, state, started_at, request, result).await {
@@ -81,9 +82,10 @@ impl Engine {
     }
 }
 
-/// One line, as loud as it matters.
-fn log_failure(subject: Subject, error: &SyncError) {
+/// One line, as loud as it matters; hardly any for what the log has said before.
+fn log_failure(subject: Subject, error: &SyncError, is_known: bool) {
     match error.next_try() {
+        _ if is_known => debug!(%subject, error = error.report(), "Failed to sync {subject}, as before"),
         NextTry::Elsewhere => info!(%subject, "Stopped syncing {subject}"),
         NextTry::Soon => {
             warn!(%subject, error = error.report(), "Failed to sync {subject}, trying again soon");

@@ -101,3 +101,36 @@ async fn tickets_join_their_pipelines_and_stages() {
     assert_eq!(test.number(closed).await, 0);
     assert_eq!(ObjectType::named("tickets").unwrap().table, "hubspot_tickets");
 }
+
+#[tokio::test]
+async fn a_scope_taken_away_costs_one_request_a_run_and_comes_back_by_itself() {
+    let (simulator, test) = (account_of(&["tickets"]), TestDatabase::empty().await);
+    let setup = Setup::new(&simulator, &test.url)
+        .set("SYNC_OBJECTS", "contacts,tickets")
+        .set("SYNC_CRON_TICKETS", "* * * * * *");
+    let daemon = setup.start(&["run"]);
+    daemon.says("Synced tickets").await;
+    in_step(&simulator, &test, &["tickets"]).await;
+
+    simulator.set(json!({"deniedTypes": ["tickets"]})).await;
+    let failed = "SELECT COUNT(*) FROM sync_runs WHERE object_type = 'tickets' AND outcome = 'failed'";
+    eventually("several runs were refused", async || {
+        let failed = test.number(failed).await;
+        holds(failed >= 4, failed)
+    })
+    .await;
+    let state = test.rows("sync_state", &["status", "last_error"], "WHERE object_type = 'tickets'").await;
+    assert!(state[0].starts_with("error|") && state[0].contains("Grant the named scopes"), "{state:?}");
+    assert!(state[0].contains("crm.objects.tickets.read"), "{state:?}");
+    let requests = "SELECT MAX(requests) FROM sync_runs WHERE object_type = 'tickets' AND outcome = 'failed'";
+    assert_eq!(test.number(requests).await, 1);
+    assert_eq!(daemon.log().matches("Failed to sync tickets").count(), 1, "{}", daemon.log());
+    let kept = "SELECT COUNT(*) FROM hubspot_tickets WHERE NOT archived";
+    assert_eq!(test.number(kept).await, RECORDS as i64, "a refusal deletes nothing");
+
+    simulator.mutate(json!({"type": "tickets", "count": 3, "seed": 4})).await;
+    simulator.set(json!({"deniedTypes": []})).await;
+    in_step(&simulator, &test, &["tickets"]).await;
+    daemon.says("HubSpot lets tickets be read again").await;
+    assert!(daemon.stop().await.success());
+}
