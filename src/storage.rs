@@ -57,5 +57,7 @@ pub use sync_run::{
     Lane, NewRun, Outcome, RunCounts, Trigger, count_page, finish_run, interrupt_open_runs, last_run,
     load_report, record_audit, start_run,
 };
-pub use sync_state::{Request, RequestedMode, RunMode, SyncState, SyncStatus, load_states, retire_others};
+pub use sync_state::{
+    Request, RequestedMode, RunMode, SyncState, SyncStatus, load_states, retire_others, show_waiting,
+};
 pub use typed_columns::{TableChanges, TypedColumns, load_mirror_table};

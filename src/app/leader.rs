@@ -119,6 +119,8 @@ async fn work(parts: &Parts, lease: &Lease, stop: &CancellationToken) -> anyhow:
     // Whether the database did not answer; unknown at first.
     let mut troubled = None;
     let mut schedule_checked = None;
+    // What an earlier process has shown is unknown, and shown no more.
+    let mut waiting = Some(String::new());
     while !stop.is_cancelled() {
         tokio::select! {
             () = stop.cancelled() => break,
@@ -132,6 +134,8 @@ async fn work(parts: &Parts, lease: &Lease, stop: &CancellationToken) -> anyhow:
             // What keeps the state from being written keeps it from being read, and is reported there.
             engine.keep_to_schedule().await.ok();
         }
+        // As above.
+        engine.show_waiting(&mut waiting).await.ok();
         // Before the states are read: a run that ends meanwhile makes them out of date.
         let busy = runs.busy();
         match load_progress(&parts.database).await {

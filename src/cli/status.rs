@@ -23,8 +23,8 @@ pub(super) struct Arguments {
     alive: bool,
 }
 
-/// Prints the state; exits 1 when a type that is to be synced is in error, or with `--alive` when no process syncs. Of
-/// other types the rows may be there still.
+/// Prints the state; exits 1 when a type that is to be synced is in error or one of its lanes is, or with `--alive` when
+/// no process syncs. Of other types the rows may be there still.
 pub(super) async fn main(environment: Environment, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let (database, sync) = Config::read_without_hubspot(environment)?;
     let database = Database::new(&database)?;
@@ -37,14 +37,16 @@ pub(super) async fn main(environment: Environment, arguments: &Arguments) -> any
     } else {
         print(table(&states, clock::now()));
         for state in &states {
-            if let Some(error) = &state.last_error {
-                print(format_args!("{}: {error}", state.object_type));
+            for words in [&state.last_error, &state.notice, &state.waiting].into_iter().flatten() {
+                print(format_args!("{}: {words}", state.object_type));
             }
         }
     }
     let synced: Vec<_> = Subject::all(&sync.objects).iter().map(ToString::to_string).collect();
-    let is_failing =
-        |state: &SyncState| state.status == SyncStatus::Error && synced.contains(&state.object_type);
+    let is_failing = |state: &SyncState| {
+        let is_wrong = state.status == SyncStatus::Error || state.notice.is_some();
+        is_wrong && synced.contains(&state.object_type)
+    };
     let failing = states.iter().any(is_failing);
     Ok(if failing { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

@@ -71,6 +71,10 @@ pub struct SyncState {
     pub last_error: Option<String>,
     /// When.
     pub last_error_at: Option<DateTime<Utc>>,
+    /// Lanes that failed or were stopped, and what to do.
+    pub notice: Option<String>,
+    /// What waits for the daily request limit, and until when.
+    pub waiting: Option<String>,
     /// Failed runs since the last success.
     pub consecutive_failures: i32,
     /// When the next run is due; `None` means at once.
@@ -137,6 +141,22 @@ pub async fn retire_others(
     transaction.commit().await
 }
 
+/// Shows in every row what waits for the daily request limit, `None` when nothing does.
+///
+/// # Errors
+/// When the database cannot be written or the lease is lost.
+pub async fn show_waiting(
+    database: &Database,
+    lease: &Lease,
+    waiting: Option<&str>,
+) -> Result<(), StorageError> {
+    let mut transaction = lease.begin(database).await?;
+    let query = sqlx::query("UPDATE sync_state SET waiting = ?").bind(waiting);
+    let shown = query.execute(&mut *transaction).await;
+    shown.map_err(StorageError::query("show what waits for the daily limit"))?;
+    transaction.commit().await
+}
+
 /// Turns a row into a [`SyncState`].
 pub(super) fn from_row(row: &MySqlRow) -> Result<SyncState, StorageError> {
     let read = || -> Result<SyncState, sqlx::Error> {
@@ -153,6 +173,8 @@ pub(super) fn from_row(row: &MySqlRow) -> Result<SyncState, StorageError> {
             records_total: row.try_get("records_total")?,
             last_error: row.try_get("last_error")?,
             last_error_at: row.try_get("last_error_at")?,
+            notice: row.try_get("notice")?,
+            waiting: row.try_get("waiting")?,
             consecutive_failures: row.try_get("consecutive_failures")?,
             next_run_at: row.try_get("next_run_at")?,
             requested_mode: None,

@@ -13,7 +13,9 @@ use super::{Events, Subject, plan};
 use crate::clock;
 use crate::config::SyncConfig;
 use crate::hubspot::HubSpotClient;
-use crate::storage::{Database, Lease, Request, StateRow, StorageError, Trigger, retire_others};
+use crate::storage::{
+    Database, Lease, Request, StateRow, StorageError, Trigger, retire_others, show_waiting,
+};
 
 /// Runs subjects. Shared by all runs of a process; holds the lease that makes it the only one.
 #[derive(Debug)]
@@ -88,6 +90,23 @@ impl Engine {
     pub async fn retire_others(&self) -> Result<(), StorageError> {
         let synced: Vec<_> = self.subjects().iter().map(ToString::to_string).collect();
         retire_others(&self.database, &self.lease, &synced).await
+    }
+
+    /// Shows in `sync_state` what waits for the daily request limit. `shown` is what is shown now.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn show_waiting(&self, shown: &mut Option<String>) -> Result<(), StorageError> {
+        let daily = self.hubspot.limits().daily;
+        let waiting = daily.waiting.zip(daily.paused).map(|(who, pause)| {
+            let until = pause.until.format("%F %H:%M UTC");
+            format!("The daily request limit: {who} wait until {until} at the latest")
+        });
+        if waiting != *shown {
+            show_waiting(&self.database, &self.lease, waiting.as_deref()).await?;
+            *shown = waiting;
+        }
+        Ok(())
     }
 
     /// When the subject is due again if nothing fails.

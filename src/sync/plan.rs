@@ -146,6 +146,8 @@ mod tests {
             records_total: None,
             last_error: None,
             last_error_at: None,
+            notice: None,
+            waiting: None,
             consecutive_failures: 0,
             next_run_at: None,
             requested_mode: None,

@@ -120,7 +120,11 @@ impl Engine {
             })
         };
         let objects = self.config.objects.iter().copied();
-        objects.filter(|object_type| is_listed(object_type)).filter_map(first_due).collect()
+        objects
+            .filter(|object_type| is_listed(object_type))
+            .filter(|object_type| !self.refusals.contain(Subject::Records(object_type)))
+            .filter_map(first_due)
+            .collect()
     }
 
     /// A full listing begins; once it is done, every record has the properties known now.

@@ -14,6 +14,10 @@ use crate::hubspot::Priority;
 /// limit may have been raised, or our idea of the account's midnight may be wrong.
 const PROBE_INTERVAL: Duration = Duration::from_mins(10);
 
+/// Who has to stop below which share of the day's requests, beyond the reserve: what can best wait stops first.
+const FLOORS: [(Priority, f64); 3] =
+    [(Priority::Backfill, 0.2), (Priority::Audit, 0.1), (Priority::Webhook, 0.0)];
+
 /// What is known of the daily limit, and the gate it closes for background work.
 #[derive(Debug)]
 pub(super) struct Daily {
@@ -29,9 +33,11 @@ pub(super) struct Daily {
     closed: Option<Closed>,
 }
 
-/// Why and how long background work waits.
+/// Who waits, why and how long.
 #[derive(Debug, Clone, Copy)]
 struct Closed {
+    /// The most important work that waits; all that is less important does too.
+    from: Priority,
     /// The account's midnight, or what HubSpot said instead.
     until: Instant,
     /// When the next probe may go.
@@ -65,43 +71,46 @@ impl Daily {
     pub fn observe(&mut self, limit: u64, remaining: u64, now: Instant, clock: DateTime<Utc>) {
         self.limit = Some(limit);
         self.remaining = Some(remaining);
-        let reserve = limit as f64 * (1.0 - self.threshold);
-        if remaining as f64 >= reserve {
-            if self.closed.take().is_some() {
+        let share = remaining as f64 / limit.max(1) as f64;
+        let reserve = 1.0 - self.threshold;
+        let stops = |(_, floor): &&(Priority, f64)| share < reserve + floor;
+        match FLOORS.iter().rfind(stops) {
+            Some((from, _)) => {
+                self.close(*from, now + until_midnight(self.zone, clock), now, PauseReason::DailyReserve);
+            }
+            None if self.closed.take().is_some() => {
                 info!("HubSpot has {remaining} of {limit} requests left today; background work goes on");
             }
-        } else {
-            self.close(now + until_midnight(self.zone, clock), now, PauseReason::DailyReserve);
+            None => {}
         }
     }
 
     /// HubSpot refused a request because the day's are used up. `hint` is how long it asks to wait, if it says so.
     pub fn exhausted(&mut self, hint: Option<Duration>, now: Instant, clock: DateTime<Utc>) {
         let wait = hint.unwrap_or_else(|| until_midnight(self.zone, clock));
-        self.close(now + wait, now, PauseReason::DailyLimit);
+        self.close(Priority::Webhook, now + wait, now, PauseReason::DailyLimit);
     }
 
-    /// Closes the gate for background work; says so when it was open.
-    fn close(&mut self, until: Instant, now: Instant, reason: PauseReason) {
-        if self.closed.is_none() {
+    /// Closes the gate for work that is not more important than `from`; says so when others had to wait before.
+    fn close(&mut self, from: Priority, until: Instant, now: Instant, reason: PauseReason) {
+        if self.closed.is_none_or(|closed| closed.from != from) {
             let (minutes, left) = ((until - now).as_secs() / 60, self.remaining.unwrap_or(0));
-            warn!(
-                "Only {left} of today's HubSpot requests are left; background work waits, at most {minutes} min"
-            );
+            let who = waiting(from);
+            warn!("Only {left} of today's HubSpot requests are left; {who} wait, at most {minutes} min");
         }
-        self.closed = Some(Closed { until, probe_at: now + PROBE_INTERVAL, reason });
+        self.closed = Some(Closed { from, until, probe_at: now + PROBE_INTERVAL, reason });
     }
 
     /// When a request of `priority` may go; `None` when it may go at `now`.
     pub fn opens_for(&self, priority: Priority, now: Instant) -> Option<Instant> {
-        let closed = self.closed.filter(|_| priority != Priority::Interactive)?;
+        let closed = self.closed.filter(|closed| priority >= closed.from)?;
         Some(closed.until.min(closed.probe_at)).filter(|at| *at > now)
     }
 
     /// A request of `priority` goes at `now`; if it is a probe, the next one waits its turn.
     pub fn granted(&mut self, priority: Priority, now: Instant) {
         self.closed = self.closed.filter(|closed| closed.until > now);
-        if let Some(closed) = self.closed.as_mut().filter(|_| priority != Priority::Interactive) {
+        if let Some(closed) = self.closed.as_mut().filter(|closed| priority >= closed.from) {
             closed.probe_at = now + PROBE_INTERVAL;
         }
     }
@@ -109,6 +118,20 @@ impl Daily {
     /// Until when and why background work waits; `None` when it does not.
     pub fn closed(&self, now: Instant) -> Option<(Instant, PauseReason)> {
         self.closed.filter(|closed| closed.until > now).map(|closed| (closed.until, closed.reason))
+    }
+
+    /// Who waits, in words; `None` when nobody does.
+    pub fn waiting(&self, now: Instant) -> Option<&'static str> {
+        self.closed.filter(|closed| closed.until > now).map(|closed| waiting(closed.from))
+    }
+}
+
+/// Work that is not more important than `from`, in words.
+fn waiting(from: Priority) -> &'static str {
+    match from {
+        Priority::Backfill => "full listings",
+        Priority::Audit => "audits, associations and full listings",
+        _ => "all scheduled runs",
     }
 }
 
@@ -159,15 +182,56 @@ mod tests {
         let clock: DateTime<Utc> = "2026-11-22T18:00:00Z".parse().unwrap();
         let mut daily = Daily::new(0.9);
         daily.observe(250_000, 25_001, now, clock);
-        assert_eq!(daily.opens_for(Priority::Backfill, now), None);
+        assert_eq!(daily.opens_for(Priority::Push, now), None);
 
         daily.observe(250_000, 24_999, now, clock);
         assert_eq!(daily.opens_for(Priority::Interactive, now), None);
         assert_eq!(daily.opens_for(Priority::Webhook, now), Some(now + PROBE_INTERVAL));
         assert_eq!(daily.closed(now), Some((now + Duration::from_hours(6), PauseReason::DailyReserve)));
+        assert_eq!(daily.waiting(now), Some("all scheduled runs"));
 
         daily.observe(500_000, 274_999, now, clock);
+        assert_eq!(daily.waiting(now), None);
         assert_eq!(daily.opens_for(Priority::Backfill, now), None, "a raised limit opens the gate");
+    }
+
+    #[test]
+    fn what_can_best_wait_stops_first() {
+        let now = Instant::now();
+        let clock: DateTime<Utc> = "2026-11-22T18:00:00Z".parse().unwrap();
+        let mut daily = Daily::new(0.9);
+        for (remaining, stopped) in [
+            (30_000, &[][..]),
+            (29_999, &[Priority::Backfill]),
+            (20_000, &[Priority::Backfill]),
+            (19_999, &[Priority::Audit, Priority::Backfill]),
+            (10_000, &[Priority::Audit, Priority::Backfill]),
+            (
+                9_999,
+                &[
+                    Priority::Webhook,
+                    Priority::Incremental,
+                    Priority::Push,
+                    Priority::Audit,
+                    Priority::Backfill,
+                ],
+            ),
+            (25_000, &[Priority::Backfill]),
+            (99_999, &[]),
+        ] {
+            daily.observe(100_000, remaining, now, clock);
+            let priorities = [
+                Priority::Interactive,
+                Priority::Webhook,
+                Priority::Incremental,
+                Priority::Push,
+                Priority::Audit,
+                Priority::Backfill,
+            ];
+            let waits = |priority: &Priority| daily.opens_for(*priority, now).is_some();
+            let waiting: Vec<_> = priorities.into_iter().filter(waits).collect();
+            assert_eq!(waiting, stopped, "{remaining} left");
+        }
     }
 
     #[test]

@@ -44,8 +44,10 @@ pub struct DailySnapshot {
     pub limit: Option<u64>,
     /// How many requests are left of it, `None` until an answer told.
     pub remaining: Option<u64>,
-    /// Set while only interactive requests may be sent.
+    /// Set while some requests may not be sent.
     pub paused: Option<Pause>,
+    /// Whose, in words.
+    pub waiting: Option<&'static str>,
 }
 
 /// A closed gate.

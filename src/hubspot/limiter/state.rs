@@ -222,6 +222,7 @@ impl State {
                 limit: self.daily.limit(),
                 remaining: self.daily.remaining(),
                 paused: self.daily.closed(now).map(pause),
+                waiting: self.daily.waiting(now),
             },
             requests: self.requests,
             throttled: self.throttled,

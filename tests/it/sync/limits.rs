@@ -6,6 +6,7 @@ use crate::support::daemon::Setup;
 use crate::support::database::TestDatabase;
 use crate::support::simulator::Simulator;
 use crate::support::truth::assert_equal;
+use crate::support::{eventually, holds};
 
 /// A simulator with the limits of the smallest tier.
 fn limited(contacts: u32) -> Simulator {
@@ -61,4 +62,27 @@ async fn a_burst_refused_by_hubspot_is_waited_out() {
     assert_eq!(simulator.stats().await["byStatus"]["429"], json!(1), "the refusal was met, and only once");
     let lasted_ms = simulator.count("lastRequestAt").await - simulator.count("firstRequestAt").await;
     assert!(lasted_ms >= 10_000, "{lasted_ms} ms: the window of the limit had not passed");
+}
+
+#[tokio::test]
+async fn a_day_with_too_few_requests_holds_up_listings_first_and_says_so() {
+    let (simulator, test) = (limited(6_000), TestDatabase::migrated().await);
+    simulator.set(json!({"dailyLimit": 60})).await;
+    let daemon = setup(&simulator, &test).start(&["run"]);
+    let waiting = eventually("the state says what waits", async || {
+        let said = test.rows("sync_state", &["waiting"], "WHERE object_type = 'contacts'").await;
+        said.first().filter(|text| text.contains("wait")).cloned().ok_or_else(|| daemon.log())
+    })
+    .await;
+    assert!(waiting.starts_with("The daily request limit: full listings wait until "), "{waiting}");
+    assert!(simulator.count("requests").await <= 50, "the rest of the day is kept for what matters more");
+    let status = setup(&simulator, &test).run(&["status"]).await;
+    assert!(String::from_utf8_lossy(&status.stdout).contains("full listings wait"));
+    test.execute("UPDATE sync_state SET next_run_at = NULL WHERE object_type = 'owners'").await;
+    eventually("owners are read all the same", async || {
+        let next = test.rows("sync_state", &["next_run_at"], "WHERE object_type = 'owners'").await;
+        holds(next != ["-"], next)
+    })
+    .await;
+    assert!(daemon.stop().await.success());
 }
