@@ -40,7 +40,7 @@ pub use merges::merged_ids;
 pub use migrate::{migrate, pending_migrations};
 pub use mirror::{
     ComparedRow, MirrorTable, PageOutcome, StoredVersion, archived_rows, compared_rows, distrust_rows,
-    overlay_records, store_records, stored_versions,
+    newest_id, overlay_records, store_records, stored_versions,
 };
 pub use mirror_schema::{TypedColumn, ensure_table};
 pub use owners::store_owners;

@@ -211,7 +211,8 @@ impl HubSpotClient {
         self.send(&call, |body| parse_batch(body, &asked, read_at)).await
     }
 
-    /// The next records after `after` in ascending id order whose last modification lies in `window`.
+    /// The next records after `after` in ascending id order whose last modification lies in `window`, or whose id is
+    /// above `newest`: the survivor of a merge is a new record that may come with an old modification time.
     ///
     /// Walking by id instead of by time or offset has no upper limit, no ties, and does not stumble over records that
     /// are modified meanwhile.
@@ -220,19 +221,22 @@ impl HubSpotClient {
         object_type: &ObjectType,
         window: Window,
         after: ObjectId,
+        newest: Option<ObjectId>,
         priority: Priority,
     ) -> Result<SearchPage, HubSpotError> {
         // A lower bound of 0 is answered with 500.
         let since = window.start.timestamp_millis().max(1);
         let until = window.end.timestamp_millis().max(since);
         let property = object_type.last_modified_property;
+        let behind = |id: ObjectId| json!({"propertyName": ID, "operator": "GT", "value": id.to_string()});
+        let modified = json!({"propertyName": property, "operator": "BETWEEN",
+                              "value": since.to_string(), "highValue": until.to_string()});
+        // What meets one group is a match.
+        let mut groups = vec![json!({"filters": [modified, behind(after)]})];
+        groups.extend(newest.map(|newest| json!({"filters": [behind(newest.max(after))]})));
         let question = json!({
-            "filterGroups": [{"filters": [
-                {"propertyName": property, "operator": "BETWEEN",
-                 "value": since.to_string(), "highValue": until.to_string()},
-                {"propertyName": "hs_object_id", "operator": "GT", "value": after.to_string()},
-            ]}],
-            "sorts": [{"propertyName": "hs_object_id", "direction": "ASCENDING"}],
+            "filterGroups": groups,
+            "sorts": [{"propertyName": ID, "direction": "ASCENDING"}],
             "properties": [property],
             "limit": SEARCH_PAGE,
         });
@@ -248,8 +252,8 @@ impl HubSpotClient {
         priority: Priority,
     ) -> Result<u64, HubSpotError> {
         let question = json!({
-            "filterGroups": [{"filters": [{"propertyName": "hs_object_id", "operator": "GT", "value": "0"}]}],
-            "properties": ["hs_object_id"],
+            "filterGroups": [{"filters": [{"propertyName": ID, "operator": "GT", "value": "0"}]}],
+            "properties": [ID],
             "limit": 1,
         });
         let call = self.search_call(format!("count {object_type}"), object_type, &question, priority);

@@ -16,7 +16,7 @@ use sqlx::MySqlConnection;
 
 pub use self::compare::{ComparedRow, compared_rows, distrust_rows, overlay_records};
 use self::lookup::{Lookup, Stored};
-pub use self::lookup::{StoredVersion, archived_rows, stored_versions};
+pub use self::lookup::{StoredVersion, archived_rows, newest_id, stored_versions};
 use self::write::{RowWrite, Upsert, write_all};
 use super::merges::record_merges;
 use super::mirror_schema::TypedColumn;

@@ -20,7 +20,7 @@ use super::run::Run;
 use crate::hubspot::{Hit, Priority, RECORD_PAGE, SEARCH_PAGE, SearchPage};
 use crate::model::{ObjectId, Window};
 use crate::storage::{
-    Lane, StorageError, StoredVersion, SyncState, quarantined_records, release_from_quarantine,
+    Lane, StorageError, StoredVersion, SyncState, newest_id, quarantined_records, release_from_quarantine,
     stored_versions,
 };
 
@@ -51,7 +51,12 @@ impl Engine {
         state: &SyncState,
     ) -> Result<Found, SyncError> {
         let mut to_read = quarantined_records(&self.database, context.object_type).await?;
-        let mut walk = Walk::default();
+        // A new record is met whatever its time; the delayed pass is after changes only.
+        let newest = match run.lane {
+            Lane::Incremental => Some(newest_id(&self.database, &context.table).await?),
+            _ => None,
+        };
+        let mut walk = Walk { newest, ..Walk::default() };
         while let Some(page) = self.next_page(&mut walk, run, context, window).await? {
             let outdated = self.outdated(context, &page.hits).await?;
             run.counts.outcome.unchanged += (page.hits.len() - outdated.len()) as u64;
@@ -94,7 +99,7 @@ impl Engine {
         while !walk.ended {
             let page = run
                 .hubspot
-                .search_modified(context.object_type, window, walk.after, Priority::Incremental)
+                .search_modified(context.object_type, window, walk.after, walk.newest, Priority::Incremental)
                 .await?;
             walk.take(&page);
             if walk.contradictions == 0 && !page.hits.is_empty() {
@@ -179,6 +184,8 @@ impl Engine {
 /// A walk through the hits of a window in id order: which page to ask for, and when it was the last.
 #[derive(Debug)]
 struct Walk {
+    /// Every record with a higher id is met, whenever it was modified.
+    newest: Option<ObjectId>,
     /// The last id seen.
     after: ObjectId,
     /// Pages with hits seen.
@@ -191,7 +198,7 @@ struct Walk {
 
 impl Default for Walk {
     fn default() -> Self {
-        Self { after: ObjectId::START, pages: 0, contradictions: 0, ended: false }
+        Self { newest: None, after: ObjectId::START, pages: 0, contradictions: 0, ended: false }
     }
 }
 

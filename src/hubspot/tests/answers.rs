@@ -138,14 +138,43 @@ async fn changes_are_searched_by_time_and_walked_by_id() {
     let client = client_at(&server.uri());
     let end = DateTime::UNIX_EPOCH + TimeDelta::milliseconds(1_790_000_600_000);
     let window = Window { start: end - TimeDelta::minutes(10), end };
-    let page = client.search_modified(contacts(), window, ObjectId(51), Priority::Incremental).await.unwrap();
+    let page =
+        client.search_modified(contacts(), window, ObjectId(51), None, Priority::Incremental).await.unwrap();
     assert_eq!((page.total, page.hits[0].id), (512, ObjectId(52)));
     assert_eq!(page.hits[0].updated_at.timestamp_subsec_millis(), 678);
     let since_ever = Window { start: DateTime::UNIX_EPOCH, end };
     let deals = ObjectType::named("deals").unwrap();
-    client.search_modified(deals, since_ever, ObjectId(51), Priority::Incremental).await.unwrap();
+    client.search_modified(deals, since_ever, ObjectId(51), None, Priority::Incremental).await.unwrap();
     assert!(client.limits().search.used > 0);
     assert_eq!(client.limits().burst.used, 0, "searches do not count there");
+}
+
+#[tokio::test]
+async fn a_record_with_a_new_id_is_a_match_whenever_it_was_modified() {
+    let server = MockServer::start().await;
+    Mock::given(path("/crm/objects/2026-09/contacts/search"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(json!({"total": 0, "results": []})))
+        .mount(&server)
+        .await;
+    let client = client_at(&server.uri());
+    let window = Window { start: DateTime::UNIX_EPOCH, end: DateTime::UNIX_EPOCH };
+    for after in [51, 97] {
+        let newest = Some(ObjectId(80));
+        client
+            .search_modified(contacts(), window, ObjectId(after), newest, Priority::Incremental)
+            .await
+            .unwrap();
+    }
+    let asked: Vec<_> = server.received_requests().await.unwrap();
+    let groups: Vec<_> =
+        asked.iter().map(|request| request.body_json::<Value>().unwrap()["filterGroups"].clone()).collect();
+    for (group, (after, newest)) in groups.iter().zip([("51", "80"), ("97", "97")]) {
+        assert_eq!(group[0]["filters"][1]["value"], after);
+        assert_eq!(
+            group[1],
+            json!({"filters": [{"propertyName": "hs_object_id", "operator": "GT", "value": newest}]})
+        );
+    }
 }
 
 #[tokio::test]

@@ -118,6 +118,17 @@ pub async fn stored_versions(
     Ok(versions)
 }
 
+/// The highest id in HubSpot of any row; [`ObjectId::START`] when there is none.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn newest_id(database: &Database, table: &MirrorTable) -> Result<ObjectId, StorageError> {
+    let name = table.object_type.table;
+    let sql = format!("SELECT COALESCE(MAX(hubspot_id), 0) FROM {name}");
+    let newest = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(database.pool()).await;
+    newest.map(ObjectId).map_err(StorageError::query(format!("look for the newest row of {name}")))
+}
+
 /// The next rows behind `after`, up to `to`, that count as deleted since `since` or later and are not known to be gone
 /// from the recycle bin or merged into others: at most `limit`, in id order, each with that time.
 ///
