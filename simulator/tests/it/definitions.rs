@@ -1,6 +1,9 @@
 //! Definitions that change. Source: HubSpot, "Properties", "Pipelines"; deletions in use as seen live.
 
+use std::collections::BTreeSet;
+
 use hubspot_simulator::Config;
+use hubspot_simulator::object_type::Kind;
 use serde_json::{Value, json};
 
 use crate::harness::{Sim, millis, small};
@@ -149,4 +152,64 @@ async fn stages_and_pipelines_are_renamed_and_reordered_and_their_times_move() {
     assert_eq!(sim.send("DELETE", "/crm/pipelines/2026-09/tickets/0", "").await.status, 400, "in use");
     let bad = json!({ "metadata": { "probability": "7" } });
     assert_eq!(sim.send("PATCH", &format!("{path}/stages/{last}"), &bad.to_string()).await.status, 400);
+}
+
+#[tokio::test]
+async fn pipelines_and_stages_are_made_replaced_and_keep_the_ids_they_are_given() {
+    let sim = Sim::start(Config { objects: vec![(Kind::LEAD, 20)], ..small() }).await;
+    let path = "/crm/pipelines/2026-09/deals";
+    let stage = |id: &str, order: i64| json!({ "stageId": id, "label": id, "displayOrder": order, "metadata": { "probability": "0.50" } });
+    let body =
+        json!({ "pipelineId": "mine", "label": "Mine", "displayOrder": 0, "stages": [stage("one", 0)] });
+    assert_eq!(sim.post(path, &body).await.status, 201);
+    assert_eq!(sim.post(path, &body).await.status, 409);
+    let all = sim.get(path).await.json();
+    let orders: BTreeSet<i64> =
+        all["results"].as_array().unwrap().iter().map(|one| one["displayOrder"].as_i64().unwrap()).collect();
+    assert_eq!(orders, (0..4).collect(), "no two share a place");
+    let added = sim.post(&format!("{path}/mine/stages"), &stage("two", 0)).await;
+    assert_eq!((added.status, added.json()["metadata"]["probability"].as_str()), (201, Some("0.5")));
+    let unlikely = json!({ "label": "None", "displayOrder": 3 });
+    assert_eq!(sim.post(&format!("{path}/mine/stages"), &unlikely).await.status, 400);
+    let nameless = json!({ "label": "x", "metadata": { "probability": "1" } });
+    let made = sim.post(&format!("{path}/mine/stages"), &nameless).await.json();
+    assert!(made["id"].as_str().unwrap().parse::<u64>().is_ok() && made["metadata"]["isClosed"] == "true");
+    let long = json!({ "pipelineId": "x".repeat(37), "label": "Long" });
+    assert_eq!(sim.post(path, &long).await.status, 500);
+    let body = json!({ "label": "Yours", "displayOrder": 9, "stages": [stage("two", 1), stage("three", 0)] });
+    let replaced = sim.send("PUT", &format!("{path}/mine"), &body.to_string()).await;
+    assert_eq!(replaced.status, 200);
+    let stages: BTreeSet<String> = replaced.json()["stages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|stage| stage["id"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(stages, BTreeSet::from(["two".to_owned(), "three".to_owned()]));
+    let emptied = json!({ "label": "Empty", "displayOrder": 0, "stages": [] }).to_string();
+    let refused = sim.send("PUT", "/crm/pipelines/2026-09/leads/lead-pipeline-id", &emptied).await;
+    assert_eq!((refused.status, refused.json()["category"].as_str()), (400, Some("STAGE_ID_IN_USE")));
+}
+
+#[tokio::test]
+async fn every_type_with_pipelines_has_its_records_in_their_stages() {
+    let kinds = [Kind::LEAD, Kind::ORDER, Kind::SERVICE, Kind::COURSE, Kind::LISTING, Kind::APPOINTMENT];
+    let sim = Sim::start(Config {
+        objects: kinds.map(|kind| (kind, 40)).to_vec(),
+        custom: vec![("boats".into(), 40)],
+        ..small()
+    })
+    .await;
+    let names = ["leads", "orders", "services", "courses", "listings", "appointments", "tickets"];
+    for name in names.into_iter().chain(["p62515_boats"]) {
+        let pipelines = sim.get(&format!("/crm/pipelines/2026-09/{name}")).await.json();
+        let pipelines = pipelines["results"].as_array().unwrap();
+        assert!(!pipelines.is_empty(), "{name}");
+        for line in sim.truth(name).await {
+            let values = &line["properties"];
+            let own = pipelines.iter().find(|one| one["id"] == values["hs_pipeline"]).unwrap();
+            let stages = own["stages"].as_array().unwrap();
+            assert!(stages.iter().any(|stage| stage["id"] == values["hs_pipeline_stage"]), "{name}");
+        }
+    }
 }
