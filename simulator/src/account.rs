@@ -19,6 +19,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
+use serde::{Deserialize, Serialize};
+
 use associations::Associations;
 pub use associations::edit::{End, LinkEdit, LinkError};
 pub use change::{Change, Found, Value, View};
@@ -37,6 +39,19 @@ use crate::object_type::{Kind, ObjectType, Registry, STANDARD};
 use crate::random::{below, mix};
 use state_log::{Line, StateLog};
 
+/// What last-modified a record has that comes out of the bin: HubSpot does not say, and either was met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum RestoredStamp {
+    /// The moment it comes back.
+    #[default]
+    Newer,
+    /// The one it went with.
+    Same,
+    /// An earlier one: the moment it was created.
+    Older,
+}
+
 /// How changes reach search, and what merges do: the settings that matter to the account.
 #[derive(Debug, Clone, Copy, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an independent switch of the control API")]
@@ -51,8 +66,8 @@ pub struct Habits {
     pub merge_keeps_primary_id: bool,
     /// Merging moves last-modified.
     pub merge_touches: bool,
-    /// Taking a record out of the bin moves last-modified.
-    pub restore_touches: bool,
+    /// What last-modified a record has that comes out of the bin.
+    pub restored_last_modified: RestoredStamp,
     /// How long records stay in the bin, and definitions in the archive, before they are gone without trace.
     pub bin_days: u64,
     /// Linking records moves last-modified of both.

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::account::Habits;
+use crate::account::{Habits, RestoredStamp};
 use crate::config::Config;
 use crate::object_type::ObjectType;
 
@@ -79,8 +79,10 @@ pub struct Settings {
     pub merge_touches: bool,
     /// Ids that were merged away are in the list of archived records.
     pub merged_are_archived: bool,
-    /// Taking a record out of the bin moves last-modified.
-    pub restore_touches: bool,
+    /// What last-modified a record has that comes out of the bin: `newer`, `same` or `older` than it went with.
+    pub restored_last_modified: RestoredStamp,
+    /// The list of archived records is answered 504 for types with more than this many in the bin; never with null.
+    pub bin_timeout_above: Option<usize>,
     /// How long records stay in the bin, and property definitions in the archive, before they are gone without trace, in
     /// days.
     pub bin_days: u64,
@@ -121,7 +123,8 @@ impl Settings {
             merge_keeps_primary_id: false,
             merge_touches: true,
             merged_are_archived: false,
-            restore_touches: true,
+            restored_last_modified: RestoredStamp::Newer,
+            bin_timeout_above: None,
             bin_days: 90,
             shuffle_batches: true,
         }
@@ -172,7 +175,7 @@ impl Settings {
             cleared_as_empty: self.cleared_as_empty,
             merge_keeps_primary_id: self.merge_keeps_primary_id,
             merge_touches: self.merge_touches,
-            restore_touches: self.restore_touches,
+            restored_last_modified: self.restored_last_modified,
             bin_days: self.bin_days,
             association_touches: self.association_touches,
             roll_ups_follow: self.roll_ups_follow,

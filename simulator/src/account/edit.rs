@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::account::{Account, Change, Moment, Value, View};
+use crate::account::{Account, Change, Moment, RestoredStamp, Value, View};
 use crate::catalogue::{Property, PropertyIndex};
 use crate::clock::{DAY_MS, Millis};
 use crate::generate::text::parse_moment;
@@ -127,15 +127,17 @@ impl Account {
         Ok(())
     }
 
-    /// Takes a record out of the bin; it keeps its id and gets a new last-modified.
+    /// Takes a record out of the bin; it keeps its id and, as the habits have it, last-modified.
     pub fn restore(&mut self, kind: Kind, id: u64, moment: Moment) -> Result<(), EditError> {
         let mut change = self.state_of(kind, id).ok_or(EditError::NoSuchRecord(id))?;
         if change.archived_at.take().is_none() || change.merged_into.is_some() {
             return Err(EditError::NoSuchRecord(id));
         }
-        if moment.habits.restore_touches {
-            change.updated_at = moment.now.max(change.updated_at + 1);
-        }
+        change.updated_at = match moment.habits.restored_last_modified {
+            RestoredStamp::Newer => moment.now.max(change.updated_at + 1),
+            RestoredStamp::Same => change.updated_at,
+            RestoredStamp::Older => change.created_at,
+        };
         self.commit(kind, id, change, moment);
         self.refresh_rollups_around((kind, id), moment);
         Ok(())

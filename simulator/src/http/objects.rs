@@ -59,6 +59,10 @@ pub fn list(
     };
     let body = if query.flag("archived") {
         let store = account.store(object_type.kind);
+        // Reported of very large bins.
+        if simulator.settings().bin_timeout_above.is_some_and(|most| store.bin().len() > most) {
+            return Ok(Reply::html(504, "Gateway Time-out"));
+        }
         let ids = store.archived_from(from, simulator.settings().merged_are_archived);
         page.write(ids.filter_map(|id| store.get(&account.world, id)))
     } else {

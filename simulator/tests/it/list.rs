@@ -297,3 +297,38 @@ async fn an_empty_account_lists_nothing() {
         Some(id.as_str())
     );
 }
+
+#[tokio::test]
+async fn a_record_comes_back_with_a_newer_the_same_or_an_older_last_modified() {
+    let sim = Sim::small().await;
+    let record = sim.truth("companies").await[0].clone();
+    let path = format!("objects/companies/{}", record["id"].as_str().unwrap());
+    let come_back = async |switch: &str| {
+        sim.control("PATCH", &path, &json!({ "properties": { "city": switch } })).await;
+        let before = millis(&sim.truth("companies").await[0]["updatedAt"]);
+        sim.set(json!({ "restoredLastModified": switch })).await;
+        sim.control("DELETE", &path, &json!({})).await;
+        sim.control("POST", &format!("{path}/restore"), &json!({})).await;
+        millis(&sim.truth("companies").await[0]["updatedAt"]) - before
+    };
+    assert!(come_back("newer").await > 0);
+    assert_eq!(come_back("same").await, 0);
+    assert!(come_back("older").await < 0);
+    assert_eq!(sim.truth("companies").await[0]["createdAt"], record["createdAt"]);
+}
+
+#[tokio::test]
+async fn a_large_bin_times_out_when_set_to_and_nothing_else_does() {
+    let sim = Sim::small().await;
+    for id in sim.get("/crm/v3/objects/companies?limit=3").await.ids() {
+        sim.control("DELETE", &format!("objects/companies/{id}"), &json!({})).await;
+    }
+    let status = async |query: &str| sim.get(&format!("/crm/v3/objects/companies{query}")).await.status;
+    sim.set(json!({ "binTimeoutAbove": 3 })).await;
+    assert_eq!(status("?archived=true").await, 200);
+    sim.set(json!({ "binTimeoutAbove": 2 })).await;
+    assert_eq!((status("?archived=true").await, status("").await), (504, 200));
+    assert_eq!(sim.get("/crm/v3/objects/contacts?archived=true").await.status, 200);
+    sim.set(json!({ "binTimeoutAbove": null })).await;
+    assert_eq!(status("?archived=true").await, 200);
+}

@@ -152,3 +152,18 @@ async fn a_privacy_deletion_leaves_nothing_by_id_by_address_and_from_the_bin() {
     assert_eq!(sim.post(path, &json!({ "objectId": "77" })).await.status, 404);
     assert_eq!(sim.post("/crm/v3/objects/deals/gdpr-delete", &json!({ "objectId": "77" })).await.status, 404);
 }
+
+#[tokio::test]
+async fn a_switch_leaves_last_modified_where_the_primary_had_it() {
+    let sim = Sim::small().await;
+    sim.set(json!({ "mergeTouches": false })).await;
+    let (primary, _, id) = merge_two(&sim).await;
+    let truth = sim.truth("contacts").await;
+    let merged = truth.iter().find(|line| number(&line["id"]) == id).unwrap();
+    assert_eq!(merged["updatedAt"], primary["updatedAt"]);
+    sim.set(json!({ "mergeTouches": true })).await;
+    let (primary, other, id) = merge_two(&sim).await;
+    let truth = sim.truth("contacts").await;
+    let merged = truth.iter().find(|line| number(&line["id"]) == id).unwrap();
+    assert!(millis(&merged["updatedAt"]) > millis(&primary["updatedAt"]).max(millis(&other["updatedAt"])));
+}
