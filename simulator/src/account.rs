@@ -253,8 +253,8 @@ impl Account {
         self.catalogues[kind.index()].put(property);
     }
 
-    /// Removes a definition in the archive for good.
-    fn purge_property(&mut self, kind: Kind, property: &Property) {
+    /// Removes a definition for good.
+    pub fn purge_property(&mut self, kind: Kind, property: &Property) {
         self.append(&state_log::property_line(self.registry.of(kind), property, true));
         self.catalogues[kind.index()].purge(&property.name);
     }

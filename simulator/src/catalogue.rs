@@ -208,7 +208,7 @@ impl Catalogue {
         positions.filter(|index| !self.purged.contains(index)).map(|index| (index, self.get(index)))
     }
 
-    /// Removes an archived definition for good: its name is free, its values are gone. Source: HubSpot, "Properties".
+    /// Removes a definition for good: its name is free, its values are gone. Source: HubSpot, "Properties".
     pub fn purge(&mut self, name: &str) {
         if let Some(index) = self.by_name.remove(name) {
             self.version += 1;

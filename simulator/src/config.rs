@@ -33,7 +33,7 @@ Control API (JSON, no token), for example with curl:
   PUT    /_sim/associations/{from}/{id}/{to}/{id}  {\"types\":[]}; DELETE takes the link away
   POST   /_sim/labels/{from}/{to}           {\"label\",\"inverseLabel\"} defines a label
   POST   /_sim/schemas                      {\"name\":\"boats\",\"count\":9} defines a type
-  PATCH  /_sim/properties/{type}/{name}     definitions
+  PATCH  /_sim/properties/{type}/{name}     definitions; DELETE: gone for good
   PUT    /_sim/pipelines/{type}             pipelines and stages; GET shows the form
   POST   /_sim/owners                       owners; PATCH /_sim/owners/{id}
   POST   /_sim/clock/advance                {\"ms\":60000}";

@@ -14,7 +14,7 @@
 //! | `POST`/`DELETE raw/{type}/{id}` | literal JSON in place of a record |
 //! | `associations/{from}/{to}`, `labels/{from}/{to}` | links and labels, see `associations` |
 //! | `POST schemas` | an object type of the portal's own, with records, see `schemas` |
-//! | `PATCH properties/{type}/{name}` | definitions |
+//! | `PATCH properties/{type}/{name}`, `DELETE` | definitions, archived and revived as well; gone for good at once |
 //! | `GET`/`PUT pipelines/{type}` | pipelines and stages |
 //! | `GET`/`POST owners`, `PATCH owners/{id}` | owners |
 

@@ -250,3 +250,24 @@ async fn unknown_settings_and_calls_are_refused() {
     assert_eq!(settings["latencyMs"], json!(0));
     assert_eq!(settings["otherAppsPer10Seconds"], json!(0));
 }
+
+#[tokio::test]
+async fn a_definition_is_gone_for_good_at_once_with_its_values() {
+    let sim = Sim::small().await;
+    let has_city = async || {
+        let truth = sim.truth("companies").await;
+        truth.iter().any(|line| line["properties"].get("city").is_some())
+    };
+    assert!(has_city().await);
+    sim.control("DELETE", "properties/companies/city", &json!({})).await;
+    assert!(!has_city().await);
+    for query in ["", "?archived=true"] {
+        let path = format!("/crm/properties/2026-09/companies/city{query}");
+        assert_eq!(sim.get(&path).await.status, 404, "{query}");
+    }
+    let page = sim.get("/crm/v3/objects/companies?properties=city,name").await.json();
+    assert!(page["results"][0]["properties"].get("city").is_none());
+    assert_eq!(sim.send("DELETE", "/_sim/properties/companies/city", "").await.status, 404);
+    sim.control("PATCH", "properties/companies/city", &json!({ "label": "City again" })).await;
+    assert!(!has_city().await, "a new property of the old name has no values");
+}

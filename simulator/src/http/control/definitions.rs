@@ -16,6 +16,7 @@ use crate::simulator::Simulator;
 pub fn dispatch(simulator: &Simulator, method: &str, path: &[&str], body: &[u8]) -> Done {
     match (method, path) {
         ("PATCH" | "PUT", ["properties", name, property]) => put_property(simulator, name, property, body),
+        ("DELETE", ["properties", name, property]) => purge_property(simulator, name, property),
         ("GET", ["pipelines", name]) => {
             let kind = kind_of(simulator, name)?;
             Ok(Reply::json(200, &json!({ "pipelines": simulator.account().pipelines(kind) })))
@@ -65,6 +66,17 @@ fn put_property(simulator: &Simulator, name: &str, property: &str, body: &[u8]) 
     let mut definition = known.unwrap_or_else(|| new_property(property));
     request.apply_to(&mut definition, simulator.clock.now());
     account.put_property(kind, definition);
+    Ok(done())
+}
+
+/// `DELETE properties/{type}/{name}`: gone for good at once, with its values.
+fn purge_property(simulator: &Simulator, name: &str, property: &str) -> Done {
+    let kind = kind_of(simulator, name)?;
+    let mut account = simulator.account_mut();
+    let catalogue = account.catalogue(kind);
+    let known = catalogue.index_of(property).map(|index| catalogue.get(index).clone());
+    let known = known.ok_or_else(|| Refusal::unknown(format!("no property {property} of {name}")))?;
+    account.purge_property(kind, &known);
     Ok(done())
 }
 

@@ -10,7 +10,6 @@ use crate::clock::Millis;
 use crate::http::body;
 use crate::http::reply::{ApiError, Reply};
 use crate::object_type::Kind;
-use crate::random::mix;
 use crate::simulator::Simulator;
 
 /// Longest id of a pipeline that is taken verbatim, in characters; a longer one is answered 500.
@@ -18,6 +17,9 @@ const LONGEST_PIPELINE_ID: usize = 36;
 
 /// Longest id of a stage that is taken verbatim, in characters; a longer one is answered 500.
 const LONGEST_STAGE_ID: usize = 100;
+
+/// The first id made up for a pipeline or stage.
+const FIRST_NUMBER: usize = 145_900_001;
 
 /// Most stages a pipeline takes. Source: HubSpot, "Pipelines".
 const MOST_STAGES: usize = 100;
@@ -57,8 +59,9 @@ struct SentStage {
 /// An id as sent, or one made up; two ids of one type are never the same.
 fn id_of(sent: Option<String>, longest: usize, taken: &[String]) -> Result<String, ApiError> {
     let Some(id) = sent else {
-        let made = (0..).map(|turn| (100_000_000 + mix(taken.len() as u64, turn) % 900_000_000).to_string());
-        return made.into_iter().find(|id| !taken.contains(id)).ok_or_else(ApiError::not_found);
+        // One number more than there are ids: one of them is free.
+        let mut numbers = (FIRST_NUMBER..=FIRST_NUMBER + taken.len()).map(|number| number.to_string());
+        return Ok(numbers.find(|id| !taken.contains(id)).expect("more numbers than ids"));
     };
     if id.chars().count() > longest {
         return Err(ApiError::new(500, "internal error"));
