@@ -8,7 +8,7 @@ use sqlx::mysql::MySqlRow;
 use sqlx::{MySql, QueryBuilder, Row};
 
 use super::words::stored_words;
-use super::{Database, Lease, StorageError};
+use super::{Database, Lane, Lease, StorageError};
 
 stored_words! {
     /// Whether something is going on with a type.
@@ -117,7 +117,8 @@ pub async fn load_states(database: &Database) -> Result<Vec<SyncState>, StorageE
     rows.iter().map(from_row).collect()
 }
 
-/// Clears the error of every type that is not among `synced`: nobody runs it any more, so no run would clear it.
+/// Clears the errors of every type that is not among `synced`, and those of its lanes: nobody runs it any more, so no
+/// run would clear them. So for lanes that are `off`.
 ///
 /// # Errors
 /// When the database cannot be written or the lease is lost.
@@ -125,20 +126,38 @@ pub async fn retire_others(
     database: &Database,
     lease: &Lease,
     synced: &[String],
+    off: &[Lane],
 ) -> Result<(), StorageError> {
-    let mut update = QueryBuilder::<MySql>::new(
-        "UPDATE sync_state SET status = 'idle', last_error = NULL, last_error_at = NULL, consecutive_failures = 0 \
-         WHERE status = 'error' AND object_type NOT IN (",
-    );
-    let mut names = update.separated(", ");
-    for name in synced {
-        names.push_bind(name);
-    }
-    update.push(")");
     let mut transaction = lease.begin(database).await?;
-    let updated = update.build().persistent(false).execute(&mut *transaction).await;
-    updated.map_err(StorageError::query("clear the errors of types that are not synced"))?;
+    for table in ["sync_state", "sync_lanes"] {
+        let mut update = QueryBuilder::<MySql>::new(format!(
+            "UPDATE {table} SET status = 'idle', last_error = NULL, last_error_at = NULL, consecutive_failures = 0 \
+             WHERE status = 'error' AND (object_type NOT IN ("
+        ));
+        push_words(&mut update, synced.iter().map(String::as_str));
+        update.push(")");
+        if table == "sync_lanes" && !off.is_empty() {
+            update.push(" OR lane IN (");
+            push_words(&mut update, off.iter().map(|lane| lane.word()));
+            update.push(")");
+        }
+        update.push(")");
+        let updated = update.build().persistent(false).execute(&mut *transaction).await;
+        updated.map_err(StorageError::query("clear the errors of what is not synced"))?;
+    }
+    let forget = "UPDATE sync_state SET notice = NULL WHERE notice IS NOT NULL AND object_type NOT IN \
+                  (SELECT object_type FROM sync_lanes WHERE status = 'error')";
+    let forgotten = sqlx::query(forget).execute(&mut *transaction).await;
+    forgotten.map_err(StorageError::query("clear the notices of what is not synced"))?;
     transaction.commit().await
+}
+
+/// Adds bound words to a list.
+fn push_words<'w>(query: &mut QueryBuilder<MySql>, words: impl Iterator<Item = &'w str>) {
+    let mut list = query.separated(", ");
+    for word in words {
+        list.push_bind(word.to_owned());
+    }
 }
 
 /// Shows in every row what waits for the daily request limit, `None` when nothing does.

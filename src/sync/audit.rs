@@ -12,6 +12,7 @@
 mod compare;
 mod report;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::DateTime;
@@ -217,7 +218,11 @@ impl Engine {
             let archived =
                 run.hubspot.read_archived(object_type, properties, &live.missing, Priority::Audit).await?;
             live.records.retain(|record| !ids.contains(&record.id));
-            let merged: Vec<_> = live.records.iter().flat_map(merged_ids).collect();
+            let merged: HashMap<_, _> = live
+                .records
+                .iter()
+                .flat_map(|record| merged_ids(record).into_iter().map(|id| (id, record.updated_at)))
+                .collect();
             for record in &archived.records {
                 // A delete the archive lane has not had a chance to see is its business still.
                 if record.archived_at.is_none_or(|at| at <= report.as_of) {
@@ -231,8 +236,10 @@ impl Engine {
                 });
             }
             for id in archived.missing {
-                if merged.contains(&id) {
-                    report.gone.add(&[id]);
+                if let Some(merged_at) = merged.get(&id) {
+                    if *merged_at <= report.as_of {
+                        report.gone.add(&[id]);
+                    }
                     continue;
                 }
                 report.extra.add(&[id]);

@@ -14,7 +14,7 @@ use crate::clock;
 use crate::config::SyncConfig;
 use crate::hubspot::HubSpotClient;
 use crate::storage::{
-    Database, Lease, Request, StateRow, StorageError, Trigger, retire_others, show_waiting,
+    Database, Lane, Lease, Request, StateRow, StorageError, Trigger, retire_others, show_waiting,
 };
 
 /// Runs subjects. Shared by all runs of a process; holds the lease that makes it the only one.
@@ -89,7 +89,8 @@ impl Engine {
     /// When the database cannot be written.
     pub async fn retire_others(&self) -> Result<(), StorageError> {
         let synced: Vec<_> = self.subjects().iter().map(ToString::to_string).collect();
-        retire_others(&self.database, &self.lease, &synced).await
+        let off: Vec<_> = Lane::UPKEEP.into_iter().filter(|lane| !self.config.upkeep.is_on(*lane)).collect();
+        retire_others(&self.database, &self.lease, &synced, &off).await
     }
 
     /// Shows in `sync_state` what waits for the daily request limit. `shown` is what is shown now.

@@ -76,6 +76,11 @@ impl UpkeepConfig {
         }
     }
 
+    /// Whether a lane runs by itself at all.
+    pub(super) fn is_on(&self, lane: Lane) -> bool {
+        lane == Lane::Fill || self.period(lane).is_some()
+    }
+
     /// How long after the first listing of a type a lane is due for the first time; `None`: it waits for an occasion.
     fn first_wait(&self, lane: Lane) -> Option<Duration> {
         match lane {
@@ -91,9 +96,8 @@ fn due(state: &LaneState, config: &UpkeepConfig, now: DateTime<Utc>) -> Option<T
     if state.requested_at.is_some() {
         return Some(Trigger::Request);
     }
-    let is_on = state.lane == Lane::Fill || config.period(state.lane).is_some();
     let is_due = state.next_run_at.is_some_and(|next| next <= now);
-    (is_on && is_due).then_some(Trigger::Schedule)
+    (config.is_on(state.lane) && is_due).then_some(Trigger::Schedule)
 }
 
 impl Engine {
