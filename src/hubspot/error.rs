@@ -11,7 +11,7 @@ pub enum ErrorKind {
     TokenRejected,
     /// 403: the token lacks a scope, or the account's plan lacks the feature.
     ScopeMissing,
-    /// 400 "Unable to infer object type": the account has no such object type.
+    /// 400 "Unable to infer object type", or 404 for a schema: the account has no such object type.
     UnknownType,
     /// 404 in HubSpot's own format.
     NotFound,
@@ -111,6 +111,15 @@ impl HubSpotError {
     pub(crate) fn configuration(message: &str, source: Option<Box<dyn Error + Send + Sync>>) -> Self {
         let (operation, message) = ("set up the HubSpot client".to_owned(), message.to_owned());
         Self::new(ErrorKind::Configuration, Details { operation, message, source, ..Details::default() })
+    }
+
+    /// The same, where what was not found is an object type.
+    #[must_use]
+    pub(super) fn of_a_type(mut self) -> Self {
+        if self.kind == ErrorKind::NotFound {
+            self.kind = ErrorKind::UnknownType;
+        }
+        self
     }
 
     /// What it means for the caller.

@@ -1,6 +1,6 @@
 //! The one table of paths. Links in HubSpot's answers are never followed: they may show another version's form.
 
-use crate::model::ObjectType;
+use crate::model::{CustomName, ObjectType};
 
 /// A group of endpoints that share a path prefix and a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub(super) enum Family {
     Pipelines,
     /// Owners.
     Owners,
+    /// Definitions of object types.
+    Schemas,
     /// The account itself.
     Account,
 }
@@ -25,6 +27,7 @@ impl Family {
             Self::Properties => ("/crm/properties", "/crm/v3/properties"),
             Self::Pipelines => ("/crm/pipelines", "/crm/v3/pipelines"),
             Self::Owners => ("/crm/owners", "/crm/v3/owners"),
+            Self::Schemas => ("/crm-object-schemas", "/crm-object-schemas/v3"),
             Self::Account => ("/account-info", "/account-info/v3"),
         }
     }
@@ -77,6 +80,11 @@ impl Paths {
         format!("{}/{}", self.root(Family::Pipelines), object_type.path)
     }
 
+    /// The definition of a custom object.
+    pub fn schema(&self, name: CustomName) -> String {
+        format!("{}/schemas/{name}", self.root(Family::Schemas))
+    }
+
     /// The account's owners.
     pub fn owners(&self) -> String {
         self.root(Family::Owners)
@@ -102,6 +110,8 @@ mod tests {
         assert_eq!(dated.pipelines(deals), "/crm/pipelines/2026-09/deals");
         assert_eq!(dated.owners(), "/crm/owners/2026-09");
         assert_eq!(dated.account(), "/account-info/2026-09/details");
+        let cars = CustomName::parse("p123_cars").unwrap();
+        assert_eq!(dated.schema(cars), "/crm-object-schemas/2026-09/schemas/p123_cars");
         let courses = ObjectType::named("courses").unwrap();
         assert_eq!(dated.search(courses), "/crm/objects/2026-09/0-410/search");
 
@@ -110,6 +120,7 @@ mod tests {
         assert_eq!(v3.properties(deals), "/crm/v3/properties/deals");
         assert_eq!(v3.pipelines(deals), "/crm/v3/pipelines/deals");
         assert_eq!(v3.owners(), "/crm/v3/owners");
+        assert_eq!(v3.schema(cars), "/crm-object-schemas/v3/schemas/p123_cars");
         assert_eq!(v3.account(), "/account-info/v3/details");
     }
 }

@@ -1,10 +1,11 @@
-//! Questions about the account and what describes its records: properties, pipelines, owners.
+//! Questions about the account and what describes its records: properties, pipelines, schemas, owners.
 
 use super::records::{advances, percent_encode};
 use super::transport::Call;
 use super::wire::reference::{parse_account, parse_owners, parse_pipelines, parse_properties, parse_token};
+use super::wire::schema::parse_schema;
 use super::{HubSpotClient, HubSpotError, Priority, TokenInfo, path};
-use crate::model::{Account, Cursor, ObjectType, Owner, Pipeline, Property};
+use crate::model::{Account, Cursor, CustomName, ObjectType, Owner, Pipeline, Property, Schema};
 
 /// Owners per page, HubSpot's default; larger pages are undocumented.
 const OWNER_PAGE_SIZE: usize = 100;
@@ -45,6 +46,15 @@ impl HubSpotClient {
         let operation = format!("list the pipelines of {object_type}");
         let path = self.shared.paths.pipelines(object_type);
         self.send(&Call::get(operation, path, String::new(), priority), parse_pipelines).await
+    }
+
+    /// The definition of a custom object. Reads of it lag: for a minute after a change one may show what was before.
+    pub async fn schema(&self, name: CustomName, priority: Priority) -> Result<Schema, HubSpotError> {
+        let operation = format!("read the schema of {name}");
+        let path = self.shared.paths.schema(name);
+        let decode = |body: &[u8]| parse_schema(body, name);
+        let schema = self.send(&Call::get(operation, path, String::new(), priority), decode).await;
+        schema.map_err(HubSpotError::of_a_type)
     }
 
     /// All owners, the active ones first, then the archived ones.

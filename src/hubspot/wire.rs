@@ -5,6 +5,7 @@ pub(super) mod failure;
 pub(super) mod page;
 pub(super) mod record;
 pub(super) mod reference;
+pub(super) mod schema;
 
 use std::borrow::Cow;
 use std::fmt;

@@ -1,10 +1,16 @@
 //! Object types are data: one descriptor drives every lane, table and page. A new standard type is a new row of
-//! [`OBJECT_TYPES`] and nothing else.
+//! [`OBJECT_TYPES`] and nothing else; the descriptor of a custom object is made from its schema.
 
+mod custom;
+mod selected;
 mod standard;
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
+pub use self::custom::{CustomColumn, CustomType};
+pub use self::selected::{CustomName, Selected};
 pub use self::standard::OBJECT_TYPES;
 
 /// A kind of CRM record and how it is mirrored.
@@ -16,6 +22,8 @@ pub struct ObjectType {
     pub singular: &'static str,
     /// HubSpot's type id.
     pub type_id: &'static str,
+    /// HubSpot's name with the account's number in front, such as `p123_cars`; of a standard type its name.
+    pub qualified_name: &'static str,
     /// What HubSpot's paths call it: the name or the type id.
     pub path: &'static str,
     /// The table that mirrors it.
@@ -40,7 +48,12 @@ impl fmt::Display for ObjectType {
 impl ObjectType {
     /// The descriptor of a standard type by its name or type id, `None` when there is none.
     pub fn named(name: &str) -> Option<&'static Self> {
-        OBJECT_TYPES.iter().find(|object_type| object_type.name == name || object_type.type_id == name)
+        OBJECT_TYPES.iter().find(|object_type| object_type.is_called(name))
+    }
+
+    /// Whether people may call it so: by its name, its type id or its fully qualified name in any case.
+    pub fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.type_id == name || self.qualified_name.eq_ignore_ascii_case(name)
     }
 
     /// Whether its records can be erased at a person's request; they then vanish at once instead of lying in the
@@ -62,7 +75,8 @@ pub struct ColumnDef {
 }
 
 /// The SQL type of a typed column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ColumnType {
     /// Up to 255 characters; indexable as a whole.
     Text,

@@ -96,7 +96,7 @@ fn number(scalar: &Scalar<'_>) -> Option<i64> {
 /// A property definition.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct WireProperty<'a> {
+pub(super) struct WireProperty<'a> {
     /// Internal name.
     name: String,
     /// What people see.

@@ -32,6 +32,7 @@ macro_rules! standard_types {
             name: $name,
             singular: $singular,
             type_id: $id,
+            qualified_name: $name,
             path: given_or(&[$($path)?], $name),
             table: concat!("hubspot_", $name),
             last_modified_property: given_or(&[$($modified)?], "hs_lastmodifieddate"),

@@ -10,6 +10,7 @@ static THINGS: ObjectType = ObjectType {
     name: "things",
     singular: "thing",
     type_id: "0-0",
+    qualified_name: "things",
     path: "things",
     table: "hubspot_things",
     last_modified_property: "changed",
