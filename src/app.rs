@@ -18,7 +18,7 @@ use crate::storage::{Database, LeaseKeeper};
 
 pub use leader::keep_renewed;
 pub(crate) use start::advise;
-pub use start::{open_database, process_name};
+pub use start::{migrate_all, open_database, process_name};
 
 /// The lease of the process that calls HubSpot: the request limits are per account, so there is one caller.
 pub const ACCOUNT_LEASE: &str = "account";
@@ -68,9 +68,9 @@ async fn start_and_lead(config: Config, lifecycle: &Lifecycle) -> anyhow::Result
 }
 
 /// The same, with the database to use.
-async fn open_and_lead(config: Config, database: Database, lifecycle: &Lifecycle) -> anyhow::Result<()> {
+async fn open_and_lead(mut config: Config, database: Database, lifecycle: &Lifecycle) -> anyhow::Result<()> {
     let started = tokio::time::Instant::now();
-    match open_database(&database, &config, lifecycle.shutdown()).await {
+    match open_database(&database, &mut config, lifecycle.shutdown()).await {
         // Told to stop while it waited for the database: that is no failure.
         Err(_) if lifecycle.shutdown().is_cancelled() => return Ok(()),
         opened => opened?,
@@ -81,7 +81,7 @@ async fn open_and_lead(config: Config, database: Database, lifecycle: &Lifecycle
         "hubspot-connector {} is up after {} ms, syncing {}",
         env!("CARGO_PKG_VERSION"),
         started.elapsed().as_millis(),
-        config.sync.objects.iter().map(|object_type| object_type.name).collect::<Vec<_>>().join(", ")
+        config.sync.objects.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     );
     start::tell_service_manager(NotifyState::Ready);
     let parts = Parts { config, database, lifecycle: lifecycle.clone(), ticker, keeper };

@@ -83,7 +83,7 @@ mod tests {
             .expect("the defaults fill the rest");
         assert_eq!(config.hubspot.base_url, "https://api.hubapi.com");
         assert_eq!(
-            config.sync.objects.iter().map(|t| t.name).collect::<Vec<_>>(),
+            config.sync.objects.iter().map(ToString::to_string).collect::<Vec<_>>(),
             ["contacts", "companies", "deals"]
         );
     }

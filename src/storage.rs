@@ -24,6 +24,7 @@ mod pipelines;
 mod preflight;
 mod quarantine;
 mod reference;
+mod schemas;
 mod state_row;
 mod sync_lane;
 mod sync_run;
@@ -37,7 +38,7 @@ pub use database::Database;
 pub use error::{StorageError, StorageErrorKind};
 pub use lease::{LEASE_TTL, Lease, LeaseKeeper, LeasedTransaction, lease_holder};
 pub use merges::merged_ids;
-pub use migrate::{migrate, pending_migrations};
+pub use migrate::{create_tables, migrate, pending_migrations};
 pub use mirror::{
     ComparedRow, MirrorTable, PageOutcome, StoredVersion, archived_rows, compared_rows, distrust_rows,
     newest_id, overlay_records, store_records, stored_versions,
@@ -51,6 +52,7 @@ pub use pending_deletes::{
 pub use pipelines::store_pipelines;
 pub use preflight::{ServerFacts, probe_rights, server_facts};
 pub use quarantine::{quarantined_records, release as release_from_quarantine};
+pub use schemas::{recall_types, store_schema};
 pub use state_row::{StateRow, request_run};
 pub use sync_lane::{LaneRow, LaneState, load_lanes, request_lane, show_notices};
 pub use sync_run::{

@@ -21,6 +21,7 @@ mod plan;
 mod records;
 mod reference;
 mod run;
+mod schema;
 mod search;
 mod subject;
 mod upkeep;

@@ -114,6 +114,7 @@ async fn work(parts: &Parts, lease: &Lease, stop: &CancellationToken) -> anyhow:
         Events::default(),
         stop.clone(),
     ));
+    engine.recall().await?;
     engine.retire_others().await?;
     let runs = Runs::new(parts.lifecycle.clone(), engine.clone());
     // Whether the database did not answer; unknown at first.

@@ -7,34 +7,60 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::clock;
-use crate::config::Config;
-use crate::storage::{Database, StorageError, StorageErrorKind, migrate, pending_migrations, server_facts};
+use crate::config::{Config, SyncConfig};
+use crate::model::Selected;
+use crate::storage::{
+    Database, StorageError, StorageErrorKind, create_tables, migrate, pending_migrations, recall_types,
+    server_facts,
+};
 use crate::sync::Chain;
 
 /// Pause between two attempts to reach the database at start.
 const RECONNECT: Duration = Duration::from_secs(1);
 
-/// Waits for the database where necessary, and brings the schema up to date or checks that it is.
+/// Waits for the database where necessary, brings the schema up to date or checks that it is, and recalls what the
+/// custom objects in the configuration are.
 ///
 /// # Errors
 /// When the schema cannot be used, or the process is stopped while it waits.
 pub async fn open_database(
     database: &Database,
-    config: &Config,
+    config: &mut Config,
     shutdown: &CancellationToken,
 ) -> anyhow::Result<()> {
     wait_for(database, shutdown).await?;
     tell_service_manager(NotifyState::Status("Bringing the tables up to date"));
     if config.database.migrate_on_start {
-        migrate(database, &config.sync.objects).await.map_err(advise)?;
+        migrate_all(database, &mut config.sync).await.map_err(advise)?;
     } else {
         let pending = pending_migrations(database).await.map_err(advise)?;
         if pending > 0 {
             let what = format!("{pending} migration(s) have not run and MIGRATE_ON_START is off");
             return Err(advise(StorageError::SchemaOutdated(what)));
         }
+        config.sync.objects = recall_types(database, &config.sync.objects).await.map_err(advise)?;
+    }
+    for name in config.sync.settings_of_no_type() {
+        warn!(
+            "COLUMNS_{0} or SYNC_CRON_{0} is set, but no type of that name is mirrored",
+            name.to_uppercase()
+        );
     }
     Ok(())
+}
+
+/// Brings the schema up to date, with the tables of the custom types that are known, and puts their descriptors in the
+/// place of their names.
+///
+/// # Errors
+/// When the user may not change tables, or a migration was edited after it ran.
+pub async fn migrate_all(database: &Database, sync: &mut SyncConfig) -> Result<(), StorageError> {
+    let standard = Selected::known(&sync.objects);
+    migrate(database, &standard).await?;
+    sync.objects = recall_types(database, &sync.objects).await?;
+    let custom: Vec<_> =
+        Selected::known(&sync.objects).into_iter().filter(|known| !standard.contains(known)).collect();
+    create_tables(database, &custom).await
 }
 
 /// The error with what to do about it.

@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 use super::{print, read_config};
 use crate::config::{Config, Environment, SyncConfig};
 use crate::hubspot::{HubSpotClient, LimiterSnapshot, Priority};
-use crate::model::ObjectType;
-use crate::storage::{Database, ServerFacts, pending_migrations, probe_rights, server_facts};
+use crate::model::{CustomType, Selected};
+use crate::storage::{Database, ServerFacts, pending_migrations, probe_rights, recall_types, server_facts};
 use crate::sync::Chain;
 
 /// A larger difference between two clocks is worth a warning; the sync itself goes by HubSpot's clock.
@@ -19,6 +19,9 @@ const CLOCK_TOLERANCE: TimeDelta = TimeDelta::seconds(5);
 
 /// Scopes of which a token needs one to read the owners.
 const OWNER_SCOPES: &[&str] = &["crm.objects.owners.read"];
+
+/// Scopes it takes to find out what a custom object is and to read it, one of each list.
+const UNREAD_SCOPES: &[&[&str]] = &[&["crm.schemas.custom.read"], &["crm.objects.custom.read"]];
 
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,18 +65,18 @@ impl Report {
 
 /// Runs every check; exits 1 when one failed.
 pub(super) async fn main(environment: Environment) -> anyhow::Result<ExitCode> {
-    let config = read_config(environment)?;
+    let mut config = read_config(environment)?;
     let mut report = Report::default();
     report.line(Verdict::Ok, "configuration", "every variable is valid");
-    check_database(&config, &mut report).await?;
-    check_hubspot(&config, &mut report).await?;
+    check_database(&mut config, &mut report).await?;
+    check_hubspot(&mut config, &mut report).await?;
     let verdict = if report.failed { "Something has to be mended first, see above." } else { "Ready." };
     print(verdict);
     Ok(if report.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Reachability, version, settings, rights and schema.
-async fn check_database(config: &Config, report: &mut Report) -> anyhow::Result<()> {
+/// Reachability, version, settings, rights and schema. Recalls what the custom objects are, where that is stored.
+async fn check_database(config: &mut Config, report: &mut Report) -> anyhow::Result<()> {
     let database = Database::new(&config.database)?;
     match server_facts(&database).await {
         Ok(facts) => {
@@ -81,6 +84,10 @@ async fn check_database(config: &Config, report: &mut Report) -> anyhow::Result<
             if check_server(&facts, report) {
                 check_rights(&database, config.database.migrate_on_start, report).await;
                 check_schema(&database, config.database.migrate_on_start, report).await;
+                match recall_types(&database, &config.sync.objects).await {
+                    Ok(objects) => config.sync.objects = objects,
+                    Err(error) => report.failure("database", &error, error.advice()),
+                }
             }
         }
         Err(error) => report.failure("database", &error, error.advice()),
@@ -141,7 +148,7 @@ async fn check_schema(database: &Database, migrates: bool, report: &mut Report) 
 }
 
 /// Reachability, token, account, scopes, limits and clock.
-async fn check_hubspot(config: &Config, report: &mut Report) -> anyhow::Result<()> {
+async fn check_hubspot(config: &mut Config, report: &mut Report) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let hubspot = HubSpotClient::new(&config.hubspot, stop.clone())?;
     let account = match hubspot.account(Priority::Interactive).await {
@@ -162,6 +169,7 @@ async fn check_hubspot(config: &Config, report: &mut Report) -> anyhow::Result<(
         None => report.line(Verdict::Ok, "HubSpot", format!("account {id} ({})", account.account_type)),
     }
     check_scopes(&hubspot, &config.sync, report).await;
+    check_custom_types(&hubspot, &mut config.sync, report).await;
     check_types(&hubspot, &config.sync, report).await;
     if let Some(skew) = hubspot.clock_skew().filter(|skew| skew.abs() > CLOCK_TOLERANCE) {
         let seconds = skew.num_seconds();
@@ -198,8 +206,12 @@ async fn check_scopes(hubspot: &HubSpotClient, sync: &SyncConfig, report: &mut R
 
 /// The scopes that reading `objects` and owners takes and that are not among `granted`. Property lists and pipelines
 /// answer with the scope of the records. Source: the scope lists of HubSpot's API specifications.
-fn missing_scopes(granted: &[String], objects: &[&ObjectType]) -> BTreeSet<&'static str> {
-    let needed = objects.iter().map(|object_type| object_type.scopes).chain([OWNER_SCOPES]);
+fn missing_scopes(granted: &[String], objects: &[Selected]) -> BTreeSet<&'static str> {
+    let of_type = |selected: &Selected| match selected {
+        Selected::Known(object_type) => vec![object_type.scopes],
+        Selected::Unread(_) => UNREAD_SCOPES.to_vec(),
+    };
+    let needed = objects.iter().flat_map(of_type).chain([OWNER_SCOPES]);
     let is_granted = |scope: &&str| granted.iter().any(|granted| granted == scope);
     let lacking = needed.filter(|scopes| !scopes.iter().any(is_granted));
     lacking.filter_map(|scopes| scopes.first().copied()).collect()
@@ -218,9 +230,27 @@ fn limits_in_words(limits: &LimiterSnapshot) -> String {
     }
 }
 
+/// Whether HubSpot knows the custom objects whose schema was not read yet. What is found is only used here.
+async fn check_custom_types(hubspot: &HubSpotClient, sync: &mut SyncConfig, report: &mut Report) {
+    let mut found = Vec::new();
+    for selected in &sync.objects {
+        let Selected::Unread(name) = selected else { continue };
+        match hubspot.schema(*name, Priority::Interactive).await {
+            Ok(schema) => found.push(CustomType::new(&schema, &found)),
+            Err(error) => report.failure(name.as_str(), &error, error.advice()),
+        }
+    }
+    sync.objects = Selected::resolve(&sync.objects, &found);
+    for name in sync.settings_of_no_type() {
+        let name = name.to_uppercase();
+        let text = format!("COLUMNS_{name} or SYNC_CRON_{name} is set, but no type of that name is mirrored");
+        report.line(Verdict::Warning, "configuration", text);
+    }
+}
+
 /// Whether the token may read what is to be mirrored.
 async fn check_types(hubspot: &HubSpotClient, sync: &SyncConfig, report: &mut Report) {
-    for object_type in &sync.objects {
+    for object_type in Selected::known(&sync.objects) {
         let readable = async {
             let properties = hubspot.properties(object_type, Priority::Interactive).await?;
             hubspot.list_records(object_type, &[], None, Priority::Interactive).await?;
@@ -257,7 +287,7 @@ mod tests {
 
     #[test]
     fn the_scopes_a_token_lacks_are_named() {
-        let objects = ["contacts", "deals"].map(|name| ObjectType::named(name).expect("a known type"));
+        let objects = ["contacts", "deals"].map(|name| Selected::named(name).expect("a known type"));
         let granted = ["oauth", "crm.objects.contacts.read", "crm.schemas.deals.read"].map(str::to_owned);
         let missing = ["crm.objects.deals.read", "crm.objects.owners.read"];
         assert_eq!(missing_scopes(&granted, &objects), BTreeSet::from(missing));
@@ -265,9 +295,9 @@ mod tests {
 
     #[test]
     fn one_of_several_scopes_is_enough_and_the_usual_one_is_named() {
-        let objects =
-            ["tickets", "notes", "calls"].map(|name| ObjectType::named(name).expect("a known type"));
+        let objects = ["tickets", "notes", "p1_cars"].map(|name| Selected::named(name).expect("a type"));
         let granted = ["crm.objects.owners.read", "crm.objects.tickets.read"].map(str::to_owned);
-        assert_eq!(missing_scopes(&granted, &objects), BTreeSet::from(["crm.objects.contacts.read"]));
+        let missing = ["crm.objects.contacts.read", "crm.objects.custom.read", "crm.schemas.custom.read"];
+        assert_eq!(missing_scopes(&granted, &objects), BTreeSet::from(missing));
     }
 }

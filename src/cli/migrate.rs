@@ -9,16 +9,17 @@ use std::process::ExitCode;
 use anyhow::anyhow;
 
 use super::print;
-use crate::app::{ACCOUNT_LEASE, advise, keep_renewed, process_name};
+use crate::app::{ACCOUNT_LEASE, advise, keep_renewed, migrate_all, process_name};
 use crate::config::{Config, Environment, SyncConfig};
 use crate::lifecycle::Lifecycle;
-use crate::storage::{Database, Lease, LeaseKeeper, TableChanges, TypedColumns, load_catalogue, migrate};
+use crate::model::Selected;
+use crate::storage::{Database, Lease, LeaseKeeper, TableChanges, TypedColumns, load_catalogue};
 
 /// Brings tables and typed columns up to date.
 pub(super) async fn main(environment: Environment) -> anyhow::Result<ExitCode> {
-    let (database, sync) = Config::read_without_hubspot(environment)?;
+    let (database, mut sync) = Config::read_without_hubspot(environment)?;
     let database = Database::new(&database)?;
-    migrate(&database, &sync.objects).await.map_err(advise)?;
+    migrate_all(&database, &mut sync).await.map_err(advise)?;
     let keeper = LeaseKeeper::new(database.clone(), process_name());
     if let Some(lease) = keeper.acquire(ACCOUNT_LEASE).await.map_err(advise)? {
         let result = complete_columns(&database, &sync, &keeper, &lease).await;
@@ -52,7 +53,7 @@ async fn complete_columns(
         let stopped = "stopped before all columns were filled; the next run goes on with them";
         if stop.is_cancelled() { Err(anyhow!(stopped)) } else { Ok(()) }
     };
-    for object_type in &sync.objects {
+    for object_type in Selected::known(&sync.objects) {
         // Empty before the first sync, which then is what brings the types of the columns.
         let catalogue = load_catalogue(database, object_type).await.map_err(advise)?;
         let wanted = sync.columns.get(object_type.name).map_or(&[][..], Vec::as_slice);
@@ -67,7 +68,7 @@ async fn complete_columns(
 /// Makes the columns that are missing, beside a daemon; returns those that it has to fill.
 async fn add_columns(database: &Database, sync: &SyncConfig) -> anyhow::Result<Vec<String>> {
     let mut incomplete = Vec::new();
-    for object_type in &sync.objects {
+    for object_type in Selected::known(&sync.objects) {
         let catalogue = load_catalogue(database, object_type).await.map_err(advise)?;
         let wanted = sync.columns.get(object_type.name).map_or(&[][..], Vec::as_slice);
         let columns = TypedColumns::new(database, object_type, wanted, &catalogue);

@@ -29,11 +29,11 @@ pub(super) struct Leading {
 
 impl Session {
     /// Waits for the database and brings its schema up to date.
-    pub(super) async fn open(config: Config) -> anyhow::Result<Self> {
+    pub(super) async fn open(mut config: Config) -> anyhow::Result<Self> {
         let lifecycle = Lifecycle::default();
         lifecycle.listen_for_signals()?;
         let database = Database::new(&config.database)?;
-        open_database(&database, &config, lifecycle.shutdown()).await?;
+        open_database(&database, &mut config, lifecycle.shutdown()).await?;
         let keeper = LeaseKeeper::new(database.clone(), process_name());
         Ok(Self { config, database, lifecycle, keeper })
     }

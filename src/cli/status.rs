@@ -9,7 +9,7 @@ use super::print;
 use crate::app::{ACCOUNT_LEASE, advise};
 use crate::clock;
 use crate::config::{Config, Environment};
-use crate::storage::{Database, LEASE_TTL, SyncState, SyncStatus, lease_holder, load_states};
+use crate::storage::{Database, LEASE_TTL, SyncState, SyncStatus, lease_holder, load_states, recall_types};
 use crate::sync::Subject;
 
 /// Arguments of `status`.
@@ -42,7 +42,8 @@ pub(super) async fn main(environment: Environment, arguments: &Arguments) -> any
             }
         }
     }
-    let synced: Vec<_> = Subject::all(&sync.objects).iter().map(ToString::to_string).collect();
+    let objects = recall_types(&database, &sync.objects).await.map_err(advise)?;
+    let synced: Vec<_> = Subject::all(&objects).iter().map(ToString::to_string).collect();
     let is_failing = |state: &SyncState| {
         let is_wrong = state.status == SyncStatus::Error || state.notice.is_some();
         is_wrong && synced.contains(&state.object_type)

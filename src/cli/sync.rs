@@ -19,7 +19,7 @@ use super::session::Session;
 use crate::app::{ACCOUNT_LEASE, advise, unless_unanswered};
 use crate::config::{Config, Environment, LogConfig};
 use crate::storage::{Lease, RequestedMode, SyncState, SyncStatus, Trigger, load_states, request_run};
-use crate::sync::{Events, Subject};
+use crate::sync::{Engine, Events, Subject};
 use crate::telemetry;
 
 /// How often the daemon's progress is read.
@@ -65,9 +65,8 @@ pub(super) async fn main(
         }
         None => telemetry::start(&log, stderr),
     }
-    let config = read_config(environment)?;
-    let subjects = choose(&config, &arguments.types)?;
-    let session = Session::open(config).await?;
+    let session = Session::open(read_config(environment)?).await?;
+    let subjects = choose(&session.config, &arguments.types)?;
     let mode = if arguments.full { RequestedMode::Full } else { RequestedMode::Incremental };
     let sync = Sync { session, subjects, mode, bars };
     let carried_out = unless_unanswered(&sync.session.database, Box::pin(sync.carry_out()));
@@ -77,18 +76,23 @@ pub(super) async fn main(
     Ok(if succeeded?? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The subjects named on the command line, all of them when none is.
+/// The subjects named on the command line, each once; all of them when none is.
 fn choose(config: &Config, names: &[String]) -> anyhow::Result<Vec<Subject>> {
     let enabled = Subject::all(&config.sync.objects);
     if names.is_empty() {
         return Ok(enabled);
     }
     let known: Vec<_> = enabled.iter().map(ToString::to_string).collect();
-    let find = |name: &String| {
-        let found = Subject::named(name).filter(|subject| enabled.contains(subject));
-        found.with_context(|| format!("`{name}` is not synced here; there is {}", known.join(", ")))
-    };
-    names.iter().map(find).collect()
+    let mut chosen = Vec::new();
+    for name in names {
+        let found = enabled.iter().find(|subject| subject.is_called(name)).copied();
+        let found =
+            found.with_context(|| format!("`{name}` is not synced here; there is {}", known.join(", ")))?;
+        if !chosen.contains(&found) {
+            chosen.push(found);
+        }
+    }
+    Ok(chosen)
 }
 
 impl Sync {
@@ -112,8 +116,9 @@ impl Sync {
         }
         let leading = self.session.lead(lease, events).await?;
         let states = load_states(database).await.map_err(advise)?;
+        let mut succeeded = true;
         let mut runs = Vec::new();
-        for subject in self.subjects.clone() {
+        for subject in self.subjects_now(&leading.engine, &mut succeeded).await {
             let state = states.iter().find(|state| state.object_type == subject.to_string());
             let (engine, request) = (leading.engine.clone(), state.and_then(SyncState::request));
             runs.push(
@@ -122,12 +127,24 @@ impl Sync {
                 }),
             );
         }
-        let mut succeeded = true;
         for run in runs {
             succeeded &= run.await.context("a run panicked")?;
         }
         self.session.step_down(leading).await;
         Ok(succeeded)
+    }
+
+    /// What there is to run, after the schemas of custom objects were read: the subjects a schema makes take its
+    /// place. Clears `succeeded` when one cannot be read.
+    async fn subjects_now(&self, engine: &Engine, succeeded: &mut bool) -> Vec<Subject> {
+        let (schemas, mut subjects): (Vec<_>, Vec<_>) =
+            self.subjects.iter().partition(|subject| matches!(subject, Subject::Schema(_)));
+        for schema in schemas {
+            *succeeded &= engine.run_verified(schema, Trigger::Request, None).await.is_ok();
+            let name = schema.to_string();
+            subjects.extend(engine.subjects().iter().filter(|subject| subject.belongs_to(&name)));
+        }
+        subjects
     }
 
     /// Writes down what is asked for; whoever holds the lease does it.

@@ -15,7 +15,7 @@ use super::session::Session;
 use super::{print, read_config};
 use crate::app::{ACCOUNT_LEASE, advise, unless_unanswered};
 use crate::config::{Config, Environment};
-use crate::model::ObjectType;
+use crate::model::{ObjectType, Selected};
 use crate::storage::{
     Lane, LaneState, Lease, SyncStatus, Trigger, last_run, load_lanes, load_report, load_states, request_lane,
 };
@@ -52,11 +52,11 @@ struct Verification {
 
 /// Verifies, prints the reports, and tells by the exit code whether both sides were equal.
 pub(super) async fn main(environment: Environment, arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let config = read_config(environment)?;
-    let objects = choose(&config, &arguments.types)?;
+    let session = Session::open(read_config(environment)?).await?;
+    let objects = choose(&session.config, &arguments.types)?;
     let depth = if arguments.deep { Depth::Everything } else { Depth::Versions };
     let request = AuditRequest { depth, repair: arguments.repair };
-    let verification = Verification { session: Session::open(config).await?, objects, request };
+    let verification = Verification { session, objects, request };
     let Session { database, lifecycle, .. } = &verification.session;
     let verified = unless_unanswered(database, Box::pin(verification.carry_out()));
     let Some(reports) = lifecycle.within_grace(verified).await else { bail!("stopped before it was done") };
@@ -76,13 +76,13 @@ pub(super) async fn main(environment: Environment, arguments: &Arguments) -> any
 
 /// The types named on the command line, all that are synced when none is.
 fn choose(config: &Config, names: &[String]) -> anyhow::Result<Vec<&'static ObjectType>> {
-    let synced = &config.sync.objects;
+    let synced = Selected::known(&config.sync.objects);
     if names.is_empty() {
-        return Ok(synced.clone());
+        return Ok(synced);
     }
     let known: Vec<_> = synced.iter().map(|object_type| object_type.name).collect();
     let find = |name: &String| {
-        let found = synced.iter().find(|object_type| object_type.name == name).copied();
+        let found = synced.iter().find(|object_type| object_type.is_called(name)).copied();
         found.with_context(|| format!("`{name}` is not synced here; there is {}", known.join(", ")))
     };
     names.iter().map(find).collect()

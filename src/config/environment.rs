@@ -1,6 +1,6 @@
 //! Reading variables and collecting what is wrong with them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fmt;
 use std::str::FromStr;
@@ -27,6 +27,8 @@ impl fmt::Display for Problem {
 pub struct Environment {
     values: BTreeMap<String, String>,
     problems: Vec<Problem>,
+    /// Names that are read and in no table, because they end with the name of a custom object.
+    pub(super) of_custom_types: BTreeSet<String>,
 }
 
 /// Names without values: some are secrets, ours and other programs'.
@@ -60,7 +62,7 @@ impl Environment {
             .map(|(name, value)| (name, value.trim().to_owned()))
             .filter(|(_, value)| !value.is_empty())
             .collect();
-        Self { values, problems: Vec::new() }
+        Self { values, problems: Vec::new(), of_custom_types: BTreeSet::new() }
     }
 
     /// Every name that has a value, in order.

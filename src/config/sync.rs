@@ -7,17 +7,17 @@ use croner::Cron;
 use croner::parser::{CronParser, Seconds};
 
 use super::Environment;
-use crate::model::{OBJECT_TYPES, ObjectType};
+use crate::model::{OBJECT_TYPES, ObjectType, Selected};
 
 /// Settings of the lanes and their schedule.
 #[derive(Debug, Clone)]
 pub struct SyncConfig {
     /// The account to mirror; another account's token is refused. `None`: the one the database was first used with.
     pub portal_id: Option<i64>,
-    /// The object types to mirror, in configured order.
-    pub objects: Vec<&'static ObjectType>,
+    /// The object types to mirror, in configured order; custom ones are known by name only until their schema is read.
+    pub objects: Vec<Selected>,
     /// Properties that get a typed column besides the default ones, by type name.
-    pub columns: BTreeMap<&'static str, Vec<String>>,
+    pub columns: BTreeMap<String, Vec<String>>,
     /// When each type runs.
     pub schedule: Schedule,
     /// How far a window reaches back behind the watermark.
@@ -50,7 +50,7 @@ pub struct Schedule {
     /// The period of every type without an expression of its own.
     pub interval: Duration,
     /// Cron expressions by type name, UTC.
-    pub cron: BTreeMap<&'static str, Cron>,
+    pub cron: BTreeMap<String, Cron>,
 }
 
 /// MariaDB allows 64 characters in a column name; HubSpot's property names are lower-case words.
@@ -64,11 +64,13 @@ impl SyncConfig {
         };
         let portal_id =
             env.given("HUBSPOT_PORTAL_ID").map(|_| env.parsed("HUBSPOT_PORTAL_ID", |id: &i64| *id > 0));
+        let objects = read_objects(env);
+        let cron = read_cron(env, &objects);
         Self {
             portal_id,
-            objects: read_objects(env),
-            columns: read_columns(env),
-            schedule: Schedule { interval: minutes(env, "SYNC_INTERVAL_MINUTES", 1), cron: read_cron(env) },
+            columns: read_columns(env, &objects),
+            objects,
+            schedule: Schedule { interval: minutes(env, "SYNC_INTERVAL_MINUTES", 1), cron },
             overlap: minutes(env, "SYNC_OVERLAP_MINUTES", 0),
             search_lag: Duration::from_secs(env.parsed("SYNC_SEARCH_LAG_SECONDS", |n| *n <= 3600)),
             delayed_pass: minutes(env, "SYNC_DELAYED_PASS_MINUTES", 1),
@@ -77,6 +79,22 @@ impl SyncConfig {
             ),
             upkeep: UpkeepConfig::read(env),
         }
+    }
+
+    /// Types that variables are set for and that are none of those mirrored; empty while there are custom objects whose
+    /// names are not known yet. Of a standard type it is no mistake: it may just be switched off.
+    pub fn settings_of_no_type(&self) -> Vec<&str> {
+        if self.objects.iter().any(|selected| matches!(selected, Selected::Unread(_))) {
+            return Vec::new();
+        }
+        let is_mirrored =
+            |name: &str| Selected::known(&self.objects).iter().any(|object_type| object_type.name == name);
+        let named = self.columns.keys().chain(self.schedule.cron.keys()).map(String::as_str);
+        let mut strangers: Vec<_> =
+            named.filter(|name| !is_mirrored(name) && ObjectType::named(name).is_none()).collect();
+        strangers.sort_unstable();
+        strangers.dedup();
+        strangers
     }
 }
 
@@ -98,16 +116,20 @@ fn list(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// `SYNC_OBJECTS`, each type once.
-fn read_objects(env: &mut Environment) -> Vec<&'static ObjectType> {
-    let mut objects: Vec<&'static ObjectType> = Vec::new();
+fn read_objects(env: &mut Environment) -> Vec<Selected> {
+    let mut objects = Vec::new();
     let text = env.text("SYNC_OBJECTS");
     for name in list(&text) {
-        match ObjectType::named(name) {
-            Some(object_type) if !objects.contains(&object_type) => objects.push(object_type),
+        match Selected::named(name) {
+            Some(selected) if !objects.contains(&selected) => objects.push(selected),
             Some(_) => {}
             None => {
                 let known: Vec<_> = OBJECT_TYPES.iter().map(|known| known.name).collect();
-                let reason = format!("`{name}` is not a known object type, known are {}", known.join(", "));
+                let reason = format!(
+                    "`{name}` is not a known object type, known are {} and custom objects by type id, such as \
+                     2-1234567, or fully qualified name, such as p123_cars",
+                    known.join(", ")
+                );
                 env.reject_because("SYNC_OBJECTS", &reason);
             }
         }
@@ -118,19 +140,29 @@ fn read_objects(env: &mut Environment) -> Vec<&'static ObjectType> {
     objects
 }
 
+/// Every variable that is set of those that begin with `family` and end with the name of a type: the type, the
+/// variable, its value. Which names custom objects have is known later only.
+fn of_each_type(env: &mut Environment, family: &str, objects: &[Selected]) -> Vec<(String, String, String)> {
+    let standard = OBJECT_TYPES.iter().map(|known| known.name.to_owned());
+    let names: Vec<_> = standard.chain(env.names_of_custom_types(family, objects)).collect();
+    let given = names.into_iter().filter_map(|name| {
+        let variable = format!("{family}{}", name.to_uppercase());
+        env.given(&variable).map(|value| (name, variable, value))
+    });
+    given.collect()
+}
+
 /// `COLUMNS_<TYPE>` of every type.
-fn read_columns(env: &mut Environment) -> BTreeMap<&'static str, Vec<String>> {
+fn read_columns(env: &mut Environment, objects: &[Selected]) -> BTreeMap<String, Vec<String>> {
     let mut columns = BTreeMap::new();
-    for object_type in OBJECT_TYPES {
-        let variable = format!("COLUMNS_{}", object_type.name.to_uppercase());
-        let Some(text) = env.given(&variable) else { continue };
+    for (object_type, variable, text) in of_each_type(env, "COLUMNS_", objects) {
         let (names, bad): (Vec<_>, Vec<_>) =
             list(&text).map(str::to_owned).partition(|name| is_column_name(name));
         for name in bad {
             let reason = format!("`{name}` is not a property name (letters, digits and _, at most 64)");
             env.reject_because(&variable, &reason);
         }
-        columns.insert(object_type.name, names);
+        columns.insert(object_type, names);
     }
     columns
 }
@@ -141,15 +173,13 @@ fn is_column_name(name: &str) -> bool {
 }
 
 /// `SYNC_CRON_<TYPE>` of every type.
-fn read_cron(env: &mut Environment) -> BTreeMap<&'static str, Cron> {
+fn read_cron(env: &mut Environment, objects: &[Selected]) -> BTreeMap<String, Cron> {
     let mut expressions = BTreeMap::new();
-    for object_type in OBJECT_TYPES {
-        let variable = format!("SYNC_CRON_{}", object_type.name.to_uppercase());
-        let Some(text) = env.given(&variable) else { continue };
+    for (object_type, variable, text) in of_each_type(env, "SYNC_CRON_", objects) {
         // Five fields as crontab writes them, or six with seconds first.
         match CronParser::builder().seconds(Seconds::Optional).build().parse(&text) {
             Ok(cron) => {
-                expressions.insert(object_type.name, cron);
+                expressions.insert(object_type, cron);
             }
             Err(error) => {
                 let error = error.to_string();

@@ -2,6 +2,7 @@
 
 use super::Environment;
 use super::variables::{OWN_PREFIXES, VARIABLES, Variable};
+use crate::model::Selected;
 
 impl Environment {
     /// Names that begin like ours, yet belong to another program or another version, as far as can be told. In order.
@@ -19,13 +20,45 @@ impl Environment {
         }
     }
 
+    /// The names of custom types in variables that begin with `family`, in lower case. What is close to a variable of
+    /// a type that is mirrored is left to be refused as a misspelling, unless a custom object is called so.
+    pub(super) fn names_of_custom_types(&mut self, family: &str, objects: &[Selected]) -> Vec<String> {
+        let customs: Vec<_> = objects
+            .iter()
+            .filter_map(|selected| match selected {
+                Selected::Unread(name) => Some(name.short()),
+                Selected::Known(_) => None,
+            })
+            .collect();
+        if customs.is_empty() {
+            return Vec::new();
+        }
+        let is_named = |name: &str| customs.iter().flatten().any(|short| short.eq_ignore_ascii_case(name));
+        let resembles = |name: &str| {
+            let standard = Selected::known(objects).into_iter().map(|known| known.name);
+            standard.into_iter().any(|known| strsim::osa_distance(name, known) <= MISSPELT_TYPE)
+        };
+        let unread: Vec<_> =
+            self.unknown().filter_map(|name| Some((name, name.strip_prefix(family)?))).collect();
+        let is_custom = |(_, name): &(&str, String)| is_named(name) || !resembles(name);
+        let unread = unread.into_iter().map(|(variable, name)| (variable, name.to_lowercase()));
+        let (variables, names): (Vec<_>, Vec<_>) =
+            unread.filter(is_custom).map(|(variable, name)| (variable.to_owned(), name)).unzip();
+        self.of_custom_types.extend(variables);
+        names
+    }
+
     /// Names that begin like ours and that we do not read.
     fn unknown(&self) -> impl Iterator<Item = &str> {
         let known: Vec<_> = VARIABLES.iter().flat_map(Variable::names).collect();
-        self.names()
-            .filter(move |name| own_prefix(name).is_some() && !known.iter().any(|known| known == name))
+        let is_read =
+            move |name: &str| known.iter().any(|known| known == name) || self.of_custom_types.contains(name);
+        self.names().filter(move |name| own_prefix(name).is_some() && !is_read(name))
     }
 }
+
+/// How many letters may be wrong in the name of a type that still means one that is mirrored.
+const MISSPELT_TYPE: usize = 2;
 
 /// The prefix of ours a name begins with.
 fn own_prefix(name: &str) -> Option<&'static str> {
@@ -84,6 +117,29 @@ mod tests {
             let suspicion = suspicion(wrong).unwrap();
             assert!(suspicion.contains(there_is), "{suspicion}");
         }
+    }
+
+    /// The names of custom types in `COLUMNS_` variables called `set`, when `objects` are mirrored, and what is then
+    /// refused.
+    fn custom_types(objects: &str, set: &[&str]) -> (Vec<String>, String) {
+        let pairs = set.iter().map(|name| (format!("COLUMNS_{name}"), "x".to_owned()));
+        let mut environment = Environment::from_pairs(pairs);
+        let objects: Vec<_> = objects.split(',').filter_map(Selected::named).collect();
+        let names = environment.names_of_custom_types("COLUMNS_", &objects);
+        (names, environment.finish(()).err().map(|error| error.to_string()).unwrap_or_default())
+    }
+
+    #[test]
+    fn a_custom_object_has_settings_of_its_own() {
+        // Close to `carts`, but called so.
+        let (names, refused) = custom_types("contacts,p1_cars", &["CARS", "P1_CARS"]);
+        assert_eq!((names.join(","), refused.as_str()), ("cars,p1_cars".to_owned(), ""));
+        // Nobody knows what the type behind an id is called.
+        let (names, refused) = custom_types("contacts,2-77", &["CARS", "BOATS", "CONTACT"]);
+        assert_eq!(names, ["boats", "cars"]);
+        assert!(refused.contains("COLUMNS_CONTACT: ") && refused.contains("1 problem(s)"), "{refused}");
+        let (names, refused) = custom_types("contacts,deals", &["BOATS"]);
+        assert!(names.is_empty() && refused.contains("COLUMNS_BOATS"), "{refused}");
     }
 
     #[test]

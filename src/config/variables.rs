@@ -68,10 +68,12 @@ impl Variable {
 /// # Panics
 /// When the code reads a variable the table does not list.
 pub(super) fn variable(name: &str) -> &'static Variable {
-    let mut variables = VARIABLES.iter();
-    variables
-        .find(|variable| variable.names().iter().any(|known| known == name))
-        .expect("every variable read is in VARIABLES")
+    let is_called = |variable: &&Variable| variable.names().iter().any(|known| known == name);
+    // Names of custom objects are nowhere written down.
+    let is_of_family =
+        |variable: &&Variable| variable.family().is_some_and(|family| name.starts_with(family));
+    let found = VARIABLES.iter().find(is_called).or_else(|| VARIABLES.iter().find(is_of_family));
+    found.expect("every variable read is in VARIABLES")
 }
 
 /// A variable with a default.
@@ -180,7 +182,7 @@ pub const VARIABLES: &[Variable] = &[
         "SYNC_OBJECTS",
         "contacts,companies,deals",
         "a comma-separated list of object types",
-        "What to mirror.",
+        "What to mirror: standard types by name, custom objects by type id or fully qualified name.",
     ),
     public("SYNC_INTERVAL_MINUTES", "15", "1 to 1440", "How often each type is brought up to date."),
     optional(

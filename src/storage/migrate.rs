@@ -42,11 +42,31 @@ pub async fn migrate(database: &Database, objects: &[&'static ObjectType]) -> Re
         ));
     }
     MIGRATOR.run_direct(None, &mut connection, false).await.map_err(StorageError::Migrate)?;
-    for object_type in objects {
-        ensure_table(&mut connection, object_type).await?;
-        ensure_pipeline_tables(&mut connection, object_type).await?;
-    }
+    ensure_tables(&mut connection, objects).await?;
     database::close(connection).await;
+    Ok(())
+}
+
+/// Creates the tables of types that became known after the migrations ran. Idempotent.
+///
+/// # Errors
+/// When the user may not create tables.
+pub async fn create_tables(database: &Database, objects: &[&'static ObjectType]) -> Result<(), StorageError> {
+    if objects.is_empty() {
+        return Ok(());
+    }
+    database.on_own_connection(async |connection| ensure_tables(connection, objects).await).await
+}
+
+/// The tables of each type.
+async fn ensure_tables(
+    connection: &mut MySqlConnection,
+    objects: &[&'static ObjectType],
+) -> Result<(), StorageError> {
+    for object_type in objects {
+        ensure_table(connection, object_type).await?;
+        ensure_pipeline_tables(connection, object_type).await?;
+    }
     Ok(())
 }
 

@@ -35,8 +35,7 @@ pub struct MirrorTable {
 
 impl MirrorTable {
     /// Prepares the statements for the table.
-    pub(super) fn new(object_type: &ObjectType, columns: Vec<TypedColumn>) -> Self {
-        let object_type = ObjectType::named(object_type.name).expect("descriptors are static");
+    pub(super) fn new(object_type: &'static ObjectType, columns: Vec<TypedColumn>) -> Self {
         let lookup = Lookup::new(object_type);
         let upserts = Upsert::all(object_type.table, &columns);
         Self { object_type, columns, lookup, upserts }

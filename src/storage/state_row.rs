@@ -191,6 +191,14 @@ impl StateRow {
         self.execute(sqlx::query(sql).bind(error).bind(now).bind(next_run_at)).await
     }
 
+    /// There is nothing left to do under this name: the row goes.
+    ///
+    /// # Errors
+    /// As [`StateRow::begin`].
+    pub async fn remove(&self) -> Result<(), StorageError> {
+        self.execute(sqlx::query("DELETE FROM sync_state WHERE object_type = ?")).await
+    }
+
     /// The run was told to stop before it was done; it is due again at once.
     ///
     /// # Errors

@@ -50,7 +50,7 @@ pub enum TableChanges<'l> {
 #[derive(Debug, Clone, Copy)]
 pub struct TypedColumns<'a> {
     database: &'a Database,
-    object_type: &'a ObjectType,
+    object_type: &'static ObjectType,
     /// Properties the configuration names.
     wanted: &'a [String],
     /// HubSpot's properties; empty before the first sync.
@@ -61,7 +61,7 @@ impl<'a> TypedColumns<'a> {
     /// The default columns of `object_type` and the `wanted` properties of its `catalogue`.
     pub fn new(
         database: &'a Database,
-        object_type: &'a ObjectType,
+        object_type: &'static ObjectType,
         wanted: &'a [String],
         catalogue: &'a [Property],
     ) -> Self {
@@ -227,7 +227,7 @@ impl<'a> TypedColumns<'a> {
 /// [`StorageError::SchemaOutdated`] when there is no such table.
 pub async fn load_mirror_table(
     database: &Database,
-    object_type: &ObjectType,
+    object_type: &'static ObjectType,
 ) -> Result<MirrorTable, StorageError> {
     let columns = read_columns(database, object_type).await?.into_iter().filter(|column| column.is_ours);
     let typed = |column: PresentColumn| {

@@ -53,7 +53,7 @@ impl Engine {
             {
                 return Err(SyncError::TypeRefused(object_type.name));
             }
-            Subject::Records(_) | Subject::Pipelines(_) | Subject::Owners => {}
+            Subject::Records(_) | Subject::Pipelines(_) | Subject::Schema(_) | Subject::Owners => {}
         }
         Ok(())
     }

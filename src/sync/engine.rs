@@ -1,5 +1,6 @@
 //! The engine: one run of one subject, from its plan to its record.
 
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -13,6 +14,7 @@ use super::{Events, Subject, plan};
 use crate::clock;
 use crate::config::SyncConfig;
 use crate::hubspot::HubSpotClient;
+use crate::model::{ObjectType, Selected};
 use crate::storage::{
     Database, Lane, Lease, Request, StateRow, StorageError, Trigger, retire_others, show_waiting,
 };
@@ -23,6 +25,8 @@ pub struct Engine {
     pub(super) database: Database,
     pub(super) hubspot: HubSpotClient,
     pub(super) config: SyncConfig,
+    /// What is mirrored; custom types are put in the place of their names as they become known.
+    pub(super) objects: RwLock<Vec<Selected>>,
     pub(super) lease: Lease,
     pub(super) events: Events,
     /// Whether tables may be changed.
@@ -48,6 +52,7 @@ impl Engine {
         stop: CancellationToken,
     ) -> Self {
         Self {
+            objects: RwLock::new(config.objects.clone()),
             database,
             hubspot,
             config,
@@ -63,7 +68,12 @@ impl Engine {
 
     /// Everything this engine keeps up to date.
     pub fn subjects(&self) -> Vec<Subject> {
-        Subject::all(&self.config.objects)
+        Subject::all(&self.objects.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The types whose records this engine keeps up to date.
+    pub(super) fn types(&self) -> Vec<&'static ObjectType> {
+        Selected::known(&self.objects.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The row of `sync_state` of a subject.
@@ -151,11 +161,15 @@ impl Engine {
                 let mode = request.map(|request| request.mode);
                 self.run_records(object_type, &state, trigger, mode).await.map(|()| None)
             }
-            Subject::Pipelines(_) | Subject::Owners => {
+            Subject::Pipelines(_) | Subject::Schema(_) | Subject::Owners => {
                 self.run_reference(subject, &state, trigger).await.map(Some)
             }
         };
         self.record(subject, &state, started_at, request, &result).await;
+        if matches!((subject, &result), (Subject::Schema(_), Ok(_))) {
+            // With the database away the schema is read once more.
+            self.recall().await.ok();
+        }
         result.map(|_| ())
     }
 

@@ -5,10 +5,10 @@ use super::engine::Engine;
 use super::error::SyncError;
 use super::run::Run;
 use crate::hubspot::Priority;
-use crate::storage::{Lane, RunMode, StateRow, Trigger, store_owners, store_pipelines};
+use crate::storage::{Lane, PageOutcome, RunMode, StateRow, Trigger, store_owners, store_pipelines};
 
 impl Engine {
-    /// Reads pipelines or owners and stores what differs; returns how many there are.
+    /// Reads pipelines, owners or a schema and stores what differs; returns how many there are.
     ///
     /// # Errors
     /// When HubSpot or the database fails for longer than the retries.
@@ -35,6 +35,10 @@ impl Engine {
             Subject::Owners => {
                 let owners = run.hubspot.owners(Priority::Incremental).await?;
                 (owners.len(), store_owners(&self.database, &self.lease, &owners).await?)
+            }
+            Subject::Schema(name) => {
+                self.learn(name, run).await?;
+                (1, PageOutcome { inserted: 1, ..PageOutcome::default() })
             }
             Subject::Pipelines(object_type) | Subject::Records(object_type) => {
                 let pipelines = run.hubspot.pipelines(object_type, Priority::Incremental).await?;

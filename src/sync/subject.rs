@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::model::{OBJECT_TYPES, ObjectType};
+use crate::model::{CustomName, ObjectType, Selected};
 
 /// What a run brings up to date; each has a row in `sync_state`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,24 +11,39 @@ pub enum Subject {
     Records(&'static ObjectType),
     /// The pipelines and stages of a type.
     Pipelines(&'static ObjectType),
+    /// What a custom object is, until that is known.
+    Schema(CustomName),
     /// The owners.
     Owners,
 }
 
 impl Subject {
     /// Everything there is to do for the given types: reference data first, because records refer to it.
-    pub fn all(objects: &[&'static ObjectType]) -> Vec<Self> {
-        let pipelines =
-            objects.iter().filter(|object| object.has_pipelines).map(|object| Self::Pipelines(object));
-        let records = objects.iter().map(|object| Self::Records(object));
+    pub fn all(objects: &[Selected]) -> Vec<Self> {
+        let known = Selected::known(objects);
+        let with_pipelines = known.iter().filter(|object_type| object_type.has_pipelines);
+        let pipelines = with_pipelines.map(|object_type| Self::Pipelines(object_type));
+        let records = objects.iter().map(|object| match *object {
+            Selected::Known(object_type) => Self::Records(object_type),
+            Selected::Unread(name) => Self::Schema(name),
+        });
         std::iter::once(Self::Owners).chain(pipelines).chain(records).collect()
     }
 
-    /// The subject called `name` in `sync_state` and on the command line.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::all(&OBJECT_TYPES.iter().collect::<Vec<_>>())
-            .into_iter()
-            .find(|subject| subject.to_string() == name)
+    /// Whether it is about the records or the pipelines of a type that is called `name`.
+    pub fn belongs_to(&self, name: &str) -> bool {
+        match self {
+            Self::Records(object_type) | Self::Pipelines(object_type) => object_type.is_called(name),
+            Self::Schema(_) | Self::Owners => false,
+        }
+    }
+
+    /// Whether it is called `name` in `sync_state`, on the command line or in the configuration.
+    pub fn is_called(&self, name: &str) -> bool {
+        match self {
+            Self::Records(object_type) => object_type.is_called(name),
+            _ => self.to_string() == name,
+        }
     }
 }
 
@@ -37,6 +52,7 @@ impl fmt::Display for Subject {
         match self {
             Self::Records(object_type) => f.write_str(object_type.name),
             Self::Pipelines(object_type) => write!(f, "{}_pipelines", object_type.singular),
+            Self::Schema(name) => name.fmt(f),
             Self::Owners => f.write_str("owners"),
         }
     }
@@ -45,22 +61,26 @@ impl fmt::Display for Subject {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::OBJECT_TYPES;
 
     #[test]
-    fn every_subject_is_found_by_its_name() {
-        for subject in Subject::all(&OBJECT_TYPES.iter().collect::<Vec<_>>()) {
-            assert_eq!(Subject::named(&subject.to_string()), Some(subject));
+    fn every_subject_has_a_name_of_its_own() {
+        let subjects = Subject::all(&OBJECT_TYPES.iter().map(Selected::Known).collect::<Vec<_>>());
+        for subject in &subjects {
+            let called: Vec<_> =
+                subjects.iter().filter(|other| other.is_called(&subject.to_string())).collect();
+            assert_eq!(called, [subject]);
         }
-        assert_eq!(Subject::named("unicorns"), None);
     }
 
     #[test]
     fn pipelines_come_with_the_types_that_have_them() {
         let names = |types: &[&str]| -> Vec<String> {
-            let types: Vec<_> = types.iter().filter_map(|name| ObjectType::named(name)).collect();
+            let types: Vec<_> = types.iter().filter_map(|name| Selected::named(name)).collect();
             Subject::all(&types).iter().map(ToString::to_string).collect()
         };
         assert_eq!(names(&["contacts"]), ["owners", "contacts"]);
         assert_eq!(names(&["contacts", "deals"]), ["owners", "deal_pipelines", "contacts", "deals"]);
+        assert_eq!(names(&["p1_cars", "deals"]), ["owners", "deal_pipelines", "p1_cars", "deals"]);
     }
 }

@@ -123,8 +123,8 @@ impl Engine {
                 Some((Upkeep { object_type, lane }, trigger))
             })
         };
-        let objects = self.config.objects.iter().copied();
-        objects
+        let types = self.types().into_iter();
+        types
             .filter(|object_type| is_listed(object_type))
             .filter(|object_type| !self.refusals.contain(Subject::Records(object_type)))
             .filter_map(first_due)

@@ -59,6 +59,8 @@ impl Engine {
         let now = clock::now();
         let regular = self.next_run(subject, now);
         let error = match result {
+            // The type it has become known as has a row of its own.
+            Ok(_) if matches!(subject, Subject::Schema(_)) => return state.remove().await,
             Ok(records) => return state.succeed(started_at, regular, *records, request).await,
             Err(error) => error,
         };

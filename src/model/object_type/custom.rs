@@ -19,6 +19,9 @@ const MAX_COLUMNS: usize = 30;
 /// Longest name of a column. Source: MariaDB, "Identifier Names".
 const MAX_COLUMN_NAME: usize = 64;
 
+/// Longest label kept, in characters; it is for people only.
+const MAX_LABEL: usize = 255;
+
 /// Names a custom type cannot have, because a table or a row of `sync_state` of ours has them.
 const RESERVED: &[&str] =
     &["account", "associations", "connector_check", "merges", "owners", "properties", "schemas"];
@@ -69,10 +72,15 @@ impl CustomType {
             name: name(schema, is_taken),
             type_id: schema.type_id.clone(),
             fully_qualified_name: schema.fully_qualified_name.clone(),
-            singular_label: schema.singular_label.clone(),
-            plural_label: schema.plural_label.clone(),
+            singular_label: label(&schema.singular_label),
+            plural_label: label(&schema.plural_label),
             columns: columns(schema),
         }
+    }
+
+    /// Whether HubSpot calls it so: by its type id or its fully qualified name in any case.
+    pub fn is_called(&self, name: &str) -> bool {
+        self.type_id == name || self.fully_qualified_name.eq_ignore_ascii_case(name)
     }
 
     /// The descriptor, the same one whenever the type is the same.
@@ -121,6 +129,11 @@ impl CustomType {
             columns: Vec::leak(self.columns.iter().map(column).collect()),
         }))
     }
+}
+
+/// As much of a label as is kept.
+fn label(text: &str) -> String {
+    text.chars().take(MAX_LABEL).collect()
 }
 
 /// The name of a type here: its short one, else the fully qualified one.

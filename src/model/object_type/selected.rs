@@ -74,9 +74,9 @@ impl Selected {
         for one in selected {
             let found = match one {
                 Self::Known(_) => None,
-                Self::Unread(name) => read.iter().map(CustomType::descriptor).find(|d| d.is_called(name.0)),
+                Self::Unread(name) => read.iter().find(|custom| custom.is_called(name.0)),
             };
-            let one = found.map_or(*one, Self::Known);
+            let one = found.map_or(*one, |custom| Self::Known(custom.descriptor()));
             if !resolved.contains(&one) {
                 resolved.push(one);
             }
@@ -131,10 +131,7 @@ mod tests {
             plural_label: String::new(),
             columns: Vec::new(),
         };
-        let selected = ["contacts", "2-77", "P9_Cars", "p9_boats"].map(|name| match name {
-            "P9_Cars" => Selected::named("p9_Cars").unwrap(),
-            name => Selected::named(name).unwrap(),
-        });
+        let selected = ["contacts", "2-77", "p9_Cars", "p9_boats"].map(|name| Selected::named(name).unwrap());
         let resolved = Selected::resolve(&selected, &[cars]);
         let names: Vec<_> = resolved.iter().map(ToString::to_string).collect();
         assert_eq!(names, ["contacts", "cars", "p9_boats"]);

@@ -68,9 +68,19 @@ async fn mirrored(sql: &MySqlPool, object_type: &str) -> BTreeMap<i64, Content> 
 /// The first differences between the two, in words. A record in the recycle bin may still be in the mirror: this
 /// version does not follow deletes.
 pub async fn differences(simulator: &Simulator, test: &TestDatabase, object_type: &str) -> Vec<String> {
+    differences_of(simulator, test, object_type, object_type).await
+}
+
+/// The same for a type that has another name here than HubSpot's API takes.
+pub async fn differences_of(
+    simulator: &Simulator,
+    test: &TestDatabase,
+    object_type: &str,
+    name_here: &str,
+) -> Vec<String> {
     let remote_now = remote(simulator, object_type, false).await;
     let deleted = remote(simulator, object_type, true).await;
-    let mirrored = mirrored(&test.sql, object_type).await;
+    let mirrored = mirrored(&test.sql, name_here).await;
     let missing = remote_now.keys().filter(|id| !mirrored.contains_key(id));
     let extra = mirrored.keys().filter(|id| !remote_now.contains_key(id) && !deleted.contains_key(id));
     let stale = remote_now.iter().filter_map(|(id, theirs)| {

@@ -1,12 +1,14 @@
 //! Every standard object type, and custom ones.
 
+use std::collections::BTreeSet;
+
 use hubspot_mariadb_connector::model::{OBJECT_TYPES, ObjectType};
 use serde_json::json;
 
-use crate::support::daemon::Setup;
+use crate::support::daemon::{Setup, text};
 use crate::support::database::TestDatabase;
 use crate::support::simulator::Simulator;
-use crate::support::truth::{differences, everything_is_searchable};
+use crate::support::truth::{differences, differences_of, everything_is_searchable};
 use crate::support::{eventually, holds};
 
 /// Records of each type in the account.
@@ -133,4 +135,143 @@ async fn a_scope_taken_away_costs_one_request_a_run_and_comes_back_by_itself() {
     in_step(&simulator, &test, &["tickets"]).await;
     daemon.says("HubSpot lets tickets be read again").await;
     assert!(daemon.stop().await.success());
+}
+
+/// An account with two custom objects: boats, and one whose name belongs to a standard type.
+fn account_with_custom_objects() -> Simulator {
+    let arguments = "--contacts 5 --companies 0 --deals 0 --no-limits --custom boats=30,orders=7";
+    Simulator::with(&arguments.split(' ').map(str::to_owned).collect::<Vec<_>>())
+}
+
+/// The type id of a custom object.
+async fn type_id(test: &TestDatabase, name: &str) -> String {
+    test.value(&format!("SELECT object_type_id FROM hubspot_schemas WHERE object_type = '{name}'")).await
+}
+
+#[tokio::test]
+async fn custom_objects_are_mirrored_by_full_name_and_by_type_id() {
+    let (simulator, test) = (account_with_custom_objects(), TestDatabase::empty().await);
+    let by_name = Setup::new(&simulator, &test.url)
+        .set("SYNC_OBJECTS", "contacts,p62515_boats,p62515_orders")
+        .set("COLUMNS_BOATS", "weight,condition");
+    by_name.sync(&[]).await;
+    for (object_type, name_here) in [("p62515_boats", "boats"), ("p62515_orders", "p62515_orders")] {
+        let found = differences_of(&simulator, &test, object_type, name_here).await;
+        assert!(found.is_empty(), "{found:?}");
+    }
+    let names = test.rows("sync_state", &["object_type", "status"], "ORDER BY object_type").await;
+    let expected =
+        ["boats", "boats_pipelines", "contacts", "owners", "p62515_orders", "p62515_orders_pipelines"];
+    assert_eq!(names, expected.map(|name| format!("{name}|idle")));
+    let columns = "WHERE NOT (weight <=> CAST(JSON_VALUE(properties_json, '$.weight') AS DECIMAL(38,12)) \
+                   AND `condition` <=> JSON_VALUE(properties_json, '$.condition') \
+                   AND name <=> JSON_VALUE(properties_json, '$.name') \
+                   AND serial_number <=> JSON_VALUE(properties_json, '$.serial_number'))";
+    assert!(test.rows("hubspot_boats", &["hubspot_id"], columns).await.is_empty());
+    let joined = "SELECT COUNT(*) FROM hubspot_boats AS b \
+                  JOIN hubspot_boats_stages AS s ON s.stage_id = b.hs_pipeline_stage \
+                  JOIN hubspot_boats_pipelines AS p ON p.pipeline_id = s.pipeline_id";
+    assert_eq!(test.number(joined).await, 30);
+
+    // The same type under its other name is the same table, and its schema is not asked for again.
+    let boats = type_id(&test, "boats").await;
+    assert!(boats.starts_with("2-"), "{boats}");
+    simulator.mutate(json!({"type": "p62515_boats", "count": 9, "seed": 2})).await;
+    everything_is_searchable(&simulator).await;
+    simulator.reset_stats().await;
+    let by_id = Setup::new(&simulator, &test.url).set("SYNC_OBJECTS", &format!("{boats},p62515_boats"));
+    by_id.sync(&[&boats]).await;
+    assert!(differences_of(&simulator, &test, "p62515_boats", "boats").await.is_empty());
+    let stats = simulator.stats().await;
+    assert!(stats["byFamily"]["schemas"].is_null() && stats["byFamily"]["search"].is_u64(), "{stats}");
+    let shown = by_id.run(&["status"]).await;
+    assert!(shown.status.success(), "{}", text(&shown.stdout));
+    let migrated = by_id.set("COLUMNS_BOATS", "is_insured").run(&["migrate"]).await;
+    assert!(migrated.status.success(), "{}", text(&migrated.stderr));
+    let insured = "SELECT COUNT(*) FROM hubspot_boats WHERE is_insured IS NOT NULL";
+    assert!(test.number(insured).await > 0);
+}
+
+#[tokio::test]
+async fn a_custom_object_hubspot_does_not_know_stops_alone_and_comes_once_it_is_there() {
+    let (simulator, test) = (account_with_custom_objects(), TestDatabase::empty().await);
+    simulator.set(json!({"schemaLagMs": 1500})).await;
+    let setup = Setup::new(&simulator, &test.url).set("SYNC_OBJECTS", "contacts,p62515_cars,p62515_boats");
+    let cron = setup.clone().set("SYNC_CRON_P62515_CARS", "* * * * * *");
+    let daemon = cron.start(&["run"]);
+    daemon.says("Synced boats").await;
+    daemon.says("Failed to sync p62515_cars").await;
+    let state = test.rows("sync_state", &["status", "last_error"], "WHERE object_type = 'p62515_cars'").await;
+    assert!(
+        state[0].starts_with("error|") && state[0].contains("Correct the type in SYNC_OBJECTS"),
+        "{state:?}"
+    );
+    let status = setup.run(&["status"]).await;
+    assert_eq!(status.status.code(), Some(1), "{}", text(&status.stdout));
+    let check = text(&setup.run(&["check"]).await.stdout);
+    assert!(check.contains("FAILED   p62515_cars") && check.contains("ok       boats"), "{check}");
+    let failed = "SELECT COUNT(*) FROM sync_runs WHERE object_type = 'p62515_cars' AND outcome = 'failed'";
+    eventually("it was asked for several times", async || {
+        let failed = test.number(failed).await;
+        holds(failed >= 3, failed)
+    })
+    .await;
+    assert_eq!(daemon.log().matches("Failed to sync p62515_cars").count(), 1, "{}", daemon.log());
+
+    simulator.post("/schemas", json!({"name": "cars", "count": 4, "hasPipelines": false})).await;
+    daemon.says("Synced cars").await;
+    assert!(differences_of(&simulator, &test, "p62515_cars", "cars").await.is_empty());
+    let rows = test.rows("sync_state", &["object_type"], "WHERE object_type LIKE '%cars%'").await;
+    assert_eq!(rows, ["cars"], "no pipelines, and the name it was configured by has no row any more");
+    assert!(daemon.stop().await.success());
+    // A schema that reads do not show for a while is known all the same.
+    simulator.set(json!({"deniedTypes": ["custom"]})).await;
+    let daemon = setup.start(&["run"]);
+    daemon.says("syncing contacts, cars, boats").await;
+    assert!(daemon.stop().await.success());
+    assert_eq!(test.number("SELECT COUNT(*) FROM hubspot_cars").await, 4);
+}
+
+#[tokio::test]
+async fn check_reads_a_custom_object_before_the_first_sync_and_names_settings_of_no_type() {
+    let (simulator, test) = (account_with_custom_objects(), TestDatabase::empty().await);
+    let setup = Setup::new(&simulator, &test.url)
+        .set("SYNC_OBJECTS", "contacts,p62515_boats")
+        .set("COLUMNS_BOATS", "weight")
+        .set("SYNC_CRON_BAOTS", "0 * * * *");
+    let output = setup.run(&["check"]).await;
+    let said = text(&output.stdout);
+    assert!(output.status.success() && said.contains("ok       boats          30 record(s)"), "{said}");
+    assert!(said.contains("SYNC_CRON_BAOTS is set, but no type of that name is mirrored"), "{said}");
+    assert_eq!(said.matches("is set, but").count(), 1, "{said}");
+
+    simulator.set(json!({"deniedTypes": ["custom"]})).await;
+    let said = text(&setup.run(&["check"]).await.stdout);
+    assert!(said.contains("lacks crm.objects.custom.read, crm.schemas.custom.read"), "{said}");
+}
+
+#[tokio::test]
+async fn without_the_right_to_change_tables_a_custom_object_waits_for_migrate() {
+    let (simulator, test) = (account_with_custom_objects(), TestDatabase::empty().await);
+    let owner = Setup::new(&simulator, &test.url).set("SYNC_OBJECTS", "contacts,p62515_boats");
+    let daemon = owner.clone().set("MIGRATE_ON_START", "false");
+    assert!(owner.run(&["migrate"]).await.status.success());
+    let first = daemon.run(&["sync"]).await;
+    assert_eq!(first.status.code(), Some(1));
+    assert!(text(&first.stderr).contains("there is no table hubspot_boats"), "{}", text(&first.stderr));
+    assert!(owner.run(&["migrate"]).await.status.success());
+    daemon.sync(&[]).await;
+    assert!(differences_of(&simulator, &test, "p62515_boats", "boats").await.is_empty());
+}
+
+#[test]
+fn the_readme_lists_every_standard_type() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let (_, section) = readme.split_once("## Object types\n").unwrap();
+    let rows =
+        section.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
+    let names = rows.flat_map(|row| row.split('`').skip(1).step_by(2));
+    let listed: BTreeSet<_> =
+        names.filter_map(ObjectType::named).map(|object_type| object_type.name).collect();
+    assert_eq!(listed, standard_names().into_iter().collect());
 }
