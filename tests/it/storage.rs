@@ -5,5 +5,6 @@ mod leases;
 mod mirror;
 mod reference;
 mod schema;
+mod schemas;
 mod silence;
 mod state;

@@ -275,3 +275,24 @@ fn the_readme_lists_every_standard_type() {
         names.filter_map(ObjectType::named).map(|object_type| object_type.name).collect();
     assert_eq!(listed, standard_names().into_iter().collect());
 }
+
+#[tokio::test]
+async fn a_type_the_account_does_not_have_is_said_and_the_others_go_on() {
+    let (simulator, test) = (account_of(&["contacts", "courses"]), TestDatabase::empty().await);
+    let body = json!({"status": "error", "message": "Not here", "category": "OBJECT_NOT_FOUND"}).to_string();
+    let refusal = json!({"kind": "status", "status": 404, "body": body});
+    simulator.fault(json!({"match": {"pathContains": "/0-410"}, "times": 1000, "action": refusal})).await;
+    let setup = Setup::new(&simulator, &test.url).set("SYNC_OBJECTS", "courses,contacts");
+
+    let output = setup.run(&["sync"]).await;
+
+    assert_eq!(output.status.code(), Some(1));
+    assert!(differences(&simulator, &test, "contacts").await.is_empty());
+    for subject in ["courses", "course_pipelines"] {
+        let state = format!("WHERE object_type = '{subject}'");
+        let state = test.rows("sync_state", &["status", "last_error"], &state).await;
+        let told = state[0].starts_with("error|") && state[0].contains("switch it on in the HubSpot account");
+        assert!(told, "{state:?}");
+    }
+    assert_eq!(simulator.stats().await["byStatus"]["404"], json!(2), "one request each");
+}
