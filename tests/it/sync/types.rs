@@ -22,14 +22,24 @@ fn account_of(names: &[&str]) -> Simulator {
     Simulator::with(&arguments.collect::<Vec<_>>())
 }
 
-/// Waits until the mirror of every given type equals the simulator.
-async fn in_step(simulator: &Simulator, test: &TestDatabase, names: &[&str]) {
+/// Waits until the mirror of every given type, by its names there and here, equals the simulator.
+async fn in_step(simulator: &Simulator, test: &TestDatabase, types: &[(&str, &str)]) {
     eventually("the mirror equals HubSpot", async || {
         let mut found = Vec::new();
-        for name in names {
-            found.extend(differences(simulator, test, name).await);
+        for (object_type, name_here) in types {
+            found.extend(differences_of(simulator, test, object_type, name_here).await);
         }
         holds(found.is_empty(), found)
+    })
+    .await;
+}
+
+/// Waits until the subject is in error with these words, between two of its runs.
+async fn is_in_error(test: &TestDatabase, subject: &str, words: &str) {
+    eventually(&format!("{subject} is in error with `{words}`"), async || {
+        let state = format!("WHERE object_type = '{subject}'");
+        let state = test.rows("sync_state", &["status", "last_error"], &state).await;
+        holds(state.iter().any(|row| row.starts_with("error|") && row.contains(words)), state)
     })
     .await;
 }
@@ -40,23 +50,41 @@ fn standard_names() -> Vec<&'static str> {
 }
 
 #[tokio::test]
-async fn a_daemon_mirrors_every_standard_type_and_what_changes_in_it() {
+async fn a_daemon_keeps_every_type_equal_and_the_audit_agrees() {
     let names = standard_names();
-    let (simulator, test) = (account_of(&names), TestDatabase::empty().await);
-    let setup = Setup::new(&simulator, &test.url).set("SYNC_OBJECTS", &names.join(","));
+    let counts: Vec<_> = names.iter().map(|name| format!("{name}={RECORDS}")).collect();
+    let arguments = ["--no-limits", "--custom", &format!("boats={RECORDS}"), "--objects", &counts.join(",")];
+    let simulator = Simulator::with(&arguments.map(str::to_owned));
+    let test = TestDatabase::empty().await;
+    let setup = Setup::new(&simulator, &test.url)
+        .set("SYNC_OBJECTS", &format!("{},p62515_boats", names.join(",")))
+        .set("ARCHIVE_INTERVAL_MINUTES", "60");
+    // What HubSpot calls each type, and what it is called here.
+    let types: Vec<_> = names.iter().map(|name| (*name, *name)).chain([("p62515_boats", "boats")]).collect();
     let daemon = setup.start(&["run"]);
-    // Tables first, then records: a missing table would fail the comparison.
-    daemon.says("is up after").await;
-    in_step(&simulator, &test, &names).await;
+    each_has_run(&test, types.len()).await;
+    in_step(&simulator, &test, &types).await;
 
-    for name in &names {
-        simulator.mutate(json!({"type": name, "count": 5, "seed": 3})).await;
-        simulator.create(name, 2).await;
+    let mut deleted = Vec::new();
+    for (object_type, name_here) in &types {
+        simulator.mutate(json!({"type": object_type, "count": 5, "seed": 3})).await;
+        simulator.create(object_type, 2).await;
+        let known = format!("SELECT hubspot_id FROM hubspot_{name_here} ORDER BY hubspot_id LIMIT 1");
+        let known = test.value(&known).await;
+        simulator.delete(object_type, &known).await;
+        deleted.push(format!("(SELECT archived FROM hubspot_{name_here} WHERE hubspot_id = {known})"));
     }
     everything_is_searchable(&simulator).await;
     test.execute("UPDATE sync_state SET requested_mode = 'incremental', requested_at = UTC_TIMESTAMP(3)")
         .await;
-    in_step(&simulator, &test, &names).await;
+    test.execute("UPDATE sync_lanes SET next_run_at = UTC_TIMESTAMP(3) WHERE lane = 'archive'").await;
+    in_step(&simulator, &test, &types).await;
+    let archived = deleted.join(" + ");
+    eventually("what was deleted is archived", async || {
+        let archived = test.number(&archived).await;
+        holds(archived == types.len() as i64, archived)
+    })
+    .await;
 
     let unequal =
         test.rows("sync_state", &["object_type", "last_error"], "WHERE last_error IS NOT NULL").await;
@@ -64,6 +92,24 @@ async fn a_daemon_mirrors_every_standard_type_and_what_changes_in_it() {
     let misfits = test.rows("quarantine", &["object_type", "property", "reason"], "").await;
     assert!(misfits.is_empty(), "a default column has another type than HubSpot's property: {misfits:?}");
     assert!(daemon.stop().await.success());
+    let output = setup.run(&["verify", "--deep"]).await;
+    let said = text(&output.stdout);
+    assert!(output.status.success(), "{said} {}", text(&output.stderr));
+    assert_eq!(said.matches("equal to HubSpot").count(), types.len(), "{said}");
+}
+
+/// Waits until so many types have been listed.
+async fn each_has_run(test: &TestDatabase, types: usize) {
+    eventually("every type has been listed", async || {
+        let listed = "SELECT COUNT(*) FROM information_schema.tables \
+                      WHERE table_schema = DATABASE() AND table_name = 'sync_state'";
+        if test.number(listed).await == 0 {
+            return Err("no table yet".to_owned());
+        }
+        let listed = test.number("SELECT COUNT(*) FROM sync_state WHERE watermark IS NOT NULL").await;
+        holds(listed == types as i64, listed)
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -112,7 +158,7 @@ async fn a_scope_taken_away_costs_one_request_a_run_and_comes_back_by_itself() {
         .set("SYNC_CRON_TICKETS", "* * * * * *");
     let daemon = setup.start(&["run"]);
     daemon.says("Synced tickets").await;
-    in_step(&simulator, &test, &["tickets"]).await;
+    in_step(&simulator, &test, &[("tickets", "tickets")]).await;
 
     simulator.set(json!({"deniedTypes": ["tickets"]})).await;
     let failed = "SELECT COUNT(*) FROM sync_runs WHERE object_type = 'tickets' AND outcome = 'failed'";
@@ -121,9 +167,8 @@ async fn a_scope_taken_away_costs_one_request_a_run_and_comes_back_by_itself() {
         holds(failed >= 4, failed)
     })
     .await;
-    let state = test.rows("sync_state", &["status", "last_error"], "WHERE object_type = 'tickets'").await;
-    assert!(state[0].starts_with("error|") && state[0].contains("Grant the named scopes"), "{state:?}");
-    assert!(state[0].contains("crm.objects.tickets.read"), "{state:?}");
+    is_in_error(&test, "tickets", "Grant the named scopes").await;
+    is_in_error(&test, "tickets", "crm.objects.tickets.read").await;
     let requests = "SELECT MAX(requests) FROM sync_runs WHERE object_type = 'tickets' AND outcome = 'failed'";
     assert_eq!(test.number(requests).await, 1);
     assert_eq!(daemon.log().matches("Failed to sync tickets").count(), 1, "{}", daemon.log());
@@ -132,7 +177,7 @@ async fn a_scope_taken_away_costs_one_request_a_run_and_comes_back_by_itself() {
 
     simulator.mutate(json!({"type": "tickets", "count": 3, "seed": 4})).await;
     simulator.set(json!({"deniedTypes": []})).await;
-    in_step(&simulator, &test, &["tickets"]).await;
+    in_step(&simulator, &test, &[("tickets", "tickets")]).await;
     daemon.says("HubSpot lets tickets be read again").await;
     assert!(daemon.stop().await.success());
 }
@@ -201,13 +246,12 @@ async fn a_custom_object_hubspot_does_not_know_stops_alone_and_comes_once_it_is_
     let daemon = cron.start(&["run"]);
     daemon.says("Synced boats").await;
     daemon.says("Failed to sync p62515_cars").await;
-    let state = test.rows("sync_state", &["status", "last_error"], "WHERE object_type = 'p62515_cars'").await;
-    assert!(
-        state[0].starts_with("error|") && state[0].contains("Correct the type in SYNC_OBJECTS"),
-        "{state:?}"
-    );
-    let status = setup.run(&["status"]).await;
-    assert_eq!(status.status.code(), Some(1), "{}", text(&status.stdout));
+    is_in_error(&test, "p62515_cars", "Correct the type in SYNC_OBJECTS").await;
+    eventually("status says so", async || {
+        let shown = setup.run(&["status"]).await;
+        holds(shown.status.code() == Some(1), text(&shown.stdout))
+    })
+    .await;
     let check = text(&setup.run(&["check"]).await.stdout);
     assert!(check.contains("FAILED   p62515_cars") && check.contains("ok       boats"), "{check}");
     let failed = "SELECT COUNT(*) FROM sync_runs WHERE object_type = 'p62515_cars' AND outcome = 'failed'";
