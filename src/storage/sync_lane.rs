@@ -32,9 +32,9 @@ pub struct LaneState {
     pub consecutive_failures: i32,
     /// When the next run is due; `None`: none is.
     pub next_run_at: Option<DateTime<Utc>>,
-    /// A pass somebody asked for, in the lane's own words.
+    /// A pass somebody asked for and that has not begun, in the lane's own words.
     pub requested: Option<Value>,
-    /// When they asked; names the request.
+    /// When they asked; `None` once a pass that began later has ended.
     pub requested_at: Option<DateTime<Utc>>,
 }
 
@@ -81,16 +81,17 @@ impl LaneRow {
         self.execute(sqlx::query(sql).bind(at).bind(at)).await
     }
 
-    /// A run begins, and with it a pass at `now` unless one is under way. `pass_state` is what the new pass is to do.
+    /// A run begins, and with it a pass at `now` unless one is under way. A new pass takes up what was asked for.
     ///
     /// # Errors
     /// As every step.
-    pub async fn begin(&self, now: DateTime<Utc>, pass_state: &Value) -> Result<(), StorageError> {
+    pub async fn begin(&self, now: DateTime<Utc>) -> Result<(), StorageError> {
         let sql = "UPDATE sync_lanes SET status = 'running', \
                    pass_started_at = IF(pass_cursor IS NULL, ?, pass_started_at), \
-                   pass_state = IF(pass_cursor IS NULL, ?, pass_state), \
+                   pass_state = IF(pass_cursor IS NULL, requested, pass_state), \
+                   requested = IF(pass_cursor IS NULL, NULL, requested), \
                    pass_cursor = COALESCE(pass_cursor, '') WHERE object_type = ? AND lane = ?";
-        self.execute(sqlx::query(sql).bind(now).bind(pass_state.to_string())).await
+        self.execute(sqlx::query(sql).bind(now)).await
     }
 
     /// Something else does from `now` on what a pass would do; whatever pass is under way is given up.
@@ -119,22 +120,17 @@ impl LaneRow {
         query.execute(transaction).await.map(|_| ()).map_err(self.failed())
     }
 
-    /// The pass is done, and with it the request it answers, if any; a later one stays. The next is due at
+    /// The pass is done, and with it the request it took up, if any; a later one stays. The next is due at
     /// `next_run_at`, if any is.
     ///
     /// # Errors
     /// As every step.
-    pub async fn complete(
-        &self,
-        next_run_at: Option<DateTime<Utc>>,
-        answered: Option<DateTime<Utc>>,
-    ) -> Result<(), StorageError> {
+    pub async fn complete(&self, next_run_at: Option<DateTime<Utc>>) -> Result<(), StorageError> {
         let sql = "UPDATE sync_lanes SET status = 'idle', completed_at = COALESCE(pass_started_at, completed_at), \
                    pass_cursor = NULL, pass_state = NULL, pass_started_at = NULL, next_run_at = ?, \
                    last_error = NULL, last_error_at = NULL, consecutive_failures = 0, \
-                   requested = IF(requested_at <=> ?, NULL, requested), \
                    requested_at = IF(requested IS NULL, NULL, requested_at) WHERE object_type = ? AND lane = ?";
-        self.execute(sqlx::query(sql).bind(next_run_at).bind(answered)).await
+        self.execute(sqlx::query(sql).bind(next_run_at)).await
     }
 
     /// The run failed, and with it whatever was asked for. At `next_run_at` the pass goes on where it was, or a new one

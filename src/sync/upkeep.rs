@@ -16,7 +16,6 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use tracing::{error, info, warn};
 
 use super::Subject;
@@ -146,7 +145,7 @@ impl Engine {
     /// # Errors
     /// When the database cannot be written.
     pub(super) async fn listing_is_done(&self, object_type: &'static ObjectType) -> Result<(), StorageError> {
-        self.lane_row(Upkeep { object_type, lane: Lane::Fill }).complete(None, None).await
+        self.lane_row(Upkeep { object_type, lane: Lane::Fill }).complete(None).await
     }
 
     /// Gives the lanes of a type that is listed their first time, and fills properties that are new since.
@@ -183,10 +182,9 @@ impl Engine {
             return Err(SyncError::Unverified);
         }
         let row = self.lane_row(upkeep);
-        let before = row.load().await?;
-        row.begin(clock::now(), before.requested.as_ref().unwrap_or(&Value::Null)).await?;
+        row.load().await?;
+        row.begin(clock::now()).await?;
         let state = row.load().await?;
-        let answered = before.requested_at.filter(|_| before.pass_cursor.is_none());
         let pass = Pass { upkeep, row, state };
         let mut run =
             Run::start(self, Subject::Records(upkeep.object_type), upkeep.lane, trigger, None).await?;
@@ -195,7 +193,7 @@ impl Engine {
         if let Err(error) = &result {
             log_failure(upkeep, error);
         }
-        self.record_upkeep(&pass, answered, &result).await;
+        self.record_upkeep(&pass, &result).await;
         result
     }
 
@@ -215,15 +213,10 @@ impl Engine {
     }
 
     /// Records how a run ended, for as long as it takes.
-    async fn record_upkeep(
-        &self,
-        pass: &Pass,
-        answered: Option<DateTime<Utc>>,
-        result: &Result<(), SyncError>,
-    ) {
+    async fn record_upkeep(&self, pass: &Pass, result: &Result<(), SyncError>) {
         let upkeep = pass.upkeep;
         loop {
-            match self.try_record_upkeep(pass, answered, result).await {
+            match self.try_record_upkeep(pass, result).await {
                 Err(error) if error.kind() == StorageErrorKind::Transient => {
                     if self.pause(RECORD_RETRY).await.is_err() {
                         return;
@@ -242,13 +235,12 @@ impl Engine {
     async fn try_record_upkeep(
         &self,
         pass: &Pass,
-        answered: Option<DateTime<Utc>>,
         result: &Result<(), SyncError>,
     ) -> Result<(), StorageError> {
         let (row, now) = (&pass.row, clock::now());
         let period = self.config.upkeep.period(pass.upkeep.lane);
         match result {
-            Ok(()) => row.complete(period.map(|period| now + period), answered).await?,
+            Ok(()) => row.complete(period.map(|period| now + period)).await?,
             Err(error) => match error.next_try() {
                 NextTry::Elsewhere => row.interrupt(now).await?,
                 NextTry::Soon if self.stop.is_cancelled() => row.interrupt(now).await?,
@@ -271,7 +263,7 @@ impl Engine {
         let Ok(state) = row.load().await else { return };
         let pass = Pass { upkeep, row, state };
         let result = Err(SyncError::Panicked(Subject::Records(upkeep.object_type)));
-        self.record_upkeep(&pass, None, &result).await;
+        self.record_upkeep(&pass, &result).await;
     }
 }
 
