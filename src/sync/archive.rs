@@ -22,7 +22,8 @@ use crate::clock;
 use crate::hubspot::{Priority, RECORD_PAGE, RecordPage};
 use crate::model::{Cursor, ObjectId};
 use crate::storage::{
-    DeleteReason, Lane, PendingDelete, StoredVersion, archived_rows, forget_deletes, stored_versions,
+    DeleteReason, Lane, PendingDelete, StoredVersion, archived_rows, forget_deletes, merged_ids,
+    stored_versions,
 };
 
 /// How long HubSpot keeps deleted records, less a day: what is older may leave the bin at any time.
@@ -158,12 +159,14 @@ impl Engine {
         if !live.records.is_empty() {
             info!("{} {object_type} came back from the recycle bin or were merged", live.records.len());
         }
+        let merged: HashSet<_> = live.records.iter().flat_map(merged_ids).collect();
         found.records.append(&mut live.records);
         found.rejected.append(&mut live.rejected);
         let asked_at = clock::now();
         let archived =
             run.hubspot.read_archived(object_type, properties, &live.missing, Priority::Incremental).await?;
-        let is_erased = |id: &ObjectId| archived_at.get(id).is_some_and(|at| *at < asked_at - BIN_LAG);
+        let is_old = |id: &ObjectId| archived_at.get(id).is_some_and(|at| *at < asked_at - BIN_LAG);
+        let is_erased = |id: &ObjectId| is_old(id) && !merged.contains(id);
         found.deletes.extend(archived.missing.iter().filter(|id| is_erased(id)).map(|id| PendingDelete {
             id: *id,
             reason: DeleteReason::Purged,
