@@ -103,6 +103,11 @@ impl Simulator {
         self.post("/faults", fault).await;
     }
 
+    /// Takes all faults away.
+    pub async fn clear_faults(&self) {
+        self.control(reqwest::Method::DELETE, "/faults", &json!({})).await;
+    }
+
     /// Serves a record whole again after `raw` text was served in its place.
     pub async fn cure(&self, object_type: &str, id: &str) {
         self.control(reqwest::Method::DELETE, &format!("/raw/{object_type}/{id}"), &json!({})).await;
