@@ -37,8 +37,9 @@ pub(super) async fn main(environment: Environment, arguments: &Arguments) -> any
     } else {
         print(table(&states, clock::now()));
         for state in &states {
-            for words in [&state.last_error, &state.notice, &state.waiting].into_iter().flatten() {
-                print(format_args!("{}: {words}", state.object_type));
+            let words = [&state.last_error, &state.notice, &state.waiting].into_iter().flatten();
+            for line in words.flat_map(|text| text.lines()) {
+                print(format_args!("{}: {line}", state.object_type));
             }
         }
     }
