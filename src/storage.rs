@@ -33,15 +33,15 @@ mod typed_columns;
 mod words;
 
 pub use account::bind_account;
-pub use catalogue::{known_properties, load_catalogue, store_catalogue};
+pub use catalogue::{known_properties, load_catalogue, property_names, store_catalogue};
 pub use database::Database;
 pub use error::{StorageError, StorageErrorKind};
 pub use lease::{LEASE_TTL, Lease, LeaseKeeper, LeasedTransaction, lease_holder};
-pub use merges::merged_ids;
+pub use merges::{MERGED_IDS, merged_ids};
 pub use migrate::{create_tables, migrate, pending_migrations};
 pub use mirror::{
-    ComparedRow, MirrorTable, PageOutcome, StoredVersion, archived_rows, compared_rows, distrust_rows,
-    newest_id, overlay_records, store_records, stored_versions,
+    Attention, ComparedRow, MirrorTable, PageOutcome, StoredVersion, archived_rows, compared_rows,
+    distrust_rows, newest_id, overlay_records, store_records, stored_versions,
 };
 pub use mirror_schema::{TypedColumn, ensure_table};
 pub use owners::store_owners;

@@ -66,6 +66,22 @@ pub async fn known_properties(
     rows.map_err(StorageError::query(format!("read since when the properties of {object_type} are known")))
 }
 
+/// The names of all properties the type has or had, in name order: rows may hold values of any.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn property_names(
+    database: &Database,
+    object_type: &ObjectType,
+) -> Result<Vec<String>, StorageError> {
+    let sql = "SELECT name FROM hubspot_properties WHERE object_type = ?";
+    let names = sqlx::query_scalar(sql).bind(object_type.name).fetch_all(database.pool()).await;
+    let mut names: Vec<String> =
+        names.map_err(StorageError::query(format!("read the property names of {object_type}")))?;
+    names.sort_unstable();
+    Ok(names)
+}
+
 /// One statement that writes the given properties, known from `now` on if they were not.
 fn upsert(
     object_type: &ObjectType,

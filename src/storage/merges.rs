@@ -10,7 +10,7 @@ use crate::model::{ObjectId, ObjectType, Record};
 
 /// The property that lists every id a record had before merges, `;` between them.
 /// Source: HubSpot's changelog, "Updated merge functionality"; captures of live records.
-const MERGED_IDS: &str = "hs_merged_object_ids";
+pub const MERGED_IDS: &str = "hs_merged_object_ids";
 
 /// Rows a statement writes.
 const BATCH: usize = 500;

@@ -10,11 +10,12 @@
 
 mod compare;
 mod lookup;
+mod typed;
 mod write;
 
 use sqlx::MySqlConnection;
 
-pub use self::compare::{ComparedRow, compared_rows, distrust_rows, overlay_records};
+pub use self::compare::{Attention, ComparedRow, compared_rows, distrust_rows, overlay_records};
 use self::lookup::{Lookup, Stored};
 pub use self::lookup::{StoredVersion, archived_rows, newest_id, stored_versions};
 use self::write::{RowWrite, Upsert, write_all};

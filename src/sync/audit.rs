@@ -15,7 +15,7 @@ mod report;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tracing::{info, warn};
@@ -28,12 +28,13 @@ use super::pages_ahead::{Group, PagesAhead};
 use super::pass::{Overlay, PassPage};
 use super::records::Context;
 use super::run::Run;
-use super::upkeep::Pass;
+use super::upkeep::{Pass, Upkeep};
 use crate::clock;
 use crate::hubspot::{Priority, RECORD_PAGE, RecordPage};
-use crate::model::{Cursor, ObjectId};
+use crate::model::{Cursor, ObjectId, Record};
 use crate::storage::{
-    DeleteReason, Lane, PendingDelete, compared_rows, forget_deletes, merged_ids, record_audit,
+    Attention, DeleteReason, Lane, PendingDelete, compared_rows, forget_deletes, merged_ids, property_names,
+    record_audit,
 };
 
 /// The property every record has; asking for it alone keeps a listing of versions small.
@@ -44,6 +45,8 @@ const ID: &str = "hs_object_id";
 struct Progress {
     /// Every id up to this one is compared.
     after: ObjectId,
+    /// Deletes up to here should be in the mirror.
+    deletes_as_of: DateTime<Utc>,
     /// What was found so far.
     report: AuditReport,
 }
@@ -123,19 +126,8 @@ impl Engine {
         progress: Option<Progress>,
     ) -> Result<AuditReport, SyncError> {
         let cursor = progress.as_ref().and_then(|_| pass.cursor());
-        let mut progress = if let Some(progress) = progress {
-            progress
-        } else {
-            // What is true of the mirror now; the runs beside this one only make it truer.
-            let as_of = context.state.load().await?.watermark.unwrap_or(DateTime::UNIX_EPOCH);
-            Progress { after: ObjectId::START, report: AuditReport::new(task.request, as_of) }
-        };
-        let scope = Scope {
-            names: &task.names,
-            silent: &task.silent,
-            is_everything: task.request.depth == Depth::Everything,
-            as_of: progress.report.as_of,
-        };
+        let mut progress =
+            if let Some(progress) = progress { progress } else { self.begin_walk(context, task).await? };
         let asked: Arc<[String]> =
             if task.names.is_empty() { Arc::new([ID.to_owned()]) } else { task.names.clone() };
         let (hubspot, object_type) = (run.hubspot.clone(), context.object_type);
@@ -143,12 +135,24 @@ impl Engine {
             let (hubspot, asked) = (hubspot.clone(), asked.clone());
             async move { hubspot.list_records(object_type, &asked, cursor.as_ref(), Priority::Audit).await }
         };
+        let retired = match task.request.depth {
+            Depth::Everything => Some(property_names(&self.database, object_type).await?),
+            Depth::Versions | Depth::Silent => None,
+        };
         let first = fetch(cursor).await?;
         let mut ahead = PagesAhead::start(first.next.clone(), move |cursor| fetch(Some(cursor)));
         let mut next = Some(Group::from(first));
         while let Some(Group { page, .. }) = &next {
             let last = page.records.last().map_or(progress.after, |record| record.id);
             let to = if page.next.is_some() { last } else { ObjectId::END };
+            // The catalogue may have grown since the pass began.
+            let context = &self.mirrors.hold(object_type).await.context();
+            let scope = Scope {
+                names: &task.names,
+                silent: &task.silent,
+                retired: retired.as_deref(),
+                as_of: progress.report.as_of,
+            };
             let differences = self.compare(context, page, (progress.after, to), scope).await?;
             let mut found = PassPage { rejected: page.rejected.clone(), ..PassPage::default() };
             if !task.fills {
@@ -156,8 +160,7 @@ impl Engine {
                     page.records.len(),
                     &Differences { recalculated: Vec::new(), ..differences.clone() },
                 );
-                self.look_up_absent(run, context, &differences.absent, &mut progress.report, &mut found)
-                    .await?;
+                self.look_up_absent(run, context, &differences.absent, &mut progress, &mut found).await?;
                 if task.request.repair {
                     self.read_again(run, context, &differences, page, &mut found).await?;
                 }
@@ -180,6 +183,19 @@ impl Engine {
         Ok(progress.report)
     }
 
+    /// A walk from the first record on.
+    async fn begin_walk(&self, context: &Context, task: &Task) -> Result<Progress, SyncError> {
+        // What is true of the mirror now; the runs beside this one only make it truer.
+        let as_of = context.state.load().await?.watermark.unwrap_or(DateTime::UNIX_EPOCH);
+        let mut deletes_as_of = as_of;
+        if self.config.upkeep.archive.is_some() {
+            let bin = self.lane_row(Upkeep { object_type: context.object_type, lane: Lane::Archive });
+            let read = bin.load().await?.completed_at.unwrap_or(DateTime::UNIX_EPOCH);
+            deletes_as_of = deletes_as_of.min(read);
+        }
+        Ok(Progress { after: ObjectId::START, deletes_as_of, report: AuditReport::new(task.request, as_of) })
+    }
+
     /// Compares a page with the rows of `range`, all of whose live records it shows.
     async fn compare(
         &self,
@@ -191,8 +207,12 @@ impl Engine {
         let read_at = page.records.iter().map(|record| record.read_at).min().unwrap_or_else(clock::now);
         let mut comparison = Comparison::new(scope, &page.records, read_at);
         loop {
-            let with_content = !scope.names.is_empty();
-            let rows = compared_rows(&self.database, &context.table, (after, to), with_content).await?;
+            let attention = match scope {
+                Scope { retired: Some(_), .. } => Attention::Columns,
+                Scope { names: [], .. } => Attention::Versions,
+                _ => Attention::Properties,
+            };
+            let rows = compared_rows(&self.database, &context.table, (after, to), attention).await?;
             let Some(last) = rows.last() else { break };
             after = last.id;
             comparison.meet(&rows);
@@ -207,10 +227,11 @@ impl Engine {
         run: &Run,
         context: &Context,
         absent: &[ObjectId],
-        report: &mut AuditReport,
+        progress: &mut Progress,
         found: &mut PassPage,
     ) -> Result<(), SyncError> {
         let Context { object_type, properties, .. } = context;
+        let Progress { deletes_as_of, report, .. } = progress;
         for ids in absent.chunks(RECORD_PAGE) {
             self.go_on()?;
             let mut live = run.hubspot.read_records(object_type, properties, ids, Priority::Audit).await?;
@@ -218,40 +239,37 @@ impl Engine {
             let archived =
                 run.hubspot.read_archived(object_type, properties, &live.missing, Priority::Audit).await?;
             live.records.retain(|record| !ids.contains(&record.id));
-            let merged: HashMap<_, _> = live
-                .records
-                .iter()
-                .flat_map(|record| merged_ids(record).into_iter().map(|id| (id, record.updated_at)))
-                .collect();
-            for record in &archived.records {
+            let into = |survivor: &Record| {
+                let version = survivor.updated_at;
+                merged_ids(survivor).into_iter().map(move |old| (old, version))
+            };
+            let merged: HashMap<_, _> = live.records.iter().flat_map(into).collect();
+            let mut delete = |id, reason, archived_at, found_at| {
+                found.deletes.push(PendingDelete { id, reason, archived_at, found_at });
+            };
+            for Record { id, archived_at, read_at, .. } in archived.records {
                 // A delete the archive lane has not had a chance to see is its business still.
-                if record.archived_at.is_none_or(|at| at <= report.as_of) {
-                    report.gone.add(&[record.id]);
-                }
-                found.deletes.push(PendingDelete {
-                    id: record.id,
-                    reason: DeleteReason::Archived,
-                    archived_at: record.archived_at,
-                    found_at: record.read_at,
-                });
+                let is_due = archived_at.is_none_or(|at| at <= *deletes_as_of);
+                if is_due { &mut report.gone } else { &mut report.recent }.add(&[id]);
+                delete(id, DeleteReason::Archived, archived_at, read_at);
             }
             for id in archived.missing {
-                if let Some(merged_at) = merged.get(&id) {
-                    if *merged_at <= report.as_of {
-                        report.gone.add(&[id]);
-                    }
-                    continue;
+                if let Some(version) = merged.get(&id) {
+                    let is_due = *version <= report.as_of;
+                    if is_due { &mut report.gone } else { &mut report.recent }.add(&[id]);
+                    // The survivor may be stored already, and then nothing follows from its copy.
+                    delete(id, DeleteReason::Archived, None, asked_at);
+                } else {
+                    report.extra.add(&[id]);
+                    delete(id, DeleteReason::Purged, None, asked_at);
                 }
-                report.extra.add(&[id]);
-                let reason = DeleteReason::Purged;
-                found.deletes.push(PendingDelete { id, reason, archived_at: None, found_at: asked_at });
             }
             found.records.append(&mut live.records);
         }
         Ok(())
     }
 
-    /// Reads whole what is missing, stale or different.
+    /// Reads whole what is missing, stale, different or recent.
     async fn read_again(
         &self,
         run: &Run,
@@ -263,7 +281,8 @@ impl Engine {
         let Context { object_type, properties, .. } = context;
         found.distrusted.clone_from(&differences.different);
         found.distrusted_at = page.records.iter().map(|record| record.read_at).min().unwrap_or_default();
-        let ids = [&differences.missing[..], &differences.stale, &differences.different].concat();
+        let Differences { missing, stale, different, recent, .. } = differences;
+        let ids = [&missing[..], stale, different, recent].concat();
         for ids in ids.chunks(RECORD_PAGE) {
             self.go_on()?;
             let mut read = run.hubspot.read_records(object_type, properties, ids, Priority::Audit).await?;

@@ -11,6 +11,7 @@ mod first_sync;
 mod incremental;
 mod limits;
 mod log;
+mod merges;
 mod outages;
 mod partial_reads;
 mod processes;

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::mysql::MySqlRow;
 use sqlx::{MySqlConnection, QueryBuilder, Row};
 
+use super::typed::rows_that_disagree;
 use super::{MirrorTable, PageOutcome, store_records};
 use crate::model::{ObjectId, Properties, PropertiesBuilder, Record};
 use crate::storage::{Database, StorageError};
@@ -11,6 +12,17 @@ use crate::storage::{Database, StorageError};
 /// Rows with their content that are read at once, and without it: a row may hold megabytes.
 const WITH_CONTENT: usize = 100;
 const WITHOUT_CONTENT: usize = 1_000;
+
+/// What of the rows an audit looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attention {
+    /// Ids and versions.
+    Versions,
+    /// Their properties as well.
+    Properties,
+    /// And whether the typed columns are what the properties say.
+    Columns,
+}
 
 /// A row as an audit sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,10 +37,11 @@ pub struct ComparedRow {
     pub archived: bool,
     /// Its properties; `None` when they were not asked for or are not what this program writes.
     pub properties: Option<Properties>,
+    /// Whether a typed column was looked at and is not what the properties say.
+    pub has_other_columns: bool,
 }
 
-/// The next rows behind `after`, up to `to`, in id order; an empty list is the end. Their content is read only when it
-/// is asked for.
+/// The next rows behind `after`, up to `to`, in id order; an empty list is the end.
 ///
 /// # Errors
 /// When the database cannot be read.
@@ -36,19 +49,26 @@ pub async fn compared_rows(
     database: &Database,
     table: &MirrorTable,
     (after, to): (ObjectId, ObjectId),
-    with_content: bool,
+    attention: Attention,
 ) -> Result<Vec<ComparedRow>, StorageError> {
     let name = table.object_type.table;
-    let (content, limit) =
-        if with_content { ("properties_json", WITH_CONTENT) } else { ("NULL", WITHOUT_CONTENT) };
+    let (content, limit) = match attention {
+        Attention::Versions => ("NULL", WITHOUT_CONTENT),
+        Attention::Properties | Attention::Columns => ("properties_json", WITH_CONTENT),
+    };
     let sql = format!(
         "SELECT hubspot_id, hubspot_updated_at, last_synced_at, archived, {content} AS content FROM {name} \
          WHERE hubspot_id > ? AND hubspot_id <= ? ORDER BY hubspot_id LIMIT {limit}"
     );
     let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(after.0).bind(to.0);
     let rows = query.fetch_all(database.pool()).await;
-    rows.and_then(|rows| rows.iter().map(compared_row).collect())
-        .map_err(StorageError::query(format!("read rows of {name} to compare")))
+    let rows: Result<Vec<_>, _> = rows.and_then(|rows| rows.iter().map(compared_row).collect());
+    let mut rows = rows.map_err(StorageError::query(format!("read rows of {name} to compare")))?;
+    if attention == Attention::Columns {
+        let others = rows_that_disagree(database, table, &rows).await?;
+        rows.iter_mut().for_each(|row| row.has_other_columns = others.contains(&row.id));
+    }
+    Ok(rows)
 }
 
 /// One row.
@@ -60,6 +80,7 @@ fn compared_row(row: &MySqlRow) -> Result<ComparedRow, sqlx::Error> {
         synced_at: row.try_get(2)?,
         archived: row.try_get(3)?,
         properties: content.and_then(|json| Properties::from_json(&json)),
+        has_other_columns: false,
     })
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use crate::model::{ObjectId, Properties, Record};
-use crate::storage::ComparedRow;
+use crate::storage::{ComparedRow, MERGED_IDS};
 
 /// What is compared besides ids and versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,8 +14,9 @@ pub(super) struct Scope<'s> {
     pub(super) names: &'s [String],
     /// Those of them that HubSpot changes without a new version.
     pub(super) silent: &'s [String],
-    /// Whether they are all there are: then nothing else may be stored.
-    pub(super) is_everything: bool,
+    /// When they are all there are: what else may be stored, in name order. Values stay in a row when HubSpot archives
+    /// their property, until the row is written again.
+    pub(super) retired: Option<&'s [String]>,
     /// Every change up to here should be in the mirror.
     pub(super) as_of: DateTime<Utc>,
 }
@@ -33,6 +34,8 @@ pub(super) struct Differences {
     pub(super) recalculated: Vec<ObjectId>,
     /// The mirror has it and the listing has not: deleted, merged, erased, or just restored.
     pub(super) absent: Vec<ObjectId>,
+    /// Missing or stale, but changed so lately that the regular runs need not have seen it.
+    pub(super) recent: Vec<ObjectId>,
 }
 
 /// A part of a listing: every live record whose id lies in a range.
@@ -72,12 +75,16 @@ impl<'c> Comparison<'c> {
     /// Compares a row with the record it mirrors.
     fn meet_one(&mut self, row: &ComparedRow, record: &Record) {
         let found = &mut self.differences;
-        let is_due = record.updated_at <= self.scope.as_of;
+        let is_recent = record.updated_at > self.scope.as_of;
         let kind = match row.updated_at {
-            _ if row.archived => is_due.then_some(&mut found.missing),
+            version if is_recent && (row.archived || version != Some(record.updated_at)) => {
+                Some(&mut found.recent)
+            }
+            _ if row.archived => Some(&mut found.missing),
             None => Some(&mut found.stale),
-            Some(version) if version < record.updated_at => is_due.then_some(&mut found.stale),
+            Some(version) if version < record.updated_at => Some(&mut found.stale),
             Some(version) if version > record.updated_at => Some(&mut found.different),
+            Some(_) if row.has_other_columns => Some(&mut found.different),
             Some(_) => match self.scope.compare(row.properties.as_ref(), &record.properties) {
                 Content::Same => None,
                 Content::Recalculated => Some(&mut found.recalculated),
@@ -91,9 +98,13 @@ impl<'c> Comparison<'c> {
 
     /// The differences, when all rows of the range were met.
     pub(super) fn finish(mut self) -> Differences {
-        let is_due = |record: &&Record| record.updated_at <= self.scope.as_of;
-        self.differences.missing.extend(self.unmet.values().copied().filter(is_due).map(|record| record.id));
+        for record in self.unmet.values() {
+            let is_recent = record.updated_at > self.scope.as_of;
+            let kind = if is_recent { &mut self.differences.recent } else { &mut self.differences.missing };
+            kind.push(record.id);
+        }
         self.differences.missing.sort_unstable();
+        self.differences.recent.sort_unstable();
         self.differences
     }
 }
@@ -114,12 +125,19 @@ impl Scope<'_> {
             return Content::Same;
         }
         let Some(stored) = stored else { return Content::Different };
-        if self.is_everything && stored == listed {
+        if self.retired.is_some() && stored == listed {
             return Content::Same;
         }
         let differ: Vec<_> = self.names.iter().filter(|name| stored.get(name) != listed.get(name)).collect();
-        let is_silent = |name: &&String| self.silent.binary_search(name).is_ok();
-        let has_more = || self.is_everything && stored.iter().any(|(name, _)| !self.has(&name));
+        // A merge brings values of any kind along.
+        let is_silent = |name: &&String| self.silent.binary_search(name).is_ok() && *name != MERGED_IDS;
+        let has_more = || {
+            self.retired.is_some_and(|retired| {
+                let is_retired =
+                    |name: &str| retired.binary_search_by(|other| other.as_str().cmp(name)).is_ok();
+                stored.iter().any(|(name, _)| !self.has(&name) && !is_retired(&name))
+            })
+        };
         match differ.as_slice() {
             [] if has_more() => Content::Different,
             [] => Content::Same,
@@ -166,6 +184,7 @@ mod tests {
             synced_at: Some(at(READ_AT - 1)),
             archived: false,
             properties: Some(pairs.iter().copied().collect()),
+            has_other_columns: false,
         }
     }
 
@@ -173,7 +192,8 @@ mod tests {
     fn found(listed: Option<Record>, row: Option<ComparedRow>) -> Differences {
         let names = ["city", "score"].map(str::to_owned);
         let silent = ["score".to_owned()];
-        let scope = Scope { names: &names, silent: &silent, is_everything: true, as_of: at(AS_OF) };
+        let retired = ["fax".to_owned()];
+        let scope = Scope { names: &names, silent: &silent, retired: Some(&retired), as_of: at(AS_OF) };
         let listed: Vec<_> = listed.into_iter().collect();
         let mut comparison = Comparison::new(scope, &listed, at(READ_AT));
         comparison.meet(&row.into_iter().collect::<Vec<_>>());
@@ -212,6 +232,16 @@ mod tests {
                 Some(row(1, 50, &[("city", "Bonn"), ("score", "1"), ("zip", "1")])),
                 Differences { different: one.clone(), ..Differences::default() },
             ),
+            (
+                bonn(),
+                Some(row(1, 50, &[("city", "Bonn"), ("score", "1"), ("fax", "1")])),
+                Differences::default(),
+            ),
+            (
+                bonn(),
+                Some(ComparedRow { has_other_columns: true, ..row(1, 50, SAME) }),
+                Differences { different: one.clone(), ..Differences::default() },
+            ),
             (None, Some(row(1, 50, SAME)), Differences { absent: one.clone(), ..Differences::default() }),
             (None, Some(archived(50)), Differences::default()),
         ];
@@ -223,8 +253,10 @@ mod tests {
     #[test]
     fn what_has_changed_meanwhile_is_no_difference() {
         let fresh = Some(record(1, AS_OF + 1, "Bonn"));
-        assert_eq!(found(fresh.clone(), None), Differences::default(), "created after the watermark");
-        assert_eq!(found(fresh, Some(row(1, 50, SAME))), Differences::default(), "changed after it");
+        let recent = Differences { recent: vec![ObjectId(1)], ..Differences::default() };
+        assert_eq!(found(fresh.clone(), None), recent, "created after the watermark");
+        assert_eq!(found(fresh.clone(), Some(row(1, 50, SAME))), recent, "changed after it");
+        assert_eq!(found(fresh, Some(row(1, AS_OF + 1, SAME))), Differences::default(), "stored already");
         let written = ComparedRow { synced_at: Some(at(READ_AT)), ..row(1, 49, SAME) };
         assert_eq!(found(Some(record(1, 50, "Bonn")), Some(written.clone())), Differences::default());
         assert_eq!(found(None, Some(written)), Differences::default(), "written after it was listed");

@@ -75,6 +75,9 @@ pub struct AuditReport {
     pub gone: Finding,
     /// In the mirror, and nothing of it in HubSpot.
     pub extra: Finding,
+    /// Changed in HubSpot so lately that no other lane need have seen it; no difference, and repaired all the same.
+    #[serde(default)]
+    pub recent: Finding,
     /// Refreshed values that HubSpot changes without a new version; no difference anybody should have caught.
     pub recalculated: u64,
 }
@@ -91,6 +94,7 @@ impl AuditReport {
             different: Finding::default(),
             gone: Finding::default(),
             extra: Finding::default(),
+            recent: Finding::default(),
             recalculated: 0,
         }
     }
@@ -101,6 +105,7 @@ impl AuditReport {
         self.missing.add(&differences.missing);
         self.stale.add(&differences.stale);
         self.different.add(&differences.different);
+        self.recent.add(&differences.recent);
         self.recalculated += differences.recalculated.len() as u64;
     }
 
@@ -127,7 +132,8 @@ impl fmt::Display for AuditReport {
         if self.differences() == 0 {
             write!(f, ", no difference")?;
         }
-        for (name, finding, _) in self.kinds() {
+        let kinds = self.kinds().map(|(name, finding, _)| (name, finding));
+        for (name, finding) in kinds.into_iter().chain([("recently changed", &self.recent)]) {
             if finding.count > 0 {
                 let ids: Vec<_> = finding.examples.iter().map(ToString::to_string).collect();
                 let more = if finding.count > finding.examples.len() as u64 { ", …" } else { "" };
