@@ -39,12 +39,11 @@ pub(super) async fn record_merges(
         *survivor = moved.get(survivor).copied().unwrap_or(*survivor);
     }
     merged.retain(|(old, survivor)| old != survivor);
-    let mut marked = 0;
     for chunk in merged.chunks(BATCH) {
         link(connection, object_type, chunk).await?;
-        marked += mark(connection, object_type, chunk, now).await?;
     }
-    Ok(marked)
+    let old: Vec<_> = merged.iter().map(|(old, _)| *old).collect();
+    mark_merged(connection, object_type, &old, now).await
 }
 
 /// The ids of the records that were merged into this one.
@@ -53,6 +52,18 @@ pub fn merged_ids(record: &Record) -> Vec<ObjectId> {
     let ids = ids.split(';').filter_map(|id| id.trim().parse::<ObjectId>().ok());
     // Where the primary keeps its id, it may be listed as well.
     ids.filter(|id| *id != record.id).collect()
+}
+
+/// Whether any record of the type was ever merged.
+pub(super) async fn is_used(
+    connection: &mut MySqlConnection,
+    object_type: &ObjectType,
+) -> Result<bool, StorageError> {
+    sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM hubspot_merges WHERE object_type = ?)")
+        .bind(object_type.name)
+        .fetch_one(connection)
+        .await
+        .map_err(StorageError::query("look into the merges"))
 }
 
 /// Where those of the records are now that were merged into others.
@@ -109,26 +120,33 @@ async fn link(
     follow.build().persistent(false).execute(connection).await.map(|_| ()).map_err(failed())
 }
 
-/// Marks the rows of merged records as archived.
-async fn mark(
+/// Marks those of the rows as archived that belong to merged records. Returns how many it marked.
+pub(super) async fn mark_merged(
     connection: &mut MySqlConnection,
     object_type: &ObjectType,
-    merged: &[(ObjectId, ObjectId)],
+    ids: &[ObjectId],
     now: DateTime<Utc>,
 ) -> Result<u64, StorageError> {
-    let mut update =
-        QueryBuilder::new(format!("UPDATE {} SET archived = TRUE, archived_at = ", object_type.table));
-    update.push_bind(now).push(", last_synced_at = ").push_bind(now);
-    update.push(" WHERE NOT archived AND hubspot_id IN (");
-    let mut listed = update.separated(", ");
-    for (old, _) in merged {
-        listed.push_bind(old.0);
+    let mut marked = 0;
+    for chunk in ids.chunks(BATCH) {
+        let mut update = QueryBuilder::new(format!(
+            "UPDATE {} AS mirror JOIN hubspot_merges AS merge ON merge.old_id = mirror.hubspot_id \
+             AND merge.object_type = ",
+            object_type.table
+        ));
+        update.push_bind(object_type.name).push(" SET mirror.archived = TRUE, mirror.archived_at = ");
+        update.push_bind(now).push(", mirror.last_synced_at = ").push_bind(now);
+        update.push(" WHERE NOT mirror.archived AND mirror.hubspot_id IN (");
+        let mut listed = update.separated(", ");
+        for id in chunk {
+            listed.push_bind(id.0);
+        }
+        update.push(")");
+        let done = update.build().persistent(false).execute(&mut *connection).await;
+        let failed = StorageError::query(format!("mark merged rows of {}", object_type.table));
+        marked += done.map_err(failed)?.rows_affected();
     }
-    update.push(")");
-    let marked = update.build().persistent(false).execute(connection).await;
-    marked
-        .map(|done| done.rows_affected())
-        .map_err(StorageError::query(format!("mark merged rows of {}", object_type.table)))
+    Ok(marked)
 }
 
 #[cfg(test)]

@@ -13,13 +13,14 @@ mod lookup;
 mod typed;
 mod write;
 
+use chrono::{DateTime, Utc};
 use sqlx::MySqlConnection;
 
 pub use self::compare::{Attention, ComparedRow, compared_rows, distrust_rows, overlay_records};
 use self::lookup::{Lookup, Stored};
 pub use self::lookup::{StoredVersion, archived_rows, newest_id, stored_versions};
 use self::write::{RowWrite, Upsert, write_all};
-use super::merges::record_merges;
+use super::merges::{self, mark_merged, record_merges};
 use super::mirror_schema::TypedColumn;
 use super::{StorageError, quarantine};
 use crate::clock;
@@ -108,6 +109,7 @@ pub async fn store_records(
     (outcome.unchanged, outcome.quarantined) = (kept.len() as u64, refused.len() as u64);
     let written: Vec<_> = new.iter().chain(&changed).map(|write| write.incoming.record).collect();
     outcome.deleted = record_merges(connection, table.object_type, &written, now).await?;
+    outcome.deleted += mark_late_arrivals(connection, table, &new, now).await?;
     quarantine::record_rejected(connection, table.object_type, &refused, now).await?;
     let used = match stored.values().next() {
         Some(stored) => stored.quarantine_used,
@@ -118,6 +120,20 @@ pub async fn store_records(
         quarantine::release_healed(connection, table.object_type, &written, &kept, now).await?;
     }
     Ok(outcome)
+}
+
+/// Marks new rows of records that are known to be merged: their copies were read before that. Returns how many.
+async fn mark_late_arrivals(
+    connection: &mut MySqlConnection,
+    table: &MirrorTable,
+    new: &[RowWrite<'_>],
+    now: DateTime<Utc>,
+) -> Result<u64, StorageError> {
+    if new.is_empty() || !merges::is_used(connection, table.object_type).await? {
+        return Ok(0);
+    }
+    let ids: Vec<_> = new.iter().map(|write| write.incoming.record.id).collect();
+    mark_merged(connection, table.object_type, &ids, now).await
 }
 
 /// What to do with one incoming copy.

@@ -335,3 +335,32 @@ async fn a_column_of_somebody_elses_without_a_default_blames_the_rows() {
     let refused = fixture.test.rows("quarantine", &["reason"], "").await;
     assert_eq!(refused, ["MariaDB refused it: error 1364", "MariaDB refused it: error 1364"]);
 }
+
+#[tokio::test]
+async fn chains_of_merges_lead_to_the_last_survivor_in_any_order_of_arrival() {
+    let fixture = Fixture::new().await;
+    let orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+    let cases = [false, true].into_iter().flat_map(|names_all| orders.map(|order| (names_all, order)));
+    for (case, (names_all, order)) in cases.enumerate() {
+        // The first went into the second and the second into the last, which may name both or the second only.
+        let [first, second, last] = [1, 2, 3].map(|record| 10 * case as i64 + record);
+        let merged = if names_all { format!("{first};{second};{last}") } else { second.to_string() };
+        let chain = [
+            contact(first, 10, &[("email", "first@example.test")]),
+            contact(second, 20, &[("hs_merged_object_ids", &first.to_string())]),
+            contact(last, 30, &[("hs_merged_object_ids", &merged)]),
+        ];
+        for position in order {
+            fixture.store(&chain[position..=position]).await;
+        }
+        fixture.store(&chain).await;
+        let range = format!("BETWEEN {first} AND {last}");
+        let merges =
+            fixture.test.rows("hubspot_merges", &["survivor_id"], &format!("WHERE old_id {range}")).await;
+        assert_eq!(merges, [last.to_string(), last.to_string()], "{merged}, arrived as {order:?}");
+        let condition = format!("WHERE hubspot_id {range} ORDER BY hubspot_id");
+        let rows =
+            fixture.test.rows("hubspot_contacts", &["archived", "archived_at IS NULL"], &condition).await;
+        assert_eq!(rows, ["1|0", "1|0", "0|1"], "{merged}, arrived as {order:?}");
+    }
+}
