@@ -7,6 +7,7 @@ mod database_trouble;
 mod deletes;
 mod encryption;
 mod faults;
+mod fill;
 mod first_sync;
 mod incremental;
 mod limits;

@@ -24,8 +24,8 @@ async fn survivors(test: &TestDatabase) -> BTreeMap<String, String> {
         .rows(
             "hubspot_contacts AS old",
             &["old.hubspot_id", "now.hubspot_id"],
-            "LEFT JOIN hubspot_merges AS merge ON merge.object_type = 'contacts' AND merge.old_id = old.hubspot_id \
-             JOIN hubspot_contacts AS now ON now.hubspot_id = COALESCE(merge.survivor_id, old.hubspot_id) \
+            "LEFT JOIN hubspot_merges AS m ON m.object_type = 'contacts' AND m.old_id = old.hubspot_id \
+             JOIN hubspot_contacts AS now ON now.hubspot_id = COALESCE(m.survivor_id, old.hubspot_id) \
              WHERE NOT now.archived",
         )
         .await;
