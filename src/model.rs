@@ -1,5 +1,6 @@
-//! The words of the domain: object types, records, properties, windows. No I/O and no async here.
+//! The words of the domain: object types, records, links, properties, windows. No I/O and no async here.
 
+mod association;
 mod object_type;
 mod properties;
 mod property;
@@ -9,6 +10,7 @@ mod schema;
 mod value;
 mod window;
 
+pub use association::{Association, AssociationType, TypePair};
 pub use object_type::{
     ColumnDef, ColumnType, CustomColumn, CustomName, CustomType, OBJECT_TYPES, ObjectType, Selected,
 };

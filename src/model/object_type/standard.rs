@@ -27,7 +27,8 @@ macro_rules! standard_types {
         $(, scopes [$($scope:literal),+])?
         => [$($column:expr),+ $(,)?];
     )+) => {
-        /// Every standard type, in the order their runs are staggered.
+        /// Every standard type, in the order their runs are staggered and links between them are stored: a row may be
+        /// added anywhere, but no two may change places.
         pub static OBJECT_TYPES: &[ObjectType] = &[$(ObjectType {
             name: $name,
             singular: $singular,
