@@ -19,6 +19,8 @@ pub struct HubSpotConfig {
     pub requests_per_10_seconds: u32,
     /// The account's search limit in any second.
     pub search_requests_per_second: u32,
+    /// The account's limit of requests about associations in any 10 seconds; response headers may lower it.
+    pub association_requests_per_10_seconds: u32,
     /// Share of each limit this daemon uses, above 0 and at most 1.
     pub limit_threshold: f64,
     /// Deadline of one request including its body.
@@ -49,6 +51,8 @@ impl HubSpotConfig {
             api_version,
             requests_per_10_seconds: env.parsed("RATE_LIMIT_PER_10_SECONDS", |n| (1..=10_000).contains(n)),
             search_requests_per_second: env.parsed("RATE_LIMIT_SEARCH_PER_SECOND", |n| (1..=100).contains(n)),
+            association_requests_per_10_seconds: env
+                .parsed("RATE_LIMIT_ASSOCIATIONS_PER_10_SECONDS", |n| (1..=10_000).contains(n)),
             limit_threshold: env.parsed("RATE_LIMIT_THRESHOLD", |share| *share > 0.0 && *share <= 1.0),
             timeout: Duration::from_secs(env.parsed("HUBSPOT_TIMEOUT_SECONDS", |n| (1..=600).contains(n))),
         }

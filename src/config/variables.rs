@@ -142,6 +142,12 @@ pub const VARIABLES: &[Variable] = &[
     ),
     public("RATE_LIMIT_SEARCH_PER_SECOND", "5", "1 to 100", "The account's search limit in a second."),
     public(
+        "RATE_LIMIT_ASSOCIATIONS_PER_10_SECONDS",
+        "100",
+        "1 to 10000",
+        "The account's limit for requests about associations in 10 seconds (100, 150 or 200 by tier).",
+    ),
+    public(
         "RATE_LIMIT_THRESHOLD",
         "0.9",
         "above 0 and at most 1",

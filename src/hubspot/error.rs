@@ -25,6 +25,8 @@ pub enum ErrorKind {
     Unavailable,
     /// A success status with a body that is not what it should be, several times.
     Protocol,
+    /// The answer is larger than is taken.
+    TooLarge,
     /// The daemon is stopping.
     Cancelled,
     /// The client cannot be built or a request cannot be formed from the configuration.
@@ -63,6 +65,7 @@ impl ErrorKind {
             Self::Protocol => {
                 "Check that nothing between this machine and HubSpot alters answers, such as a proxy or login page."
             }
+            Self::TooLarge => "Report it: no answer HubSpot is known to give is that large.",
             Self::Cancelled => "Nothing to do: the daemon is stopping and the next start continues.",
             Self::Configuration => "Correct HUBSPOT_BASE_URL or HUBSPOT_ACCESS_TOKEN and restart.",
         }

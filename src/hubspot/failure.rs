@@ -22,6 +22,8 @@ const ACCOUNT_MOVING: u16 = 477;
 pub(super) enum Failure {
     /// The daemon is stopping.
     Cancelled,
+    /// It was not sent: the day's requests of its sort are used up.
+    DayUsedUp,
     /// No complete answer.
     Connection(reqwest::Error),
     /// A status that is not a success.
@@ -32,6 +34,15 @@ pub(super) enum Failure {
         body: FailureBody,
         /// `Retry-After`.
         retry_after: Option<Duration>,
+    },
+    /// An answer with more bytes than are taken.
+    TooLarge {
+        /// HTTP status.
+        status: StatusCode,
+        /// How many are.
+        most: usize,
+        /// What HubSpot's support asks for.
+        correlation_id: Option<String>,
     },
     /// A success status with a body that is not what it should be.
     Malformed {
@@ -52,10 +63,10 @@ impl From<reqwest::Error> for Failure {
 }
 
 impl Failure {
-    /// The row of the retry table; `None` for a cancelled call, which is nobody's fault.
+    /// The row of the retry table; `None` where another try would end in the same way.
     pub fn fault(&self) -> Option<Fault> {
         match self {
-            Self::Cancelled => None,
+            Self::Cancelled | Self::DayUsedUp | Self::TooLarge { .. } => None,
             Self::Connection(_) => Some(Fault::Connection),
             Self::Refused { status, .. } => Some(Fault::Status(status.as_u16())),
             Self::Malformed { .. } => Some(Fault::Malformed),
@@ -69,7 +80,11 @@ impl Failure {
                 Some(retry_after.unwrap_or_default().max(LOCK_DURATION))
             }
             Self::Refused { retry_after, .. } => *retry_after,
-            Self::Cancelled | Self::Connection(_) | Self::Malformed { .. } => None,
+            Self::Cancelled
+            | Self::DayUsedUp
+            | Self::Connection(_)
+            | Self::TooLarge { .. }
+            | Self::Malformed { .. } => None,
         }
     }
 
@@ -78,15 +93,21 @@ impl Failure {
         match self {
             Self::Refused { status, .. } if status.as_u16() == ACCOUNT_MOVING => Throttle::AccountMoving,
             Self::Refused { body, .. } => Throttle::named(body.policy_name.as_deref()),
-            Self::Cancelled | Self::Connection(_) | Self::Malformed { .. } => Throttle::Unnamed,
+            Self::Cancelled
+            | Self::DayUsedUp
+            | Self::Connection(_)
+            | Self::TooLarge { .. }
+            | Self::Malformed { .. } => Throttle::Unnamed,
         }
     }
 
     /// HTTP status, `None` when no answer arrived.
     pub fn status(&self) -> Option<u16> {
         match self {
-            Self::Refused { status, .. } | Self::Malformed { status, .. } => Some(status.as_u16()),
-            Self::Cancelled | Self::Connection(_) => None,
+            Self::Refused { status, .. } | Self::TooLarge { status, .. } | Self::Malformed { status, .. } => {
+                Some(status.as_u16())
+            }
+            Self::Cancelled | Self::DayUsedUp | Self::Connection(_) => None,
         }
     }
 
@@ -94,8 +115,10 @@ impl Failure {
     pub fn correlation_id(&self) -> Option<&str> {
         match self {
             Self::Refused { body, .. } => body.correlation_id.as_deref(),
-            Self::Malformed { correlation_id, .. } => correlation_id.as_deref(),
-            Self::Cancelled | Self::Connection(_) => None,
+            Self::TooLarge { correlation_id, .. } | Self::Malformed { correlation_id, .. } => {
+                correlation_id.as_deref()
+            }
+            Self::Cancelled | Self::DayUsedUp | Self::Connection(_) => None,
         }
     }
 
@@ -103,6 +126,8 @@ impl Failure {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Cancelled => ErrorKind::Cancelled,
+            Self::DayUsedUp => ErrorKind::DailyLimit,
+            Self::TooLarge { .. } => ErrorKind::TooLarge,
             Self::Connection(error) if error.is_builder() => ErrorKind::Configuration,
             Self::Connection(_) => ErrorKind::Unavailable,
             Self::Refused { status, body, .. } => kind_of_refusal(status.as_u16(), body),
@@ -123,6 +148,8 @@ impl Failure {
         };
         match self {
             Self::Cancelled => "the daemon is stopping".clone_into(&mut details.message),
+            Self::DayUsedUp => USED_UP.clone_into(&mut details.message),
+            Self::TooLarge { most, .. } => details.message = too_large(most),
             Self::Connection(error) => {
                 describe_connection(&error).clone_into(&mut details.message);
                 details.source = Some(error.into());
@@ -143,6 +170,8 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cancelled => f.write_str("the daemon is stopping"),
+            Self::DayUsedUp => f.write_str(USED_UP),
+            Self::TooLarge { most, .. } => f.write_str(&too_large(*most)),
             Self::Connection(error) => f.write_str(describe_connection(error)),
             Self::Refused { status, body, .. } => {
                 write!(f, "HubSpot answered {}", status.as_u16())?;
@@ -158,6 +187,14 @@ impl fmt::Display for Failure {
             }
         }
     }
+}
+
+/// Why a request is not even sent.
+const USED_UP: &str = "today's requests of this sort are used up";
+
+/// What is wrong with an answer of more than `most` bytes.
+fn too_large(most: usize) -> String {
+    format!("the answer is larger than {} MiB", most / 1024 / 1024)
 }
 
 /// What a status means once nobody tries again.

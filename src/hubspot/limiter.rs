@@ -6,9 +6,13 @@
 //!                                  429, 477, daily headers     Max / Remaining headers
 //! ```
 //!
-//! Two lanes work side by side: [`Quota::Burst`] for everything but searches, [`Quota::Search`] for searches; HubSpot
-//! counts them apart. The daily limit counts both. One task serves the queues; all state is behind one lock that is
-//! never held across an await.
+//! Three lanes work side by side, because HubSpot counts them apart: [`Quota::Search`] for searches,
+//! [`Quota::Associations`] for links between records, [`Quota::Burst`] for everything else. The daily limit counts the
+//! first and the last; associations have a day of their own. One task serves the queues; all state is behind one lock
+//! that is never held across an await.
+//!
+//! While its day is used up, association work is turned away instead of queued until midnight: it is a part of runs
+//! that have other things to do.
 
 mod daily;
 mod gate;
@@ -39,19 +43,28 @@ use crate::clock;
 /// Which limit counts a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Quota {
-    /// Requests per 10 seconds: everything but searches.
+    /// Requests per 10 seconds: everything but the others.
     Burst,
     /// Searches per second.
     Search,
+    /// Requests about associations per 10 seconds.
+    Associations,
 }
 
-/// The account's limits as configured; answers override the first.
+impl Quota {
+    /// Every quota.
+    const ALL: [Self; 3] = [Self::Burst, Self::Search, Self::Associations];
+}
+
+/// The account's limits as configured; answers override the first and may lower the third.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
     /// Requests per 10 seconds.
     pub burst: u32,
     /// Searches per second.
     pub search: u32,
+    /// Requests about associations per 10 seconds.
+    pub associations: u32,
     /// Share of each limit, the daily one included, that is ours.
     pub threshold: f64,
 }
@@ -83,9 +96,14 @@ impl Throttle {
     }
 }
 
-/// The limiter has stopped; there will be no permit.
+/// Why there will be no permit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stopped;
+pub(super) enum NoPermit {
+    /// The limiter has stopped.
+    Stopped,
+    /// The day of a quota that is not waited for is used up, or what is left of it is for interactive work.
+    DayUsedUp,
+}
 
 /// Hands out permits. Its task ends with the shutdown token or when the limiter is dropped.
 #[derive(Debug)]
@@ -133,7 +151,7 @@ impl Limiter {
 
     /// Waits for a permit; the request must be sent at once. Dropping the future gives up the place in the queue and
     /// loses no slot.
-    pub async fn acquire(&self, quota: Quota, priority: Priority) -> Result<Permit, Stopped> {
+    pub async fn acquire(&self, quota: Quota, priority: Priority) -> Result<Permit, NoPermit> {
         loop {
             let mut permit = self.queue(quota, priority).await?;
             // A gate may have closed while the permit was on its way here.
@@ -145,12 +163,12 @@ impl Limiter {
     }
 
     /// Waits in the queue.
-    async fn queue(&self, quota: Quota, priority: Priority) -> Result<Permit, Stopped> {
+    async fn queue(&self, quota: Quota, priority: Priority) -> Result<Permit, NoPermit> {
         let (reply, permit) = oneshot::channel();
-        let ticket = self.shared.state().enqueue(quota, priority, reply);
+        let ticket = self.shared.state().enqueue(quota, priority, reply, Instant::now());
         let _place = Place { shared: &self.shared, quota, ticket };
         self.shared.changed.notify_one();
-        permit.await.map_err(|_| Stopped)
+        permit.await.map_err(|_| self.shared.state().refusal())
     }
 
     /// Takes in an answer's headers; to be called before the request's permit is dropped.

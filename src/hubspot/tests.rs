@@ -31,6 +31,7 @@ fn config(base_url: &str) -> HubSpotConfig {
         api_version: "2026-09".to_owned(),
         requests_per_10_seconds: 10_000,
         search_requests_per_second: 100,
+        association_requests_per_10_seconds: 10_000,
         limit_threshold: 1.0,
         timeout: Duration::from_secs(5),
     }

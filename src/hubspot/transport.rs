@@ -13,7 +13,7 @@ use tracing::{debug, warn};
 use super::Priority;
 use super::error::HubSpotError;
 use super::failure::Failure;
-use super::limiter::{Limiter, Limits, Permit, Quota, RateHeaders, Throttle, retry_after};
+use super::limiter::{Limiter, Limits, NoPermit, Permit, Quota, RateHeaders, Throttle, retry_after};
 use super::server_clock::ServerClock;
 use super::wire::Malformed;
 use super::wire::failure::FailureBody;
@@ -31,6 +31,10 @@ const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Largest answer that is taken, uncompressed, in bytes: a hundred times a usual page. Anything above it would end the
 /// process on a small machine.
 const LARGEST_BODY: usize = 64 * 1024 * 1024;
+
+/// Largest answer about associations that is taken, in bytes. Their number has no limit; the same can be asked for in
+/// smaller parts, and one record's page is far smaller.
+const LARGEST_ASSOCIATIONS_BODY: usize = 16 * 1024 * 1024;
 
 /// How often a call may be refused for its rate before it fails. Such a refusal costs no try, because it says
 /// nothing about the call; but a limit that never lifts must not hold a run for ever.
@@ -58,19 +62,25 @@ pub(super) struct Call {
     pub priority: Priority,
     /// Whether sending it twice does no harm.
     pub idempotent: bool,
+    /// Largest answer that is taken, uncompressed, in bytes.
+    pub largest_answer: usize,
 }
 
 impl Call {
     /// A GET of `path`.
     pub fn get(operation: String, path: String, query: String, priority: Priority) -> Self {
-        let (method, quota) = (Method::GET, Quota::Burst);
-        Self { operation, method, path, query, body: None, quota, priority, idempotent: true }
+        let (method, quota, largest_answer) = (Method::GET, Quota::Burst, LARGEST_BODY);
+        Self { operation, method, path, query, body: None, quota, priority, idempotent: true, largest_answer }
     }
 
     /// A POST of `body` to `path` that only reads.
     pub fn read_by_post(operation: String, path: String, body: Vec<u8>, priority: Priority) -> Self {
-        let (method, quota, query) = (Method::POST, Quota::Burst, String::new());
-        Self { operation, method, path, query, body: Some(body), quota, priority, idempotent: true }
+        Self { method: Method::POST, body: Some(body), ..Self::get(operation, path, String::new(), priority) }
+    }
+
+    /// The same call, counted as one about associations.
+    pub fn about_associations(self) -> Self {
+        Self { quota: Quota::Associations, largest_answer: LARGEST_ASSOCIATIONS_BODY, ..self }
     }
 }
 
@@ -133,6 +143,7 @@ impl Transport {
         let limits = Limits {
             burst: config.requests_per_10_seconds,
             search: config.search_requests_per_second,
+            associations: config.association_requests_per_10_seconds,
             threshold: config.limit_threshold,
         };
         Ok(Self {
@@ -219,7 +230,10 @@ impl Transport {
     ) -> Result<T, Failure> {
         let permit = self.limiter.acquire(call.quota, call.priority);
         let permit = self.shutdown.run_until_cancelled(permit).await;
-        let permit = permit.ok_or(Failure::Cancelled)?.map_err(|_| Failure::Cancelled)?;
+        let permit = permit.ok_or(Failure::Cancelled)?.map_err(|reason| match reason {
+            NoPermit::Stopped => Failure::Cancelled,
+            NoPermit::DayUsedUp => Failure::DayUsedUp,
+        })?;
         course.attempts += 1;
         if let Some(run) = run {
             run.fetch_add(1, Ordering::Relaxed);
@@ -250,9 +264,8 @@ impl Transport {
         let header = |name| response.headers().get(name)?.to_str().ok().map(str::to_owned);
         let correlation_id = header("x-hubspot-correlation-id");
         let retry_after = retry_after(response.headers(), clock::now());
-        let Some(body) = read_body(response).await? else {
-            let flaw = Malformed(format!("the answer is larger than {} MiB", LARGEST_BODY / 1024 / 1024));
-            return Err(Failure::Malformed { status, flaw, correlation_id });
+        let Some(body) = read_body(response, call.largest_answer).await? else {
+            return Err(Failure::TooLarge { status, most: call.largest_answer, correlation_id });
         };
         debug!(
             method = %call.method, path = call.path, attempt, status = status.as_u16(), body_bytes = body.len(),
@@ -272,11 +285,11 @@ impl Transport {
     }
 }
 
-/// Reads the body, uncompressed; `None` when it is larger than [`LARGEST_BODY`].
-async fn read_body(mut response: Response) -> Result<Option<Vec<u8>>, reqwest::Error> {
+/// Reads the body, uncompressed; `None` when it has more than `most` bytes.
+async fn read_body(mut response: Response, most: usize) -> Result<Option<Vec<u8>>, reqwest::Error> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
-        if body.len() + chunk.len() > LARGEST_BODY {
+        if body.len() + chunk.len() > most {
             return Ok(None);
         }
         body.extend_from_slice(&chunk);

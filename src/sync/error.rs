@@ -87,6 +87,7 @@ impl SyncError {
                 | ErrorKind::NotFound
                 | ErrorKind::BadRequest
                 | ErrorKind::DailyLimit
+                | ErrorKind::TooLarge
                 | ErrorKind::Configuration => NextTry::NextInterval,
                 ErrorKind::Cancelled => NextTry::Elsewhere,
             },

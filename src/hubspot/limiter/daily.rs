@@ -1,4 +1,4 @@
-//! The daily limit: one count for all private apps and service keys of the account.
+//! A daily limit: one count for all private apps and service keys of the account. Associations have a second one.
 
 use std::time::Duration;
 
@@ -21,6 +21,8 @@ const FLOORS: [(Priority, f64); 3] =
 /// What is known of the daily limit, and the gate it closes for background work.
 #[derive(Debug)]
 pub(super) struct Daily {
+    /// What it counts, in front of "requests": empty for the general limit.
+    what: &'static str,
     /// Share of the day's requests background work may use.
     threshold: f64,
     /// The account's time zone; the count starts anew at its midnight.
@@ -48,8 +50,8 @@ struct Closed {
 
 impl Daily {
     /// Nothing known yet; the time zone is UTC until the account says otherwise.
-    pub fn new(threshold: f64) -> Self {
-        Self { threshold, zone: Tz::UTC, limit: None, remaining: None, closed: None }
+    pub fn new(what: &'static str, threshold: f64) -> Self {
+        Self { what, threshold, zone: Tz::UTC, limit: None, remaining: None, closed: None }
     }
 
     /// Sets the account's time zone.
@@ -79,7 +81,10 @@ impl Daily {
                 self.close(*from, now + until_midnight(self.zone, clock), now, PauseReason::DailyReserve);
             }
             None if self.closed.take().is_some() => {
-                info!("HubSpot has {remaining} of {limit} requests left today; background work goes on");
+                let what = self.what;
+                info!(
+                    "HubSpot has {remaining} of {limit} {what}requests left today; background work goes on"
+                );
             }
             None => {}
         }
@@ -95,8 +100,8 @@ impl Daily {
     fn close(&mut self, from: Priority, until: Instant, now: Instant, reason: PauseReason) {
         if self.closed.is_none_or(|closed| closed.from != from) {
             let (minutes, left) = ((until - now).as_secs() / 60, self.remaining.unwrap_or(0));
-            let who = waiting(from);
-            warn!("Only {left} of today's HubSpot requests are left; {who} wait, at most {minutes} min");
+            let (who, what) = (waiting(from), self.what);
+            warn!("Only {left} of today's HubSpot {what}requests are left; {who} wait, at most {minutes} min");
         }
         self.closed = Some(Closed { from, until, probe_at: now + PROBE_INTERVAL, reason });
     }
@@ -180,7 +185,7 @@ mod tests {
     fn the_last_share_of_the_day_is_for_interactive_work() {
         let now = Instant::now();
         let clock: DateTime<Utc> = "2026-11-22T18:00:00Z".parse().unwrap();
-        let mut daily = Daily::new(0.9);
+        let mut daily = Daily::new("", 0.9);
         daily.observe(250_000, 25_001, now, clock);
         assert_eq!(daily.opens_for(Priority::Push, now), None);
 
@@ -199,7 +204,7 @@ mod tests {
     fn what_can_best_wait_stops_first() {
         let now = Instant::now();
         let clock: DateTime<Utc> = "2026-11-22T18:00:00Z".parse().unwrap();
-        let mut daily = Daily::new(0.9);
+        let mut daily = Daily::new("", 0.9);
         for (remaining, stopped) in [
             (30_000, &[][..]),
             (29_999, &[Priority::Backfill]),
@@ -238,7 +243,7 @@ mod tests {
     fn one_probe_goes_every_ten_minutes_and_all_go_after_midnight() {
         let start = Instant::now();
         let clock: DateTime<Utc> = "2026-11-22T23:45:00Z".parse().unwrap();
-        let mut daily = Daily::new(0.9);
+        let mut daily = Daily::new("", 0.9);
         daily.exhausted(None, start, clock);
         let probe = start + PROBE_INTERVAL;
         assert_eq!(daily.opens_for(Priority::Backfill, probe), None);
@@ -255,7 +260,7 @@ mod tests {
     #[test]
     fn a_hint_beats_midnight() {
         let now = Instant::now();
-        let mut daily = Daily::new(0.9);
+        let mut daily = Daily::new("", 0.9);
         daily.exhausted(Some(Duration::from_secs(5)), now, "2026-11-22T18:00:00Z".parse().unwrap());
         assert_eq!(daily.opens_for(Priority::Audit, now), Some(now + Duration::from_secs(5)));
     }

@@ -8,12 +8,16 @@ use super::gate::PauseReason;
 /// The state of every quota at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LimiterSnapshot {
-    /// The limit per 10 seconds that counts everything but searches.
+    /// The limit per 10 seconds that counts everything but the others.
     pub burst: QuotaSnapshot,
     /// The limit per second that counts searches.
     pub search: QuotaSnapshot,
-    /// The limit per day that counts everything.
+    /// The limit per 10 seconds that counts requests about associations.
+    pub associations: QuotaSnapshot,
+    /// The limit per day that counts everything but associations.
     pub daily: DailySnapshot,
+    /// The limit per day that counts associations.
+    pub daily_associations: DailySnapshot,
     /// Requests sent since the start.
     pub requests: u64,
     /// How many of them were answered with 429.
@@ -37,7 +41,7 @@ pub struct QuotaSnapshot {
     pub paused: Option<Pause>,
 }
 
-/// The daily quota.
+/// A daily quota.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DailySnapshot {
     /// The account's limit, `None` until an answer told.

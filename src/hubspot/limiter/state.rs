@@ -12,13 +12,14 @@ use super::gate::{Gate, PauseReason};
 use super::headers::RateHeaders;
 use super::lane::{Lane, Ticket, Turn};
 use super::snapshot::{DailySnapshot, LimiterSnapshot, Pause, QuotaSnapshot};
-use super::{Limits, Permit, Quota, Throttle};
+use super::{Limits, NoPermit, Permit, Quota, Throttle};
 use crate::hubspot::Priority;
 
 /// The search limit counts per second. Source: HubSpot, "Search the CRM".
 const SEARCH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The general limit counts per ten seconds unless an answer says otherwise. Source: HubSpot, "Usage guidelines".
+/// The general limit and that of associations count per ten seconds unless an answer says otherwise.
+/// Source: HubSpot, "Usage guidelines" and "Associate records".
 const BURST_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How long everything waits when HubSpot moves the account and does not say for how long.
@@ -31,8 +32,14 @@ pub(super) struct State {
     burst: Lane,
     /// [`Quota::Search`].
     search: Lane,
-    /// The day's requests.
+    /// [`Quota::Associations`].
+    associations: Lane,
+    /// The limit of associations as configured.
+    configured_associations: u32,
+    /// The day's requests, those about associations apart.
     daily: Daily,
+    /// The day's requests about associations.
+    daily_associations: Daily,
     /// Closed while HubSpot moves the account.
     account: Gate,
     /// Numbers the tickets, which makes the queue first come first served.
@@ -48,11 +55,14 @@ pub(super) struct State {
 impl State {
     /// Empty queues and windows.
     pub fn new(limits: Limits, now: Instant) -> Self {
-        let Limits { burst, search, threshold } = limits;
+        let Limits { burst, search, associations, threshold } = limits;
         Self {
             burst: Lane::new(burst, BURST_INTERVAL, threshold, now),
             search: Lane::new(search, SEARCH_INTERVAL, threshold, now),
-            daily: Daily::new(threshold),
+            associations: Lane::new(associations, BURST_INTERVAL, threshold, now),
+            configured_associations: associations,
+            daily: Daily::new("", threshold),
+            daily_associations: Daily::new("association ", threshold),
             account: Gate::default(),
             next_ticket: 0,
             requests: 0,
@@ -66,17 +76,48 @@ impl State {
         match quota {
             Quota::Burst => &mut self.burst,
             Quota::Search => &mut self.search,
+            Quota::Associations => &mut self.associations,
         }
     }
 
-    /// Queues a request; `reply` is dropped when the limiter has stopped.
-    pub fn enqueue(&mut self, quota: Quota, priority: Priority, reply: oneshot::Sender<Permit>) -> Ticket {
+    /// The day that counts a quota's requests.
+    fn day(&mut self, quota: Quota) -> &mut Daily {
+        match quota {
+            Quota::Burst | Quota::Search => &mut self.daily,
+            Quota::Associations => &mut self.daily_associations,
+        }
+    }
+
+    /// Queues a request; `reply` is dropped when [`State::refusal`] says why there will be no permit.
+    pub fn enqueue(
+        &mut self,
+        quota: Quota,
+        priority: Priority,
+        reply: oneshot::Sender<Permit>,
+        now: Instant,
+    ) -> Ticket {
         let ticket = (priority, self.next_ticket);
         self.next_ticket += 1;
-        if !self.stopped {
+        if !self.stopped && !self.is_turned_away(quota, priority, now) {
             self.lane(quota).waiting.insert(ticket, reply);
         }
         ticket
+    }
+
+    /// Whether a request of this sort is sent away at `now` instead of waiting for the day to end.
+    fn is_turned_away(&mut self, quota: Quota, priority: Priority, now: Instant) -> bool {
+        quota == Quota::Associations && self.day(quota).opens_for(priority, now).is_some()
+    }
+
+    /// Why a reply was dropped.
+    pub fn refusal(&self) -> NoPermit {
+        if self.stopped { NoPermit::Stopped } else { NoPermit::DayUsedUp }
+    }
+
+    /// Sends everybody away whose day has just ended and who is not to wait for the next one.
+    fn turn_away(&mut self, now: Instant) {
+        let day = &self.daily_associations;
+        self.associations.waiting.retain(|(priority, _), _| day.opens_for(*priority, now).is_none());
     }
 
     /// Takes a request out of the queue, if it is still there.
@@ -87,14 +128,15 @@ impl State {
     /// Serves nobody any more; those who wait are told so.
     pub fn stop(&mut self) {
         self.stopped = true;
-        self.burst.waiting.clear();
-        self.search.waiting.clear();
+        for quota in Quota::ALL {
+            self.lane(quota).waiting.clear();
+        }
     }
 
     /// Everybody who may go at `now`, in order of service, with their slots taken.
     pub fn admit(&mut self, now: Instant) -> Admission {
         let mut admission = Admission { granted: Vec::new(), look_again_at: None };
-        for quota in [Quota::Burst, Quota::Search] {
+        for quota in Quota::ALL {
             loop {
                 match self.turn(quota, now) {
                     Turn::Grant => admission.granted.extend(self.grant(quota, now)),
@@ -117,7 +159,7 @@ impl State {
             return Turn::Idle;
         };
         // The first in the queue has the highest priority; if the day's gate stops it, it stops all behind it.
-        match account.max(self.daily.opens_for(priority, now)) {
+        match account.max(self.day(quota).opens_for(priority, now)) {
             Some(until) => Turn::NotBefore(until),
             None => self.lane(quota).turn(now),
         }
@@ -128,7 +170,9 @@ impl State {
         let lane = self.lane(quota);
         let ((priority, _), reply) = lane.waiting.pop_first()?;
         lane.window.grant();
-        self.daily.granted(priority, now);
+        self.day(quota).granted(priority, now);
+        // Whoever was let into the queue beside a probe would now wait for the next one.
+        self.turn_away(now);
         Some((quota, reply))
     }
 
@@ -151,12 +195,19 @@ impl State {
 
     /// Takes in an answer's headers; `clock` is the time of day at `now`.
     pub fn observe(&mut self, quota: Quota, headers: &RateHeaders, now: Instant, clock: DateTime<Utc>) {
-        // Searches have a limit of their own and report none.
-        if quota == Quota::Burst {
-            self.burst.observe(headers, now);
+        match quota {
+            Quota::Burst => self.burst.observe(headers, now),
+            // No document says which limit these answers report. One above ours is another limit, or none that has to
+            // be kept to.
+            Quota::Associations if headers.max.is_some_and(|max| max <= self.configured_associations) => {
+                self.associations.observe(headers, now);
+            }
+            // Searches have a limit of their own and report none.
+            Quota::Search | Quota::Associations => {}
         }
         if let Some((limit, remaining)) = headers.daily {
-            self.daily.observe(limit, remaining, now, clock);
+            self.day(quota).observe(limit, remaining, now, clock);
+            self.turn_away(now);
         }
     }
 
@@ -175,10 +226,16 @@ impl State {
         let after = |default: Duration| now + hint.unwrap_or(default);
         match throttle {
             Throttle::AccountMoving => self.account.close(after(MOVING_PAUSE), PauseReason::AccountMoving),
-            Throttle::Daily => self.daily.exhausted(hint, now, clock),
+            Throttle::Daily => {
+                self.day(quota).exhausted(hint, now, clock);
+                self.turn_away(now);
+            }
             Throttle::TenSecondly => {
                 let until = after(self.burst.window.interval());
-                self.burst.gate.close(until, PauseReason::TenSecondLimit);
+                // A search that is refused by this name was counted with everything else.
+                if quota == Quota::Search {
+                    self.burst.gate.close(until, PauseReason::TenSecondLimit);
+                }
                 self.lane(quota).gate.close(until, PauseReason::TenSecondLimit);
             }
             Throttle::Secondly => {
@@ -187,7 +244,7 @@ impl State {
             Throttle::Unnamed => {
                 let until = after(self.lane(quota).window.interval());
                 let reason = match quota {
-                    Quota::Burst => PauseReason::TenSecondLimit,
+                    Quota::Burst | Quota::Associations => PauseReason::TenSecondLimit,
                     Quota::Search => PauseReason::SecondLimit,
                 };
                 self.lane(quota).gate.close(until, reason);
@@ -198,6 +255,7 @@ impl State {
     /// Sets the account's time zone.
     pub fn set_zone(&mut self, zone: Tz) {
         self.daily.set_zone(zone);
+        self.daily_associations.set_zone(zone);
     }
 
     /// The state as people see it; `clock` is the time of day at `now`.
@@ -215,15 +273,18 @@ impl State {
             waiting: lane.waiting.len(),
             paused: account.max(lane.gate.closed(now)).map(pause),
         };
+        let day = |daily: &Daily| DailySnapshot {
+            limit: daily.limit(),
+            remaining: daily.remaining(),
+            paused: daily.closed(now).map(pause),
+            waiting: daily.waiting(now),
+        };
         LimiterSnapshot {
             burst: lane(&mut self.burst),
             search: lane(&mut self.search),
-            daily: DailySnapshot {
-                limit: self.daily.limit(),
-                remaining: self.daily.remaining(),
-                paused: self.daily.closed(now).map(pause),
-                waiting: self.daily.waiting(now),
-            },
+            associations: lane(&mut self.associations),
+            daily: day(&self.daily),
+            daily_associations: day(&self.daily_associations),
             requests: self.requests,
             throttled: self.throttled,
         }

@@ -13,10 +13,10 @@ use tokio::time::timeout;
 use super::*;
 
 /// Limits of the smallest account and our usual share.
-const LIMITS: Limits = Limits { burst: 100, search: 5, threshold: 0.9 };
+const LIMITS: Limits = Limits { burst: 100, search: 5, associations: 150, threshold: 0.9 };
 
 /// Limits that let one request through at a time.
-const ONE_AT_A_TIME: Limits = Limits { burst: 1, search: 1, threshold: 1.0 };
+const ONE_AT_A_TIME: Limits = Limits { burst: 1, search: 1, associations: 1, threshold: 1.0 };
 
 /// A slot of [`Quota::Burst`] is free this long after its answer.
 const HELD: Duration = Duration::from_millis(10_020);
@@ -44,7 +44,7 @@ impl Bench {
     fn ask(&mut self, quota: Quota, priority: Priority, label: &'static str) -> Ticket {
         let (reply, permit) = oneshot::channel();
         self.waiting.push((label, permit));
-        self.state.enqueue(quota, priority, reply)
+        self.state.enqueue(quota, priority, reply, self.now)
     }
 
     /// Lets time pass.
@@ -125,6 +125,60 @@ fn searches_have_a_lane_of_their_own() {
 }
 
 #[test]
+fn associations_have_a_lane_and_a_day_of_their_own() {
+    let mut bench = Bench::new(ONE_AT_A_TIME);
+    bench.ask(Quota::Associations, Priority::Audit, "links 1");
+    bench.ask(Quota::Associations, Priority::Audit, "links 2");
+    bench.ask(Quota::Burst, Priority::Audit, "list 1");
+    assert_eq!(bench.admit(), ["links 1", "list 1"]);
+    bench.pass(HELD);
+    assert_eq!(bench.admit(), ["links 2"]);
+
+    let mut bench = Bench::new(LIMITS);
+    bench.report_day(1000, 0);
+    bench.ask(Quota::Associations, Priority::Audit, "links 3");
+    bench.ask(Quota::Burst, Priority::Audit, "list 2");
+    assert_eq!(bench.admit(), ["links 3"], "the general day says nothing of associations");
+    let snapshot = bench.state.snapshot(bench.now, clock());
+    assert_eq!((snapshot.associations.limit, snapshot.associations.used), (150, 1));
+    assert_eq!(snapshot.daily_associations.paused, None);
+}
+
+#[test]
+fn association_work_is_turned_away_while_its_day_is_used_up() {
+    let mut bench = Bench::new(LIMITS);
+    bench.ask(Quota::Associations, Priority::Audit, "queued");
+    bench.throttle(Quota::Associations, Throttle::Daily, None);
+    bench.ask(Quota::Associations, Priority::Audit, "late");
+    assert_eq!(bench.admit(), ["queued", "late"], "both channels are closed");
+    assert_eq!(bench.state.refusal(), NoPermit::DayUsedUp);
+    let snapshot = bench.state.snapshot(bench.now, clock());
+    assert_eq!((snapshot.associations.used, snapshot.associations.waiting), (0, 0));
+    assert_eq!(snapshot.daily_associations.paused.unwrap().reason, PauseReason::DailyLimit);
+    assert_eq!(snapshot.daily.paused, None);
+
+    bench.ask(Quota::Associations, Priority::Interactive, "person");
+    bench.ask(Quota::Burst, Priority::Backfill, "list");
+    assert_eq!(bench.admit(), ["person", "list"], "these are none of its business");
+    bench.pass(Duration::from_mins(10));
+    bench.ask(Quota::Associations, Priority::Audit, "probe");
+    bench.ask(Quota::Associations, Priority::Audit, "after the probe");
+    assert_eq!(bench.admit(), ["probe", "after the probe"], "the second is turned away");
+    assert_eq!(bench.state.snapshot(bench.now, clock()).associations.used, 1, "the person's slot has left");
+}
+
+#[test]
+fn answers_about_associations_lower_their_limit_and_never_raise_it() {
+    let mut bench = Bench::new(LIMITS);
+    for (max, expected) in [(190, 150), (100, 100), (120, 120), (151, 120)] {
+        let headers = RateHeaders { max: Some(max), ..RateHeaders::default() };
+        bench.state.observe(Quota::Associations, &headers, bench.now, clock());
+        let snapshot = bench.state.snapshot(bench.now, clock());
+        assert_eq!((snapshot.associations.limit, snapshot.burst.limit), (expected, 100), "{max}");
+    }
+}
+
+#[test]
 fn each_refusal_closes_the_gate_it_names_for_as_long_as_it_says() {
     let seconds = Duration::from_secs;
     for (quota, throttle, hint, burst_waits, search_waits) in [
@@ -137,6 +191,7 @@ fn each_refusal_closes_the_gate_it_names_for_as_long_as_it_says() {
         (Quota::Burst, Throttle::TenSecondly, Some(2), 2, 0),
         (Quota::Burst, Throttle::AccountMoving, None, 60, 60),
         (Quota::Search, Throttle::AccountMoving, Some(3600), 3600, 3600),
+        (Quota::Associations, Throttle::TenSecondly, None, 0, 0),
     ] {
         for (asked, waits) in [(Quota::Burst, burst_waits), (Quota::Search, search_waits)] {
             let mut bench = Bench::new(LIMITS);
@@ -251,7 +306,7 @@ fn saturate(quota: Quota, latency: Duration, length: Duration) -> Vec<Duration> 
             answers.pop();
             state.give_back(quota, true, now);
         }
-        state.enqueue(quota, Priority::Backfill, oneshot::channel().0);
+        state.enqueue(quota, Priority::Backfill, oneshot::channel().0, now);
         let admission = state.admit(now);
         for _ in &admission.granted {
             answers.push(Reverse(now + latency));
@@ -301,7 +356,7 @@ async fn a_waiter_that_gives_up_costs_no_slot() {
 #[tokio::test]
 async fn a_permit_nobody_took_frees_its_slot_at_once() {
     let limiter = Limiter::start(ONE_AT_A_TIME, &CancellationToken::new());
-    limiter.shared.state().enqueue(Quota::Burst, Priority::Audit, oneshot::channel().0);
+    limiter.shared.state().enqueue(Quota::Burst, Priority::Audit, oneshot::channel().0, Instant::now());
     limiter.shared.changed.notify_one();
     let served = async {
         while limiter.snapshot().burst.waiting > 0 {
@@ -337,5 +392,5 @@ async fn shutdown_ends_every_wait() {
     let _held = limiter.acquire(Quota::Burst, Priority::Audit).await.unwrap();
     shutdown.cancel();
     let waited = timeout(PATIENCE, limiter.acquire(Quota::Burst, Priority::Audit)).await.unwrap();
-    assert_eq!(waited.unwrap_err(), Stopped);
+    assert_eq!(waited.unwrap_err(), NoPermit::Stopped);
 }

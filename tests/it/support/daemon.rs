@@ -43,6 +43,7 @@ impl Setup {
             .set("SYNC_SEARCH_LAG_SECONDS", &SEARCH_LAG.as_secs().to_string())
             .set("RATE_LIMIT_PER_10_SECONDS", "10000")
             .set("RATE_LIMIT_SEARCH_PER_SECOND", "100")
+            .set("RATE_LIMIT_ASSOCIATIONS_PER_10_SECONDS", "10000")
             .without_upkeep()
     }
 
