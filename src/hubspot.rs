@@ -3,13 +3,14 @@
 //!
 //! | Part | Does |
 //! | --- | --- |
-//! | `records`, `reference` | one method per question, each a path, a body and a parser |
+//! | `records`, `associations`, `reference` | one method per question, each a path, a body and a parser |
 //! | `transport` | sends one call: permit, deadline, status, retry, log line |
 //! | [`limiter`](LimiterSnapshot) | never lets a request out that could break a limit |
 //! | `wire` | HubSpot's JSON |
 //!
 //! It knows nothing of the database. Nothing it logs or returns in an error holds the token or a record's contents.
 
+mod associations;
 mod error;
 mod failure;
 mod limiter;
@@ -27,6 +28,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio_util::sync::CancellationToken;
 
+pub use self::associations::{ASSOCIATION_INPUTS, AssociationPage};
 pub use self::error::{ErrorKind, HubSpotError};
 pub use self::limiter::{DailySnapshot, LimiterSnapshot, Pause, PauseReason, QuotaSnapshot};
 use self::path::Paths;

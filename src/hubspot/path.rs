@@ -7,6 +7,8 @@ use crate::model::{CustomName, ObjectType};
 pub(super) enum Family {
     /// Records of every type.
     Objects,
+    /// Links between records, in bulk.
+    Associations,
     /// Property definitions.
     Properties,
     /// Pipelines with their stages.
@@ -20,10 +22,11 @@ pub(super) enum Family {
 }
 
 impl Family {
-    /// Prefix before a date version, and the whole prefix of v3. Source: HubSpot's public API specifications.
+    /// Prefix before a date version, and the whole prefix of v3 (of associations: v4). Source: HubSpot's public API specifications.
     const fn prefixes(self) -> (&'static str, &'static str) {
         match self {
             Self::Objects => ("/crm/objects", "/crm/v3/objects"),
+            Self::Associations => ("/crm/associations", "/crm/v4/associations"),
             Self::Properties => ("/crm/properties", "/crm/v3/properties"),
             Self::Pipelines => ("/crm/pipelines", "/crm/v3/pipelines"),
             Self::Owners => ("/crm/owners", "/crm/v3/owners"),
@@ -70,6 +73,16 @@ impl Paths {
         format!("{}/search", self.records(object_type))
     }
 
+    /// Reads the links of many records of the type `from` to records of the type `to`.
+    pub fn associations(&self, from: &ObjectType, to: &ObjectType) -> String {
+        format!("{}/{}/{}/batch/read", self.root(Family::Associations), from.path, to.path)
+    }
+
+    /// The kinds of link from one type to another.
+    pub fn association_labels(&self, from: &ObjectType, to: &ObjectType) -> String {
+        format!("{}/{}/{}/labels", self.root(Family::Associations), from.path, to.path)
+    }
+
     /// The property definitions of a type.
     pub fn properties(&self, object_type: &ObjectType) -> String {
         format!("{}/{}", self.root(Family::Properties), object_type.path)
@@ -103,6 +116,7 @@ mod tests {
     #[test]
     fn both_version_forms_are_spelt_as_hubspot_spells_them() {
         let deals = ObjectType::named("deals").unwrap();
+        let contacts = ObjectType::named("contacts").unwrap();
         let dated = Paths::new("2026-09");
         assert_eq!(dated.batch_read(deals), "/crm/objects/2026-09/deals/batch/read");
         assert_eq!(dated.search(deals), "/crm/objects/2026-09/deals/search");
@@ -115,7 +129,18 @@ mod tests {
         let courses = ObjectType::named("courses").unwrap();
         assert_eq!(dated.search(courses), "/crm/objects/2026-09/0-410/search");
 
+        assert_eq!(
+            dated.associations(contacts, deals),
+            "/crm/associations/2026-09/contacts/deals/batch/read"
+        );
+        assert_eq!(
+            dated.association_labels(contacts, deals),
+            "/crm/associations/2026-09/contacts/deals/labels"
+        );
+
         let v3 = Paths::new("v3");
+        assert_eq!(v3.associations(contacts, deals), "/crm/v4/associations/contacts/deals/batch/read");
+        assert_eq!(v3.association_labels(contacts, deals), "/crm/v4/associations/contacts/deals/labels");
         assert_eq!(v3.records(deals), "/crm/v3/objects/deals");
         assert_eq!(v3.properties(deals), "/crm/v3/properties/deals");
         assert_eq!(v3.pipelines(deals), "/crm/v3/pipelines/deals");

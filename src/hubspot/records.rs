@@ -275,7 +275,7 @@ impl HubSpotClient {
 }
 
 /// JSON of a request body.
-fn to_body(question: &impl Serialize) -> Vec<u8> {
+pub(super) fn to_body(question: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(question).expect("strings and numbers are always JSON")
 }
 

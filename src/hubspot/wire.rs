@@ -1,6 +1,7 @@
 //! The shapes of HubSpot's answers: tolerant of fields we do not know and of scalars in another guise, strict about
 //! the fields we use. Nothing outside `hubspot` sees these types.
 
+pub(super) mod association;
 pub(super) mod failure;
 pub(super) mod page;
 pub(super) mod record;

@@ -101,7 +101,9 @@ impl Daily {
         if self.closed.is_none_or(|closed| closed.from != from) {
             let (minutes, left) = ((until - now).as_secs() / 60, self.remaining.unwrap_or(0));
             let (who, what) = (waiting(from), self.what);
-            warn!("Only {left} of today's HubSpot {what}requests are left; {who} wait, at most {minutes} min");
+            warn!(
+                "Only {left} of today's HubSpot {what}requests are left; {who} wait, at most {minutes} min"
+            );
         }
         self.closed = Some(Closed { from, until, probe_at: now + PROBE_INTERVAL, reason });
     }

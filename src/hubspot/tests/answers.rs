@@ -253,3 +253,56 @@ async fn the_servers_clock_is_read_from_its_answers() {
     assert!(ahead >= TimeDelta::zero() && ahead < TimeDelta::seconds(20), "{ahead}");
     assert!(client.clock_skew().unwrap() < TimeDelta::days(-1));
 }
+
+#[tokio::test]
+async fn associations_are_asked_for_in_bulk_with_cursors() {
+    let server = MockServer::start().await;
+    let link = json!({"from": {"id": "7"}, "to": [{"toObjectId": 9, "associationTypes": [
+        {"category": "HUBSPOT_DEFINED", "typeId": 4, "label": null}]}]});
+    Mock::given(method("POST"))
+        .and(path("/crm/associations/2026-09/contacts/deals/batch/read"))
+        .and(body_json(json!({"inputs": [{"id": "7"}, {"id": "8", "after": "5"}]})))
+        .respond_with(ResponseTemplate::new(207).set_body_json(json!({"results": [link]})))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let client = client_at(&server.uri());
+    let deals = ObjectType::named("deals").unwrap();
+    let asked = [(ObjectId(7), None), (ObjectId(8), Some(Cursor("5".to_owned()))), (ObjectId(7), None)];
+    let page = client.read_associations(contacts(), deals, &asked, Priority::Audit).await.unwrap();
+    assert_eq!(
+        (page.associations.len(), page.finished, page.unread),
+        (1, vec![ObjectId(7)], vec![ObjectId(8)])
+    );
+    let nobody = client.read_associations(contacts(), deals, &[], Priority::Audit).await.unwrap();
+    assert_eq!(nobody, AssociationPage::default());
+    assert_eq!(client.requests_sent(), 1);
+}
+
+#[tokio::test]
+async fn a_pair_hubspot_does_not_know_has_no_labels_and_other_trouble_is_an_error() {
+    let deals = ObjectType::named("deals").unwrap();
+    let known = json!({"results": [{"category": "HUBSPOT_DEFINED", "typeId": 4, "label": null}]});
+    for (answer, expected) in [
+        (ResponseTemplate::new(200).set_body_json(known), Some(true)),
+        (refusal(400, &json!({"message": "Unable to infer object type from: unicorns"})), Some(false)),
+        (refusal(404, &json!({"message": "no such pair"})), Some(false)),
+        (ResponseTemplate::new(404).set_body_string("<html>no such path</html>"), None),
+        (refusal(403, &json!({"category": "MISSING_SCOPES"})), None),
+    ] {
+        let server = server_with(answer).await;
+        let types = client_at(&server.uri()).association_types(contacts(), deals, Priority::Audit).await;
+        assert_eq!(types.ok().map(|types| types.is_some()), expected);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_about_associations_may_be_too_large_and_is_not_asked_for_again() {
+    let body = format!(r#"{{"results": [], "padding": "{}"}}"#, "x".repeat(17 * 1024 * 1024));
+    let server = server_with(ResponseTemplate::new(200).set_body_string(body)).await;
+    let client = client_at(&server.uri());
+    let asked = [(ObjectId(7), None)];
+    let error = client.read_associations(contacts(), contacts(), &asked, Priority::Audit).await.unwrap_err();
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::TooLarge, 1));
+    assert!(error.to_string().contains("the answer is larger than 16 MiB"), "{error}");
+}

@@ -112,3 +112,23 @@ async fn a_pause_longer_than_a_run_should_wait_fails_the_call() {
     let error = client.list_records(contacts(), &[], None, Priority::Audit).await.unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Unavailable, 1));
 }
+
+#[tokio::test]
+async fn a_used_up_day_of_associations_fails_at_once_and_stops_nothing_else() {
+    let server = MockServer::start().await;
+    let associations = Mock::given(matchers::path("/crm/associations/2026-09/contacts/contacts/batch/read"));
+    let refused = refusal(429, &json!({"policyName": "DAILY"}));
+    associations.respond_with(refused).expect(1).mount(&server).await;
+    Mock::given(matchers::any()).respond_with(page_of(&[1])).mount(&server).await;
+    let client = client_at(&server.uri());
+    let asked = [(ObjectId(1), None)];
+    for attempts in [1, 0] {
+        let error = client.read_associations(contacts(), contacts(), &asked, Priority::Audit).await;
+        let error = error.unwrap_err();
+        assert_eq!((error.kind(), error.attempts()), (ErrorKind::DailyLimit, attempts));
+    }
+    client.list_records(contacts(), &[], None, Priority::Backfill).await.unwrap();
+    let limits = client.limits();
+    assert!(limits.daily_associations.paused.is_some() && limits.daily.paused.is_none());
+    assert_eq!((limits.associations.used, limits.burst.used), (1, 1));
+}
