@@ -8,6 +8,7 @@
 //! statements are the server's, and a server that keeps none ends the process ([`Database::overdue`]).
 
 mod account;
+mod associations;
 mod calls;
 mod catalogue;
 mod column_fill;
@@ -33,6 +34,10 @@ mod typed_columns;
 mod words;
 
 pub use account::bind_account;
+pub use associations::{
+    KnownPair, Links, linked_from, live_ids, load_pairs, remove_associations_of, store_associations,
+    store_pair,
+};
 pub use catalogue::{known_properties, load_catalogue, property_names, store_catalogue};
 pub use database::Database;
 pub use error::{StorageError, StorageErrorKind};

@@ -1,5 +1,6 @@
 //! Storage against a real MariaDB.
 
+mod associations;
 mod columns;
 mod leases;
 mod mirror;

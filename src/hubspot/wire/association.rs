@@ -11,6 +11,9 @@ use super::{Malformed, Scalar, parse};
 use crate::hubspot::AssociationPage;
 use crate::model::{Association, AssociationType, Cursor, ObjectId};
 
+/// Longest name of a category, in characters; all known ones are words of fewer than 20.
+const LONGEST_CATEGORY: usize = 32;
+
 /// The answer to a batch read, status 200 or 207.
 #[derive(Deserialize)]
 struct BatchAnswer<'a> {
@@ -75,10 +78,13 @@ struct Kind<'a> {
 }
 
 impl Kind<'_> {
-    /// The kind, `None` without a category or a number.
+    /// The kind, `None` without a number or a category that can be one.
     fn parsed(self) -> Option<AssociationType> {
         let type_id = self.type_id.text()?.parse().ok()?;
-        Some(AssociationType { category: self.category.into_set()?, type_id, label: self.label.into_set() })
+        let category = self.category.into_set().filter(|category| {
+            category.len() <= LONGEST_CATEGORY && category.bytes().all(|byte| byte.is_ascii_graphic())
+        })?;
+        Some(AssociationType { category, type_id, label: self.label.into_set() })
     }
 }
 

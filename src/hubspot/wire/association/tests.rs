@@ -108,6 +108,7 @@ fn a_record_that_is_understood_in_part_is_not_finished() {
         r#"{"toObjectId": "?", "associationTypes": [{"category": "WORK", "typeId": 3}]}"#,
         r#"{"toObjectId": 8, "associationTypes": [{"category": "WORK"}]}"#,
         r#"{"toObjectId": 8, "associationTypes": [{"category": "", "typeId": 3}]}"#,
+        r#"{"toObjectId": 8, "associationTypes": [{"category": "two words", "typeId": 3}]}"#,
         r#"{"toObjectId": 8, "associationTypes": []}"#,
         r#"{"toObjectId": 8}"#,
         "8",

@@ -1,0 +1,267 @@
+//! `hubspot_associations`: links between records. Read what is there, write only what differs.
+//!
+//! A row goes by its whole key, so a link never changes into another; it is new, gone, back, or has got another label.
+//! What is gone keeps its row with `removed_at`.
+
+mod difference;
+mod pair;
+
+use chrono::{DateTime, Utc};
+use futures_util::TryStreamExt;
+use sqlx::mysql::MySqlRow;
+use sqlx::{MySql, MySqlConnection, QueryBuilder, Row};
+
+use self::difference::{Difference, StoredLink};
+pub use self::pair::{KnownPair, load_pairs, store_pair};
+use super::{Database, PageOutcome, StorageError};
+use crate::clock;
+use crate::model::{Association, AssociationType, ObjectId, ObjectType, TypePair};
+
+/// Records a statement asks about.
+const IDS: usize = 500;
+/// Rows a statement writes.
+const ROWS: usize = 500;
+
+/// Everything HubSpot says of the links of some records, or of one record's links to a range of others.
+#[derive(Debug, Clone, Copy)]
+pub struct Links<'a> {
+    /// The types, in the direction of storage.
+    pub pair: TypePair,
+    /// Whose links these are; a link of theirs that is stored and not here is gone.
+    pub records: &'a [ObjectId],
+    /// Their links, in any order; one may be here twice.
+    pub associations: &'a [Association],
+    /// Only links to records behind this one are here.
+    pub after: ObjectId,
+    /// Only links to records up to and with this one are here; `None`: to the last.
+    pub until: Option<ObjectId>,
+}
+
+/// Makes what is stored of the records' links equal to `links` inside the caller's transaction. Idempotent. The
+/// outcome counts a link that came back and one with another label as updated.
+///
+/// # Errors
+/// When the database fails; the caller's transaction must then be given up.
+pub async fn store_associations(
+    connection: &mut MySqlConnection,
+    links: &Links<'_>,
+) -> Result<PageOutcome, StorageError> {
+    let now = clock::now();
+    let mut records = links.records.to_vec();
+    records.sort_unstable();
+    records.dedup();
+    let mut sorted: Vec<_> = links.associations.iter().collect();
+    sorted.sort_unstable();
+    sorted.dedup_by_key(|link| key(link));
+    let mut outcome = PageOutcome::default();
+    for ids in records.chunks(IDS) {
+        // Both are in id order, so each chunk of records has its links side by side.
+        let (first, last) = (ids[0], ids[ids.len() - 1]);
+        let start = sorted.partition_point(|link| link.from < first);
+        let end = sorted.partition_point(|link| link.from <= last);
+        let difference = compare(connection, links, ids, &sorted[start..end]).await?;
+        write(connection, links.pair, &difference, now).await?;
+        outcome = outcome + difference.outcome();
+    }
+    Ok(outcome)
+}
+
+/// The key of a link within its pair.
+fn key(link: &Association) -> (ObjectId, ObjectId, &str, i64) {
+    (link.from, link.to, &link.kind.category, link.kind.type_id)
+}
+
+/// What differs between the given links of the records and the stored ones.
+async fn compare<'a>(
+    connection: &mut MySqlConnection,
+    links: &Links<'_>,
+    ids: &[ObjectId],
+    sorted: &'a [&'a Association],
+) -> Result<Difference<'a>, StorageError> {
+    let Links { pair, after, until, .. } = *links;
+    let mut select = QueryBuilder::<MySql>::new(
+        "SELECT from_id, to_id, category, type_id, label, removed_at IS NOT NULL \
+         FROM hubspot_associations WHERE from_type = ",
+    );
+    select.push_bind(pair.from.name).push(" AND to_type = ").push_bind(pair.to.name);
+    select.push(" AND to_id > ").push_bind(after.0);
+    if let Some(until) = until {
+        select.push(" AND to_id <= ").push_bind(until.0);
+    }
+    push_ids(&mut select, " AND from_id IN (", ids);
+    select.push(" ORDER BY from_id, to_id, category, type_id FOR UPDATE");
+    let failed = || StorageError::query(format!("look up the links of {pair}"));
+    let mut difference = Difference::new(sorted);
+    let mut unreadable = None;
+    // Row by row, because a record can have any number of links; to the end whatever a row is like, because a query
+    // that is dropped halfway breaks its connection.
+    let query = select.build().persistent(false);
+    let mut rows = query.fetch(&mut *connection);
+    while let Some(row) = rows.try_next().await.map_err(failed())? {
+        match stored_link(&row) {
+            Ok(link) => difference.take(link),
+            Err(error) => unreadable = Some(error),
+        }
+    }
+    drop(rows);
+    match unreadable {
+        Some(error) => Err(failed()(error)),
+        None => Ok(difference.finish()),
+    }
+}
+
+/// One row of the lookup.
+fn stored_link(row: &MySqlRow) -> Result<StoredLink<'_>, sqlx::Error> {
+    Ok(StoredLink {
+        from: ObjectId(row.try_get(0)?),
+        to: ObjectId(row.try_get(1)?),
+        category: row.try_get(2)?,
+        type_id: row.try_get(3)?,
+        label: row.try_get(4)?,
+        is_removed: row.try_get(5)?,
+    })
+}
+
+/// Writes what differs, in key order.
+async fn write(
+    connection: &mut MySqlConnection,
+    pair: TypePair,
+    difference: &Difference<'_>,
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    /// Makes a row what it should be, whatever it was. When it was first seen stays.
+    const STORE: &str = " ON DUPLICATE KEY UPDATE label = VALUES(label), is_primary = VALUES(is_primary), \
+                         removed_at = VALUES(removed_at)";
+    /// Marks a row, which exists: this way the whole key is looked up at once.
+    const REMOVE: &str = " ON DUPLICATE KEY UPDATE removed_at = VALUES(removed_at)";
+    for (written, removed_at, rest) in
+        [(&difference.to_write, None, STORE), (&difference.to_remove, Some(now), REMOVE)]
+    {
+        for chunk in written.chunks(ROWS) {
+            let mut insert = QueryBuilder::<MySql>::new(
+                "INSERT INTO hubspot_associations (from_type, from_id, to_type, to_id, category, type_id, \
+                 label, is_primary, first_seen_at, removed_at) ",
+            );
+            insert.push_values(chunk, |mut row, link| {
+                row.push_bind(pair.from.name)
+                    .push_bind(link.from.0)
+                    .push_bind(pair.to.name)
+                    .push_bind(link.to.0)
+                    .push_bind(&link.kind.category)
+                    .push_bind(link.kind.type_id)
+                    .push_bind(link.kind.label.as_deref().map(stored_label))
+                    .push_bind(link.kind.is_primary())
+                    .push_bind(now)
+                    .push_bind(removed_at);
+            });
+            insert.push(rest);
+            let written = insert.build().persistent(false).execute(&mut *connection).await;
+            written.map_err(StorageError::query(format!("write the links of {pair}")))?;
+        }
+    }
+    Ok(())
+}
+
+/// As much of a label as the column holds, in characters.
+const LABEL: usize = 255;
+
+/// A label as it is stored. HubSpot allows far fewer characters, so it is cut only in theory; a text that MariaDB
+/// refuses would hold up its pair for good.
+fn stored_label(label: &str) -> &str {
+    label.char_indices().nth(LABEL).map_or(label, |(end, _)| &label[..end])
+}
+
+/// Marks every link of records that no longer exist, from either side, inside the caller's transaction. Idempotent;
+/// returns how many there were.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn remove_associations_of(
+    connection: &mut MySqlConnection,
+    object_type: &ObjectType,
+    ids: &[ObjectId],
+    now: DateTime<Utc>,
+) -> Result<u64, StorageError> {
+    let mut removed = 0;
+    for chunk in ids.chunks(IDS) {
+        for (side, list) in
+            [(" WHERE from_type = ", " AND from_id IN ("), (" WHERE to_type = ", " AND to_id IN (")]
+        {
+            let mut update = QueryBuilder::<MySql>::new("UPDATE hubspot_associations SET removed_at = ");
+            update.push_bind(now).push(side).push_bind(object_type.name);
+            push_ids(&mut update, list, chunk);
+            update.push(" AND removed_at IS NULL");
+            let updated = update.build().persistent(false).execute(&mut *connection).await;
+            let failed = StorageError::query(format!("mark the links of deleted {object_type}"));
+            removed += updated.map_err(failed)?.rows_affected();
+        }
+    }
+    Ok(removed)
+}
+
+/// The records on the other side of the stored links to `ids`, each once, in id order.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn linked_from(
+    database: &Database,
+    pair: TypePair,
+    ids: &[ObjectId],
+) -> Result<Vec<ObjectId>, StorageError> {
+    let mut found: Vec<ObjectId> = Vec::new();
+    for chunk in ids.chunks(IDS) {
+        let mut select =
+            QueryBuilder::<MySql>::new("SELECT DISTINCT from_id FROM hubspot_associations WHERE to_type = ");
+        select.push_bind(pair.to.name).push(" AND from_type = ").push_bind(pair.from.name);
+        push_ids(&mut select, " AND to_id IN (", chunk);
+        select.push(" AND removed_at IS NULL");
+        let rows: Vec<i64> = select
+            .build_query_scalar()
+            .persistent(false)
+            .fetch_all(database.pool())
+            .await
+            .map_err(StorageError::query(format!("look up the links of {pair}")))?;
+        found.extend(rows.into_iter().map(ObjectId));
+    }
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
+}
+
+/// The ids of the next live records of a type in id order.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn live_ids(
+    database: &Database,
+    object_type: &ObjectType,
+    after: ObjectId,
+    most: usize,
+) -> Result<Vec<ObjectId>, StorageError> {
+    let table = object_type.table;
+    let sql = format!(
+        "SELECT hubspot_id FROM {table} WHERE hubspot_id > ? AND NOT archived ORDER BY hubspot_id LIMIT ?"
+    );
+    let ids: Vec<i64> = sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
+        .bind(after.0)
+        .bind(most as u64)
+        .fetch_all(database.pool())
+        .await
+        .map_err(StorageError::query(format!("list the ids of {table}")))?;
+    Ok(ids.into_iter().map(ObjectId).collect())
+}
+
+/// Ends a statement's condition with a list of ids.
+fn push_ids(query: &mut QueryBuilder<MySql>, begin: &str, ids: &[ObjectId]) {
+    query.push(begin);
+    let mut list = query.separated(", ");
+    for id in ids {
+        list.push_bind(id.0);
+    }
+    query.push(")");
+}
+
+/// A kind of link as a removed row names it: its label stays what is stored.
+fn bare_kind(category: &str, type_id: i64) -> AssociationType {
+    AssociationType { category: category.to_owned(), type_id, label: None }
+}
