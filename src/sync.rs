@@ -7,6 +7,7 @@
 mod access;
 mod account;
 mod archive;
+mod associations;
 mod audit;
 mod backfill;
 mod catalogue;

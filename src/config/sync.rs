@@ -37,6 +37,8 @@ pub struct SyncConfig {
 pub struct UpkeepConfig {
     /// How often the recycle bin is read.
     pub archive: Option<Duration>,
+    /// Within which time every link between records is read again; off: links are not mirrored at all.
+    pub associations: Option<Duration>,
     /// How often the mirror is compared with HubSpot.
     pub audit: Option<Duration>,
     /// More than this share of the live rows of a type is not marked as deleted without a person's word; above 0, at
@@ -104,6 +106,7 @@ impl UpkeepConfig {
         let period = |seconds: u64| (seconds > 0).then(|| Duration::from_secs(seconds));
         Self {
             archive: period(60 * env.parsed::<u64>("ARCHIVE_INTERVAL_MINUTES", |n| *n <= 1440)),
+            associations: period(3_600 * env.parsed::<u64>("ASSOCIATION_MAX_AGE_HOURS", |n| *n <= 720)),
             audit: period(3_600 * env.parsed::<u64>("AUDIT_INTERVAL_HOURS", |n| *n <= 720)),
             max_delete_share: env.parsed("MAX_DELETE_SHARE", |share| *share > 0.0 && *share <= 1.0),
         }

@@ -21,7 +21,7 @@ pub struct Variable {
 
 /// How names begin that belong to us, or to whoever chose the same beginning.
 pub(super) const OWN_PREFIXES: &[&str] =
-    &["HUBSPOT_", "DB_", "SYNC_", "COLUMNS_", "RATE_LIMIT_", "ARCHIVE_", "AUDIT_"];
+    &["HUBSPOT_", "DB_", "SYNC_", "COLUMNS_", "RATE_LIMIT_", "ARCHIVE_", "ASSOCIATION_", "AUDIT_"];
 
 /// What the name of a variable ends with that holds the path of a file with a secret.
 const FILE_SUFFIX: &str = "_FILE";
@@ -238,6 +238,12 @@ pub const VARIABLES: &[Variable] = &[
         "0.2",
         "above 0 and at most 1",
         "More than this share of a table, and more than 100 rows, is not marked as deleted before somebody confirms it.",
+    ),
+    public(
+        "ASSOCIATION_MAX_AGE_HOURS",
+        "24",
+        "0 to 720",
+        "Within which time every link between records is read again; 0 turns links off.",
     ),
     public(
         "AUDIT_INTERVAL_HOURS",

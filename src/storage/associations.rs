@@ -40,6 +40,8 @@ pub struct Links<'a> {
 /// Makes what is stored of the records' links equal to `links` inside the caller's transaction. Idempotent. The
 /// outcome counts a link that came back and one with another label as updated.
 ///
+/// A record that counts as deleted has no links, whatever HubSpot said a moment before: nobody would ask again.
+///
 /// # Errors
 /// When the database fails; the caller's transaction must then be given up.
 pub async fn store_associations(
@@ -50,7 +52,9 @@ pub async fn store_associations(
     let mut records = links.records.to_vec();
     records.sort_unstable();
     records.dedup();
-    let mut sorted: Vec<_> = links.associations.iter().collect();
+    let archived = archived_among(connection, links.pair.from, &records).await?;
+    let is_live = |link: &&Association| archived.binary_search(&link.from).is_err();
+    let mut sorted: Vec<_> = links.associations.iter().filter(is_live).collect();
     sorted.sort_unstable();
     sorted.dedup_by_key(|link| key(link));
     let mut outcome = PageOutcome::default();
@@ -169,6 +173,45 @@ const LABEL: usize = 255;
 /// refuses would hold up its pair for good.
 fn stored_label(label: &str) -> &str {
     label.char_indices().nth(LABEL).map_or(label, |(end, _)| &label[..end])
+}
+
+/// Which of the records count as deleted, in order. They cannot be deleted or restored before the caller's transaction
+/// ends.
+async fn archived_among(
+    connection: &mut MySqlConnection,
+    object_type: &ObjectType,
+    ids: &[ObjectId],
+) -> Result<Vec<ObjectId>, StorageError> {
+    let table = object_type.table;
+    let mut archived = Vec::new();
+    for chunk in ids.chunks(IDS) {
+        let mut select = QueryBuilder::<MySql>::new(format!("SELECT hubspot_id, archived FROM {table} "));
+        push_ids(&mut select, "WHERE hubspot_id IN (", chunk);
+        select.push(" LOCK IN SHARE MODE");
+        let rows: Vec<(i64, bool)> = select
+            .build_query_as()
+            .persistent(false)
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(StorageError::query(format!("look for deleted rows of {table}")))?;
+        archived.extend(rows.into_iter().filter(|(_, archived)| *archived).map(|(id, _)| ObjectId(id)));
+    }
+    archived.sort_unstable();
+    Ok(archived)
+}
+
+/// Marks the links of those of the records whose rows count as deleted, inside the caller's transaction.
+///
+/// # Errors
+/// When the database cannot be read or written.
+pub(super) async fn remove_associations_of_archived(
+    connection: &mut MySqlConnection,
+    object_type: &ObjectType,
+    ids: &[ObjectId],
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    let archived = archived_among(connection, object_type, ids).await?;
+    remove_associations_of(connection, object_type, &archived, now).await.map(|_| ())
 }
 
 /// Marks every link of records that no longer exist, from either side, inside the caller's transaction. Idempotent;

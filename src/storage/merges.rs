@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{MySqlConnection, QueryBuilder};
 
 use super::StorageError;
+use super::associations::remove_associations_of;
 use crate::model::{ObjectId, ObjectType, Record};
 
 /// The property that lists every id a record had before merges, `;` between them.
@@ -43,7 +44,11 @@ pub(super) async fn record_merges(
         link(connection, object_type, chunk).await?;
     }
     let old: Vec<_> = merged.iter().map(|(old, _)| *old).collect();
-    mark_merged(connection, object_type, &old, now).await
+    let marked = mark_merged(connection, object_type, &old, now).await?;
+    if marked > 0 {
+        remove_associations_of(connection, object_type, &old, now).await?;
+    }
+    Ok(marked)
 }
 
 /// The ids of the records that were merged into this one.

@@ -6,6 +6,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, MySqlConnection, QueryBuilder};
 
+use super::associations::remove_associations_of_archived;
 use super::words::stored_words;
 use super::{Database, Lane, Lease, MirrorTable, StorageError};
 use crate::model::{ObjectId, ObjectType};
@@ -171,6 +172,8 @@ pub async fn apply_deletes(
         }
         marked += mark(connection, object_type, DeleteReason::Purged, range, only_confirmed, now).await?;
     }
+    let ids: Vec<_> = waiting.iter().map(|stored| ObjectId(stored.hubspot_id)).collect();
+    remove_associations_of_archived(connection, object_type, &ids, now).await?;
     let sql =
         "DELETE FROM pending_deletes WHERE object_type = ? AND hubspot_id BETWEEN ? AND ? AND confirmed >= ?";
     let query = sqlx::query(sql).bind(object_type.name).bind(range.0).bind(range.1).bind(only_confirmed);

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::access::Refusals;
 use super::account::AccountCheck;
+use super::associations::Pairs;
 use super::error::SyncError;
 use super::records::Mirrors;
 use super::{Events, Subject, plan};
@@ -37,6 +38,8 @@ pub struct Engine {
     pub(super) mirrors: Mirrors,
     /// What HubSpot does not let us read.
     pub(super) refusals: Refusals,
+    /// Who reads links between which types.
+    pub(super) pairs: Pairs,
     /// Cancelled when the process stops or loses the lease.
     pub(super) stop: CancellationToken,
 }
@@ -62,6 +65,7 @@ impl Engine {
             account: AccountCheck::default(),
             mirrors: Mirrors::default(),
             refusals: Refusals::default(),
+            pairs: Pairs::default(),
             stop,
         }
     }

@@ -110,6 +110,11 @@ impl SyncError {
         }
     }
 
+    /// Whether the day's requests are used up.
+    pub(super) fn is_daily_limit(&self) -> bool {
+        matches!(self, Self::HubSpot(error) if error.kind() == ErrorKind::DailyLimit)
+    }
+
     /// What a person should do about it.
     pub fn advice(&self) -> &'static str {
         match self {

@@ -73,7 +73,9 @@ impl Engine {
             }
         };
         run.progress(run.counts.fetched, None);
-        Ok(())
+        let live = page.records.iter().filter(|record| !record.archived).map(|record| record.id);
+        let live: Vec<_> = live.collect();
+        self.refresh_associations(&run.hubspot, pass.upkeep.object_type, &live).await
     }
 
     /// One attempt.

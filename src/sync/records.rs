@@ -164,13 +164,17 @@ impl Engine {
             self.listing_is_done(object_type).await?;
         }
         self.schedule_upkeep(&context).await?;
+        if lane == Lane::Backfill && state.watermark.is_some() {
+            self.sweep_associations_soon(object_type).await?;
+        }
         match next {
             Next::Done => Ok(()),
             Next::List(reason) => {
                 let mut run = Run::start(self, subject, Lane::Backfill, trigger, None).await?;
                 let result = self.list_anew(&mut run, &context, reason, now).await;
                 run.finish(result).await?;
-                Ok(self.listing_is_done(object_type).await?)
+                self.listing_is_done(object_type).await?;
+                Ok(self.sweep_associations_soon(object_type).await?)
             }
             Next::DelayedPass => {
                 let Some(window) = plan::delayed_pass(&state, now, &self.config) else { return Ok(()) };

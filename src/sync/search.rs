@@ -17,7 +17,7 @@ use super::patience::Patience;
 use super::plan::listing_is_cheaper;
 use super::records::Context;
 use super::run::Run;
-use crate::hubspot::{Hit, Priority, RECORD_PAGE, SEARCH_PAGE, SearchPage};
+use crate::hubspot::{ASSOCIATION_INPUTS, Hit, Priority, RECORD_PAGE, SEARCH_PAGE, SearchPage};
 use crate::model::{ObjectId, Window};
 use crate::storage::{
     Lane, StorageError, StoredVersion, SyncState, newest_id, quarantined_records, release_from_quarantine,
@@ -57,6 +57,7 @@ impl Engine {
             _ => None,
         };
         let mut walk = Walk { newest, ..Walk::default() };
+        let mut seen = Vec::new();
         while let Some(page) = self.next_page(&mut walk, run, context, window).await? {
             let outdated = self.outdated(context, &page.hits).await?;
             run.counts.outcome.unchanged += (page.hits.len() - outdated.len()) as u64;
@@ -69,14 +70,25 @@ impl Engine {
             {
                 return Ok(Found::TooMany);
             }
+            // In the first search everything in the window, also what is stored already: a run that was killed may
+            // have stored it and not have come to its links.
+            match run.lane {
+                Lane::Delayed => seen.extend(&outdated),
+                _ => seen.extend(page.hits.iter().map(|hit| hit.id)),
+            }
             to_read.extend(outdated);
             while to_read.len() >= RECORD_PAGE {
                 let batch: Vec<_> = to_read.drain(..RECORD_PAGE).collect();
                 self.read_and_store(run, context, &batch).await?;
             }
+            if seen.len() >= ASSOCIATION_INPUTS {
+                self.refresh_associations(&run.hubspot, context.object_type, &seen).await?;
+                seen.clear();
+            }
             self.go_on()?;
         }
         self.read_and_store(run, context, &to_read).await?;
+        self.refresh_associations(&run.hubspot, context.object_type, &seen).await?;
         if walk.is_complete() {
             self.cover(run, context, window).await?;
         } else {

@@ -70,6 +70,8 @@ impl UpkeepConfig {
     fn period(&self, lane: Lane) -> Option<Duration> {
         match lane {
             Lane::Archive => self.archive,
+            // Half of it, so that a pass may take as long again and still be in time.
+            Lane::Associations => self.associations.map(|most| most / 2),
             Lane::Audit => self.audit,
             _ => None,
         }
@@ -208,6 +210,7 @@ impl Engine {
             Lane::Archive => self.read_recycle_bin(run, pass).await,
             Lane::Fill => self.fill(run, pass).await,
             Lane::Audit => self.audit(run, pass).await,
+            Lane::Associations => self.sweep_associations(run, pass).await,
             _ => Ok(()),
         }
     }
@@ -247,6 +250,12 @@ impl Engine {
                 NextTry::Soon => {
                     let failures = row.load().await?.consecutive_failures.unsigned_abs() + 1;
                     row.fail(&error.report(), now, now + soon(failures, LONGEST_WAIT), false).await?;
+                }
+                NextTry::NextInterval if error.is_daily_limit() => {
+                    // The next day goes on where this one ended.
+                    let paused = self.hubspot.limits().daily_associations.paused;
+                    let next = paused.map_or(now + LONGEST_WAIT, |paused| paused.until);
+                    row.fail(&error.report(), now, next, false).await?;
                 }
                 NextTry::NextInterval => {
                     let wait = period.unwrap_or(self.config.schedule.interval);

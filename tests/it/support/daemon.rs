@@ -49,7 +49,9 @@ impl Setup {
 
     /// No lane beside the regular runs, so that it is they which find what a test is about.
     pub fn without_upkeep(self) -> Self {
-        self.set("ARCHIVE_INTERVAL_MINUTES", "0").set("AUDIT_INTERVAL_HOURS", "0")
+        self.set("ARCHIVE_INTERVAL_MINUTES", "0")
+            .set("ASSOCIATION_MAX_AGE_HOURS", "0")
+            .set("AUDIT_INTERVAL_HOURS", "0")
     }
 
     /// Sets a variable.

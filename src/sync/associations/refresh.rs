@@ -1,0 +1,211 @@
+//! Reading the links of records that were just seen.
+
+use std::collections::BTreeSet;
+
+use tracing::{info, warn};
+
+use super::super::engine::Engine;
+use super::super::error::{Chain, SyncError};
+use super::super::upkeep::Upkeep;
+use super::reader::{Appetite, Reader};
+use crate::clock;
+use crate::hubspot::{ASSOCIATION_INPUTS, ErrorKind, HubSpotClient, HubSpotError, Priority};
+use crate::model::{Cursor, ObjectId, ObjectType, TypePair};
+use crate::storage::{Lane, StorageError, linked_from};
+
+/// Records on the other side that are read again for their labels' sake, beside those whose links have come or gone.
+/// Where one record has more, its labels wait for the sweep: it may change every few minutes.
+const OTHERS_AT_ONCE: usize = 10_000;
+
+/// Pages of links read of a record that is on the far side of its pair. What lies behind them waits for the sweep too.
+const FAR_PAGES: usize = 10;
+
+/// Records of the near side as the far side names them.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Linked with one of the records now.
+    told: BTreeSet<ObjectId>,
+    /// The records of which that is all.
+    complete: Vec<ObjectId>,
+}
+
+impl Engine {
+    /// Brings the links of the records up to date, from whichever side. What HubSpot does not give this time is left to
+    /// the sweep: links must not hold records up.
+    ///
+    /// # Errors
+    /// [`SyncError::Stopped`], and when the database stays away.
+    pub(in crate::sync) async fn refresh_associations(
+        &self,
+        hubspot: &HubSpotClient,
+        object_type: &'static ObjectType,
+        records: &[ObjectId],
+    ) -> Result<(), SyncError> {
+        if self.config.upkeep.associations.is_none() || records.is_empty() {
+            return Ok(());
+        }
+        for pair in self.pairs_with(object_type) {
+            match self.refresh_pair(hubspot, pair, object_type, records).await {
+                Ok(()) => {}
+                // Known and said already; the sweep goes on with the next day.
+                Err(error) if error.is_daily_limit() => {
+                    info!("Links of {} {object_type} are read another day", records.len());
+                    return Ok(());
+                }
+                Err(SyncError::HubSpot(error)) if error.kind() != ErrorKind::Cancelled => {
+                    warn!(error = %Chain(&error), "Links of {} {object_type} are read later ({pair})", records.len());
+                    self.sweep_soon(pair).await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// The pairs a type is part of.
+    fn pairs_with(&self, object_type: &ObjectType) -> Vec<TypePair> {
+        let is_part =
+            |pair: &TypePair| [pair.from, pair.to].iter().any(|one| one.type_id == object_type.type_id);
+        self.pairs().into_iter().filter(is_part).collect()
+    }
+
+    /// Lets all links of a type's pairs be read soon: so many of its records may be new that nobody read them one by one.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub(in crate::sync) async fn sweep_associations_soon(
+        &self,
+        object_type: &ObjectType,
+    ) -> Result<(), StorageError> {
+        for pair in self.pairs_with(object_type) {
+            self.sweep_soon(pair).await?;
+        }
+        Ok(())
+    }
+
+    /// Lets the sweep of a pair begin soon. Before its first time this does nothing.
+    async fn sweep_soon(&self, pair: TypePair) -> Result<(), StorageError> {
+        let lane = Upkeep { object_type: pair.from, lane: Lane::Associations };
+        self.lane_row(lane).schedule(clock::now()).await
+    }
+
+    /// Brings the links of one pair up to date.
+    async fn refresh_pair(
+        &self,
+        hubspot: &HubSpotClient,
+        pair: TypePair,
+        object_type: &ObjectType,
+        records: &[ObjectId],
+    ) -> Result<(), SyncError> {
+        let Some(mut held) = self.hold_pair(hubspot, pair, Priority::Incremental).await? else {
+            return Ok(());
+        };
+        match self.refresh_sides(hubspot, pair, object_type, records).await {
+            Err(error) if error.is_refusal() => self.give_pair_up(&mut held, pair, &error).await,
+            result => result,
+        }
+    }
+
+    /// Brings the links of one pair up to date that the records are the near or the far side of.
+    async fn refresh_sides(
+        &self,
+        hubspot: &HubSpotClient,
+        pair: TypePair,
+        object_type: &ObjectType,
+        records: &[ObjectId],
+    ) -> Result<(), SyncError> {
+        if pair.from.type_id == object_type.type_id {
+            self.read_and_store_links(hubspot, pair, records).await?;
+        }
+        if pair.to.type_id == object_type.type_id {
+            for records in records.chunks(ASSOCIATION_INPUTS) {
+                let seen = look_from_afar(hubspot, pair, records).await?;
+                let stored = linked_from(&self.database, pair, &seen.complete).await?;
+                let stored = stored.into_iter().collect();
+                let mut others = to_read(&seen.told, &stored, OTHERS_AT_ONCE);
+                if pair.is_within_one_type() {
+                    // They were read a moment ago.
+                    others.retain(|other| !records.contains(other));
+                }
+                self.read_and_store_links(hubspot, pair, &others).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the links of records in the direction of storage, and stores them.
+    async fn read_and_store_links(
+        &self,
+        hubspot: &HubSpotClient,
+        pair: TypePair,
+        records: &[ObjectId],
+    ) -> Result<(), SyncError> {
+        let mut appetite = Appetite::default();
+        let mut reader = Reader::new(hubspot, pair, records, Priority::Incremental, &mut appetite);
+        while let Some(mut told) = reader.next().await? {
+            self.store_told(pair, &mut told, None).await?;
+            self.go_on()?;
+        }
+        Ok(())
+    }
+}
+
+/// Asks for the links of records of the type the pair leads to: not for the links' sake, whose kinds have other numbers
+/// from there, but to learn whose links to read.
+async fn look_from_afar(
+    hubspot: &HubSpotClient,
+    pair: TypePair,
+    records: &[ObjectId],
+) -> Result<Seen, HubSpotError> {
+    let (mut seen, mut appetite) = (Seen::default(), Appetite::default());
+    let mut open: Vec<(ObjectId, Option<Cursor>)> = records.iter().map(|id| (*id, None)).collect();
+    for _ in 0..FAR_PAGES {
+        let mut unfinished = Vec::new();
+        let mut rest = open.as_slice();
+        while !rest.is_empty() {
+            let (asked, later) = rest.split_at(appetite.least(rest.len()));
+            match hubspot.read_associations(pair.to, pair.from, asked, Priority::Incremental).await {
+                Ok(page) => {
+                    appetite.grow();
+                    rest = later;
+                    seen.told.extend(page.associations.iter().map(|link| link.to));
+                    seen.complete.extend(page.finished);
+                    unfinished.extend(page.unfinished.into_iter().map(|(id, next)| (id, Some(next))));
+                }
+                Err(error) if error.kind() == ErrorKind::TooLarge && asked.len() > 1 => {
+                    appetite.shrink(asked.len());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        open = unfinished;
+        if open.is_empty() {
+            break;
+        }
+    }
+    Ok(seen)
+}
+
+/// Whose links to read: of those linked now and those linked as far as is stored, everybody, or where they are more than
+/// `most` only those with whom that has changed.
+fn to_read(told: &BTreeSet<ObjectId>, stored: &BTreeSet<ObjectId>, most: usize) -> Vec<ObjectId> {
+    let all: Vec<_> = told.union(stored).copied().collect();
+    if all.len() <= most { all } else { told.symmetric_difference(stored).copied().collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_others_are_all_read_again_and_of_many_those_that_changed() {
+        let ids = |ids: &[i64]| -> BTreeSet<_> { ids.iter().copied().map(ObjectId).collect() };
+        let read = |told: &[i64], stored: &[i64]| {
+            to_read(&ids(told), &ids(stored), 4).iter().map(|id| id.0).collect::<Vec<_>>()
+        };
+        assert_eq!(read(&[1, 2, 3], &[3, 4]), [1, 2, 3, 4]);
+        assert_eq!(read(&[1, 2, 3, 4], &[2, 3, 4, 5]), [1, 5]);
+        assert_eq!(read(&[], &[]), [0_i64; 0]);
+        assert_eq!(read(&[], &[1, 2, 3, 4, 5]), [1, 2, 3, 4, 5]);
+    }
+}
