@@ -3,6 +3,7 @@
 pub mod daemon;
 pub mod database;
 pub mod lanes;
+pub mod links;
 pub mod simulator;
 pub mod truth;
 

@@ -1,5 +1,6 @@
 //! End to end: the daemon, the simulator over HTTP, a real database.
 
+mod associations;
 mod audit;
 mod columns;
 mod crash;

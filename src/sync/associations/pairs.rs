@@ -51,7 +51,7 @@ impl Pairs {
 impl Engine {
     /// Every pair of the mirrored types.
     pub(super) fn pairs(&self) -> Vec<TypePair> {
-        TypePair::all(&self.config.objects)
+        TypePair::all(&self.types())
     }
 
     /// Waits until nobody works with the links of the pair; `None` when there are none to work with. Asks HubSpot at most

@@ -140,6 +140,35 @@ impl Simulator {
         self.control(reqwest::Method::GET, path, &json!({})).await
     }
 
+    /// Links two records, with these labels only where any are given: category and number.
+    pub async fn link(&self, from: (&str, &str), to: (&str, &str), labels: &[(&str, u64)]) {
+        let types = labels.iter().map(|(category, id)| json!({"category": category, "typeId": id}));
+        let types: Vec<_> = types.collect();
+        let body = if types.is_empty() { json!({}) } else { json!({ "types": types }) };
+        let path = format!("/associations/{}/{}/{}/{}", from.0, from.1, to.0, to.1);
+        self.control(reqwest::Method::PUT, &path, &body).await;
+    }
+
+    /// Takes the link between two records away, with all its labels.
+    pub async fn unlink(&self, from: (&str, &str), to: (&str, &str)) {
+        let path = format!("/associations/{}/{}/{}/{}", from.0, from.1, to.0, to.1);
+        self.control(reqwest::Method::DELETE, &path, &json!({})).await;
+    }
+
+    /// Defines a label; returns its number from the first type to the second.
+    pub async fn define_label(&self, from: &str, to: &str, label: &str) -> u64 {
+        let answer = self.post(&format!("/labels/{from}/{to}"), json!({"label": label})).await;
+        answer["typeIds"][0].as_u64().expect("the number is a number")
+    }
+
+    /// Every link of the live records of a type to those of another; one JSON object a line.
+    pub async fn links(&self, from: &str, to: &str) -> String {
+        let url = format!("{}/_sim/associations/{from}/{to}", self.url);
+        let response = self.http.get(url).send().await.unwrap();
+        assert!(response.status().is_success());
+        response.text().await.unwrap()
+    }
+
     /// Every live record of a type, or every one in the recycle bin; one JSON object a line.
     pub async fn truth(&self, object_type: &str, archived: bool) -> String {
         let url = format!("{}/_sim/truth/{object_type}?archived={archived}", self.url);
