@@ -66,7 +66,9 @@ pub async fn compared_rows(
     let mut rows = rows.map_err(StorageError::query(format!("read rows of {name} to compare")))?;
     if attention == Attention::Columns {
         let others = rows_that_disagree(database, table, &rows).await?;
-        rows.iter_mut().for_each(|row| row.has_other_columns = others.contains(&row.id));
+        for row in &mut rows {
+            row.has_other_columns = others.contains(&row.id);
+        }
     }
     Ok(rows)
 }

@@ -1,5 +1,6 @@
 //! Whether the typed columns of rows are what their JSON says: for an audit that compares everything.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use sqlx::{MySql, QueryBuilder};
@@ -72,7 +73,7 @@ fn question(table: &MirrorTable, rows: &[ComparedRow]) -> QueryBuilder<MySql> {
 /// The text the column should have been given; `None` for NULL.
 fn expected(row: &ComparedRow, column: &TypedColumn) -> Option<String> {
     let value = row.properties.as_ref()?.get(&column.name)?;
-    column.column_type.convert(&value).ok().flatten().map(|text| text.into_owned())
+    column.column_type.convert(&value).ok().flatten().map(Cow::into_owned)
 }
 
 impl ColumnType {

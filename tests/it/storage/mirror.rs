@@ -355,9 +355,9 @@ async fn chains_of_merges_lead_to_the_last_survivor_in_any_order_of_arrival() {
         }
         fixture.store(&chain).await;
         let range = format!("BETWEEN {first} AND {last}");
-        let merges =
+        let links =
             fixture.test.rows("hubspot_merges", &["survivor_id"], &format!("WHERE old_id {range}")).await;
-        assert_eq!(merges, [last.to_string(), last.to_string()], "{merged}, arrived as {order:?}");
+        assert_eq!(links, [last.to_string(), last.to_string()], "{merged}, arrived as {order:?}");
         let condition = format!("WHERE hubspot_id {range} ORDER BY hubspot_id");
         let rows =
             fixture.test.rows("hubspot_contacts", &["archived", "archived_at IS NULL"], &condition).await;
