@@ -129,9 +129,9 @@ async fn too_many_deletes_change_nothing_until_a_person_confirms_them() {
     assert!(text(&stdout).starts_with("contacts: 120 row(s)"), "{}", text(&stdout));
 
     // One is restored without a trace in its modification date, one with; neither is deleted by the confirmation.
-    simulator.set(json!({"restoreTouches": false})).await;
+    simulator.set(json!({"restoredLastModified": "same"})).await;
     restore(&simulator, &deleted[7]).await;
-    simulator.set(json!({"restoreTouches": true})).await;
+    simulator.set(json!({"restoredLastModified": "newer"})).await;
     restore(&simulator, &deleted[8]).await;
     in_step(&simulator, &test).await;
 

@@ -139,7 +139,7 @@ async fn merged_ids_are_never_taken_for_erased() {
     // The archive lane believes in the deletion still when the record has come back and gone into another.
     let aged = "UPDATE hubspot_contacts SET archived_at = archived_at - INTERVAL 3 HOUR WHERE archived";
     test.execute(aged).await;
-    simulator.set(json!({"restoreTouches": false, "mergeTouches": false})).await;
+    simulator.set(json!({"restoredLastModified": "same", "mergeTouches": false})).await;
     simulator.post(&format!("/objects/contacts/{}/restore", ids[0]), json!({})).await;
     let survivor = merge(&simulator, &ids[1], &ids[0]).await;
     run_lane(&test, "archive").await;
