@@ -72,13 +72,13 @@ impl LaneRow {
         self.execute(sqlx::query(sql).bind(at)).await
     }
 
-    /// Puts the next run no later than `at`.
+    /// Puts the next run at `at`, unless one is due at some time already, which after a failure may be later.
     ///
     /// # Errors
     /// As every step.
     pub async fn schedule(&self, at: DateTime<Utc>) -> Result<(), StorageError> {
-        let sql = "UPDATE sync_lanes SET next_run_at = LEAST(COALESCE(next_run_at, ?), ?) WHERE object_type = ? AND lane = ?";
-        self.execute(sqlx::query(sql).bind(at).bind(at)).await
+        let sql = "UPDATE sync_lanes SET next_run_at = COALESCE(next_run_at, ?) WHERE object_type = ? AND lane = ?";
+        self.execute(sqlx::query(sql).bind(at)).await
     }
 
     /// A run begins, and with it a pass at `now` unless one is under way. A new pass takes up what was asked for.
