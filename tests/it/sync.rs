@@ -2,6 +2,7 @@
 
 mod associations;
 mod audit;
+mod blind;
 mod columns;
 mod crash;
 mod database_trouble;

@@ -6,13 +6,19 @@ use serde_json::{Value, json};
 
 use crate::support::daemon::Setup;
 use crate::support::database::TestDatabase;
-use crate::support::lanes::run_lane;
+use crate::support::lanes::{lane_is_done, lane_is_halfway, resumed, run_lane};
 use crate::support::simulator::Simulator;
 use crate::support::truth::{assert_equal, everything_is_searchable};
+use crate::support::{eventually, holds};
 
 /// Runs `verify` and answers its reports; the exit code has to say whether there are differences.
 async fn verify(setup: &Setup, arguments: &[&str]) -> Value {
-    let Output { status, stdout, stderr } = setup.run(&[&["verify", "--json"], arguments].concat()).await;
+    reports(setup.run(&[&["verify", "--json"], arguments].concat()).await)
+}
+
+/// The reports of a `verify` that has ended.
+fn reports(output: Output) -> Value {
+    let Output { status, stdout, stderr } = output;
     let (text, log) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
     let reports: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}\n{log}"));
     let differ = reports.as_object().unwrap().values().any(|report| differences(report) > 0);
@@ -123,4 +129,107 @@ async fn the_scheduled_audit_refreshes_values_that_change_silently() {
     let state = "SELECT CONCAT_WS(' ', audit_repairs, verified_as_of = watermark) FROM sync_state WHERE object_type = 'contacts'";
     assert_eq!(test.value(state).await, "0 1");
     assert!(daemon.stop().await.success());
+}
+
+#[tokio::test]
+async fn what_changes_while_the_audit_runs_is_no_difference() {
+    let (simulator, test) = (Simulator::start(1_200, 300, 300), TestDatabase::migrated().await);
+    let setup = Setup::new(&simulator, &test.url).at("* * * * * *").set("ARCHIVE_INTERVAL_MINUTES", "60");
+    let daemon = setup.start(&["run"]);
+    lane_is_done(&test, "archive").await;
+    simulator
+        .set(json!({"latencyMs": 60, "liveChangesPerSecond": 80, "indexLagMs": 300, "indexJitterMs": 700}))
+        .await;
+    let started = simulator.now().await;
+    let reports = verify(&setup, &["--deep"]).await;
+    assert!(simulator.now().await - started > 1_000, "long enough for changes to come in between");
+    for (object_type, report) in reports.as_object().unwrap() {
+        assert_eq!(differences(report), 0, "{object_type}: {report:#}");
+        let listed: i64 = report["compared"].as_i64().unwrap();
+        assert!(listed >= 250, "{object_type}: {listed}");
+    }
+    let carried_out = "SELECT COUNT(DISTINCT object_type) FROM sync_runs WHERE lane = 'audit' AND triggered_by = 'request' \
+                       AND outcome = 'succeeded'";
+    assert_eq!(test.value(carried_out).await, "3");
+    assert!(daemon.log().contains("Audited contacts"), "the daemon did it");
+    assert!(daemon.stop().await.success());
+}
+
+#[tokio::test]
+async fn an_audit_goes_on_where_a_kill_ended_it_and_reports_the_whole_pass() {
+    let (simulator, test) = (Simulator::start(450, 5, 5), TestDatabase::migrated().await);
+    let setup = Setup::new(&simulator, &test.url);
+    setup.sync(&[]).await;
+    everything_is_searchable(&simulator).await;
+    setup.sync(&[]).await;
+    let ids = contacts(&test).await;
+    let (early, late) = (&*ids[3], &*ids[440]);
+    test.execute(&format!("DELETE FROM hubspot_contacts WHERE hubspot_id IN ({early}, {late})")).await;
+    let third_page = json!({"method": "GET", "pathContains": "/contacts?limit=100"});
+    simulator.fault(json!({"match": third_page, "skip": 2, "action": {"kind": "hang", "ms": 5_000}})).await;
+    let killed = setup.start(&["verify", "contacts", "--repair"]);
+    lane_is_halfway(&test, "audit").await;
+    killed.kill();
+
+    let daemon = setup.at("0 0 1 1 *").start(&["run"]);
+    eventually("the daemon has ended the pass", async || {
+        let open = test.number("SELECT COUNT(*) FROM sync_lanes WHERE requested_at IS NOT NULL").await;
+        holds(open == 0, open)
+    })
+    .await;
+    assert_eq!(resumed(&test, "audit").await, 450);
+    let report = test.value("SELECT report FROM sync_runs WHERE report IS NOT NULL").await;
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["compared"], 450);
+    assert_found(&report, &[("missing", &[early, late])]);
+    assert_equal(&simulator, &test).await;
+    assert!(daemon.stop().await.success());
+}
+
+#[tokio::test]
+async fn columns_edited_by_hand_are_found_by_a_deep_audit_and_mended() {
+    let (simulator, test) = (Simulator::start(30, 5, 150), TestDatabase::migrated().await);
+    simulator.define("contacts", "score", json!({"type": "string", "fieldType": "text"})).await;
+    let odd = simulator.create_with("contacts", json!({"score": "high"})).await;
+    simulator.define("contacts", "score", json!({"type": "number", "fieldType": "number"})).await;
+    let setup = Setup::new(&simulator, &test.url).set("COLUMNS_CONTACTS", "score");
+    setup.sync(&[]).await;
+    let misfit = format!("SELECT COUNT(*) FROM quarantine WHERE record_key = '{odd}' AND property = 'score'");
+    assert_eq!(test.value(&misfit).await, "1");
+    for (object_type, report) in verify(&setup, &["--deep"]).await.as_object().unwrap() {
+        assert_eq!(differences(report), 0, "{object_type}: {report:#}");
+    }
+
+    let deals = test
+        .rows(
+            "hubspot_deals",
+            &["hubspot_id"],
+            "WHERE amount IS NOT NULL AND dealname IS NOT NULL ORDER BY 1",
+        )
+        .await;
+    let edits = [
+        "amount = amount + 0.01",
+        "dealname = UPPER(dealname)",
+        "createdate = createdate + INTERVAL 1000 MICROSECOND",
+        "hs_is_closed_won = NOT COALESCE(hs_is_closed_won, FALSE)",
+        "hubspot_owner_id = 1",
+        "amount = NULL",
+        "hubspot_updated_at = hubspot_updated_at + INTERVAL 1 DAY",
+    ];
+    for (edit, id) in edits.iter().zip(&deals) {
+        test.execute(&format!("UPDATE hubspot_deals SET {edit} WHERE hubspot_id = {id}")).await;
+    }
+    test.execute(&format!("UPDATE hubspot_contacts SET score = 7 WHERE hubspot_id = {odd}")).await;
+
+    let edited: Vec<_> = deals.iter().take(edits.len()).map(String::as_str).collect();
+    let reports = verify(&setup, &["--deep", "--repair"]).await;
+    assert_found(&reports["deals"], &[("different", &edited)]);
+    assert_found(&reports["contacts"], &[("different", &[&odd])]);
+    for (object_type, report) in verify(&setup, &["--deep"]).await.as_object().unwrap() {
+        assert_eq!(differences(report), 0, "{object_type}: {report:#}");
+    }
+    assert_equal(&simulator, &test).await;
+    let wrong = "SELECT COUNT(*) FROM hubspot_deals WHERE NOT amount <=> CAST(JSON_VALUE(properties_json, '$.amount') AS DECIMAL(38,12)) \
+                 OR NOT BINARY dealname <=> BINARY JSON_VALUE(properties_json, '$.dealname')";
+    assert_eq!(test.value(wrong).await, "0");
 }

@@ -1,0 +1,166 @@
+//! Each lane switched off or made blind in turn: the audit finds and repairs what that lane would have caught, which
+//! proves that the audit sees.
+
+use serde_json::{Value, json};
+
+use crate::support::daemon::{Daemon, Setup};
+use crate::support::database::TestDatabase;
+use crate::support::lanes::run_lane;
+use crate::support::simulator::Simulator;
+use crate::support::truth::{assert_equal, everything_is_searchable, in_step};
+use crate::support::{eventually, holds};
+
+/// An account, and a daemon whose audit runs when a test says so and whose archive lane is off.
+struct Account {
+    simulator: Simulator,
+    test: TestDatabase,
+    setup: Setup,
+}
+
+impl Account {
+    async fn new() -> Self {
+        let (simulator, test) = (Simulator::start(150, 20, 20), TestDatabase::migrated().await);
+        let setup = Setup::new(&simulator, &test.url).at("* * * * * *").set("AUDIT_INTERVAL_HOURS", "24");
+        Self { simulator, test, setup }
+    }
+
+    /// A daemon that has mirrored everything.
+    async fn in_step(&self) -> Daemon {
+        let daemon = self.setup.start(&["run"]);
+        in_step(&self.simulator, &self.test).await;
+        daemon
+    }
+
+    /// Waits until the watermark of contacts has passed everything that has happened up to now.
+    async fn passes_now(&self) {
+        let now = self.simulator.now().await;
+        let sql =
+            "SELECT ROUND(1000 * UNIX_TIMESTAMP(watermark)) FROM sync_state WHERE object_type = 'contacts'";
+        eventually("the watermark has passed", async || {
+            let watermark = self.test.number(sql).await;
+            holds(watermark > now, now - watermark)
+        })
+        .await;
+    }
+
+    /// Runs the audit and answers what it found among contacts; the mirror is equal to HubSpot then.
+    async fn audit(&self) -> Value {
+        run_lane(&self.test, "audit").await;
+        assert_equal(&self.simulator, &self.test).await;
+        let sql = "SELECT report FROM sync_runs WHERE lane = 'audit' AND object_type = 'contacts' ORDER BY run_id DESC LIMIT 1";
+        serde_json::from_str(&self.test.value(sql).await).unwrap()
+    }
+
+    /// Records the last audit repaired of all types.
+    async fn repairs(&self) -> i64 {
+        self.test.number("SELECT SUM(audit_repairs) FROM sync_state").await
+    }
+}
+
+/// How many records of a kind a report counts.
+fn count(report: &Value, kind: &str) -> u64 {
+    report[kind]["count"].as_u64().unwrap_or_else(|| panic!("{kind} in {report:#}"))
+}
+
+#[tokio::test]
+async fn without_regular_runs_the_audit_brings_every_change_in() {
+    let mut account = Account::new().await;
+    account.setup.sync(&[]).await;
+    // The next regular run is months away, so nothing is due but what the audit is told to do.
+    account.setup = account.setup.at("0 0 1 1 *");
+    let daemon = account.in_step().await;
+    let simulator = &account.simulator;
+    let created = simulator.create("contacts", 3).await;
+    let edited = simulator.mutate(json!({"type": "contacts", "count": 40, "seed": 5})).await;
+    let report = account.audit().await;
+    let changed: std::collections::BTreeSet<_> = created.iter().chain(&edited).collect();
+    assert_eq!(count(&report, "recent"), changed.len() as u64, "{report:#}");
+    assert_eq!(account.repairs().await, 0, "no run was due that should have caught it");
+    assert_eq!(count(&account.audit().await, "recent"), 0, "it is mended");
+    assert!(daemon.stop().await.success());
+}
+
+#[tokio::test]
+async fn what_the_search_index_never_shows_is_found_and_blamed() {
+    let account = Account::new().await;
+    let daemon = account.in_step().await;
+    let simulator = &account.simulator;
+    simulator.set(json!({"indexLagMs": 1_000_000_000})).await;
+    let created = simulator.create("contacts", 3).await;
+    let edited = simulator.mutate(json!({"type": "contacts", "count": 40, "seed": 5})).await;
+    let edited = edited.iter().filter(|id| !created.contains(id)).count() as u64;
+    account.passes_now().await;
+    let report = account.audit().await;
+    assert_eq!((count(&report, "missing"), count(&report, "stale")), (3, edited), "{report:#}");
+    assert_eq!(account.repairs().await as u64, 3 + edited);
+    daemon.says("contacts were stale; the lane that should have caught it: incremental or delayed").await;
+    account.audit().await;
+    assert_eq!(account.repairs().await, 0, "it is mended");
+    assert!(daemon.stop().await.success());
+}
+
+#[tokio::test]
+async fn what_only_the_delayed_pass_would_see_is_found() {
+    let account = Account::new().await;
+    let daemon = account.in_step().await;
+    let simulator = &account.simulator;
+    let past = simulator.now().await - 600_000;
+    let late = json!({"type": "contacts", "count": 20, "seed": 5, "lastModified": past});
+    let edited = simulator.mutate(late).await;
+    everything_is_searchable(simulator).await;
+    let report = account.audit().await;
+    assert_eq!(count(&report, "stale") as usize, edited.len(), "{report:#}");
+    assert!(daemon.stop().await.success());
+}
+
+#[tokio::test]
+async fn without_the_archive_lane_the_audit_follows_deletes() {
+    let account = Account::new().await;
+    let simulator = &account.simulator;
+    let ids = simulator.create("contacts", 4).await;
+    let daemon = account.in_step().await;
+    simulator.delete("contacts", &ids[0]).await;
+    simulator.delete("contacts", &ids[1]).await;
+    simulator.post(&format!("/objects/contacts/{}/purge", ids[2]), json!({})).await;
+    account.passes_now().await;
+    let report = account.audit().await;
+    assert_eq!((count(&report, "gone"), count(&report, "extra")), (2, 1), "{report:#}");
+    daemon.says("2 contacts were gone; the lane that should have caught it: archive").await;
+
+    simulator.set(json!({"restoreTouches": false})).await;
+    simulator.post(&format!("/objects/contacts/{}/restore", ids[0]), json!({})).await;
+    let report = account.audit().await;
+    assert_eq!(count(&report, "missing"), 1, "{report:#}");
+    assert_eq!(account.repairs().await, 1);
+    assert!(daemon.stop().await.success());
+}
+
+#[tokio::test]
+async fn what_could_not_be_filled_is_found_by_a_deep_audit() {
+    let account = Account::new().await;
+    let simulator = &account.simulator;
+    let ids = simulator.mutate(json!({"type": "contacts", "count": 15, "seed": 5})).await;
+    simulator.define("contacts", "shoe_size", json!({"type": "string", "fieldType": "text"})).await;
+    for id in &ids {
+        let value = json!({"type": "contacts", "id": id, "properties": {"shoe_size": "42"}});
+        simulator.post("/silent", value).await;
+    }
+    simulator.define("contacts", "shoe_size", json!({"archived": true})).await;
+    let daemon = account.in_step().await;
+    // Or the search would read the records again, for they lack a property that is new.
+    account.passes_now().await;
+    let listing = json!({"method": "GET", "pathContains": "&properties=shoe_size"});
+    let refused = json!({"kind": "status", "status": 403});
+    simulator.fault(json!({"match": listing, "times": 1_000, "action": refused})).await;
+    simulator.define("contacts", "shoe_size", json!({"archived": false})).await;
+    eventually("the fill lane has failed", async || {
+        let failed = "SELECT COUNT(*) FROM sync_lanes WHERE lane = 'fill' AND status = 'error'";
+        holds(account.test.value(failed).await == "1", "not yet")
+    })
+    .await;
+    let output = account.setup.run(&["verify", "contacts", "--deep", "--repair", "--json"]).await;
+    let reports: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(count(&reports["contacts"], "different"), 15, "{reports:#}");
+    assert_equal(simulator, &account.test).await;
+    assert!(daemon.stop().await.success());
+}
