@@ -168,6 +168,7 @@ pub async fn apply_deletes(
     if waiting.iter().any(|stored| is_purged(&stored)) {
         // Before the rows are marked: which ones are to be erased is told by what they were.
         if object_type.has_privacy_delete() {
+            include_merged(connection, object_type, range, only_confirmed).await?;
             erase(connection, table, range, only_confirmed).await?;
         }
         marked += mark(connection, object_type, DeleteReason::Purged, range, only_confirmed, now).await?;
@@ -212,6 +213,26 @@ async fn mark(
     marked
         .map(|done| done.rows_affected())
         .map_err(StorageError::query(format!("mark deleted rows of {}", object_type.table)))
+}
+
+/// Adds the records that were merged into purged ones of a range: their rows hold content of the same person. Those with
+/// ids outside the range are applied after it.
+async fn include_merged(
+    connection: &mut MySqlConnection,
+    object_type: &ObjectType,
+    (first, last): (i64, i64),
+    only_confirmed: bool,
+) -> Result<(), StorageError> {
+    let sql = "INSERT INTO pending_deletes (object_type, hubspot_id, reason, found_at, found_by, confirmed) \
+               SELECT pending.object_type, merged.old_id, pending.reason, pending.found_at, pending.found_by, \
+               pending.confirmed FROM pending_deletes AS pending JOIN hubspot_merges AS merged \
+               ON merged.object_type = pending.object_type AND merged.survivor_id = pending.hubspot_id \
+               WHERE pending.object_type = ? AND pending.reason = ? AND pending.confirmed >= ? \
+               AND pending.hubspot_id BETWEEN ? AND ? \
+               ON DUPLICATE KEY UPDATE reason = VALUES(reason), confirmed = VALUES(confirmed)";
+    let query = sqlx::query(sql).bind(object_type.name).bind(DeleteReason::Purged.word());
+    let added = query.bind(only_confirmed).bind(first).bind(last).execute(connection).await;
+    added.map(|_| ()).map_err(StorageError::query(format!("find what was merged into erased {object_type}")))
 }
 
 /// Takes away all content of the purged rows of a range, and what lies of them in quarantine: only the ids stay.

@@ -77,7 +77,8 @@ impl LaneRow {
     /// # Errors
     /// As every step.
     pub async fn schedule(&self, at: DateTime<Utc>) -> Result<(), StorageError> {
-        let sql = "UPDATE sync_lanes SET next_run_at = COALESCE(next_run_at, ?) WHERE object_type = ? AND lane = ?";
+        let sql =
+            "UPDATE sync_lanes SET next_run_at = COALESCE(next_run_at, ?) WHERE object_type = ? AND lane = ?";
         self.execute(sqlx::query(sql).bind(at)).await
     }
 

@@ -20,7 +20,7 @@ use super::run::Run;
 use super::upkeep::Pass;
 use crate::clock;
 use crate::hubspot::{Priority, RECORD_PAGE, RecordPage};
-use crate::model::{Cursor, ObjectId};
+use crate::model::{Cursor, ObjectId, Record};
 use crate::storage::{
     DeleteReason, Lane, PendingDelete, StoredVersion, archived_rows, forget_deletes, merged_ids,
     stored_versions,
@@ -105,8 +105,13 @@ impl Engine {
                 });
             }
         }
-        let unseen: Vec<_> = ids.iter().copied().filter(|id| !stored.contains_key(id)).collect();
-        for ids in unseen.chunks(RECORD_PAGE) {
+        // A row that is live is marked first, with all the others, and brought up to date by the next pass.
+        let is_read = |record: &&Record| match stored.get(&record.id) {
+            None => true,
+            Some(held) => held.archived && held.updated_at.is_some_and(|version| version < record.updated_at),
+        };
+        let read: Vec<_> = page.records.iter().filter(is_read).map(|record| record.id).collect();
+        for ids in read.chunks(RECORD_PAGE) {
             let (hubspot, properties) = (&run.hubspot, &context.properties);
             let mut read =
                 hubspot.read_archived(context.object_type, properties, ids, Priority::Incremental).await?;

@@ -169,8 +169,17 @@ async fn a_hundred_deletes_are_believed_whatever_share_they_are() {
 async fn a_privacy_delete_takes_the_content_away_and_keeps_the_id() {
     let (simulator, test) = (Simulator::start(150, 30, 20), TestDatabase::migrated().await);
     let (in_bin, live) = (simulator.create("contacts", 2).await, simulator.create("contacts", 1).await);
+    simulator.set(json!({"mergeKeepsPrimaryId": true})).await;
+    let merged = simulator.create("contacts", 1).await;
     let companies = simulator.create("companies", 1).await;
     let daemon = in_step_with_bins(&simulator, &test).await;
+    let merge = json!({"primaryObjectId": live[0], "objectIdToMerge": merged[0]});
+    simulator.post("/objects/contacts/merge", merge).await;
+    eventually("the merge is known", async || {
+        let known = test.value("SELECT COUNT(*) FROM hubspot_merges").await;
+        holds(known == "1", known)
+    })
+    .await;
     delete(&simulator, "contacts", &in_bin).await;
     delete(&simulator, "companies", &companies).await;
     run_lane(&test, "archive").await;
@@ -202,6 +211,11 @@ async fn a_privacy_delete_takes_the_content_away_and_keeps_the_id() {
     let setup = with_bins(&simulator, &test);
     setup.run(&["verify", "contacts", "--repair"]).await;
     assert_eq!(contact(&test, &live[0]).await, "archived once purged without empty");
+    assert_eq!(
+        contact(&test, &merged[0]).await,
+        "archived once purged without empty",
+        "it was the same person"
+    );
     assert_eq!(test.value(&left).await, "0");
     assert_eq!(test.value("SELECT COUNT(*) FROM quarantine").await, "0");
     assert!(daemon.stop().await.success());
