@@ -9,6 +9,10 @@ use crate::hubspot::{HubSpotClient, Priority};
 use crate::model::{ObjectType, Property};
 use crate::storage::{StateRow, TableChanges, TypedColumns, known_properties, store_catalogue};
 
+/// The property of a contact that can be written and still follows its links, which leave the modification date alone.
+/// Source: captures of property definitions.
+const PRIMARY_COMPANY: &str = "associatedcompanyid";
+
 impl Engine {
     /// Reads the catalogue of the type, stores it, and brings the typed columns up to date.
     ///
@@ -34,7 +38,8 @@ impl Engine {
         let table = columns.complete(&self.lease, || self.go_on()).await?;
         // Neither flag alone says so: roll-ups come with `calculated: false`, scores can be written.
         let is_silent = |property: &&Property| {
-            property.calculated || property.read_only || property.field_type.starts_with("calculation")
+            let is_calculated = property.calculated || property.field_type.starts_with("calculation");
+            is_calculated || property.read_only || property.name == PRIMARY_COMPANY
         };
         let mut silent: Vec<_> =
             catalogue.iter().filter(is_silent).map(|property| property.name.clone()).collect();
