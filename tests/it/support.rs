@@ -26,6 +26,12 @@ pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Result<T, 
     }
 }
 
+/// A number from the environment, or the default.
+pub fn soak_setting(name: &str, default: u32) -> u32 {
+    let value = std::env::vars().find(|(variable, _)| variable == name);
+    value.map_or(default, |(_, value)| value.parse().unwrap())
+}
+
 /// `Ok` when `condition` holds, else what is the case instead.
 pub fn holds(condition: bool, state: impl std::fmt::Debug) -> Result<(), String> {
     if condition { Ok(()) } else { Err(format!("{state:?}")) }

@@ -12,6 +12,7 @@ mod faults;
 mod fill;
 mod first_sync;
 mod incremental;
+mod life;
 mod limits;
 mod log;
 mod merges;

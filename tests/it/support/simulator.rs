@@ -60,6 +60,11 @@ impl Simulator {
         self.control(reqwest::Method::POST, path, &body).await
     }
 
+    /// `PUT` to the control API.
+    pub async fn put(&self, path: &str, body: Value) {
+        self.control(reqwest::Method::PUT, path, &body).await;
+    }
+
     /// Changes settings.
     pub async fn set(&self, settings: Value) {
         self.control(reqwest::Method::PATCH, "/settings", &settings).await;

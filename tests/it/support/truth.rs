@@ -1,6 +1,6 @@
 //! Whether the mirror equals HubSpot: every record, every value, both times, nothing more and nothing less.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -65,6 +65,17 @@ async fn mirrored(sql: &MySqlPool, object_type: &str) -> BTreeMap<i64, Content> 
     rows.into_iter().map(content).collect()
 }
 
+/// The values that differ, ours and HubSpot's.
+fn other_values(ours: &Content, theirs: &Content) -> String {
+    let names: BTreeSet<_> = ours.properties.keys().chain(theirs.properties.keys()).collect();
+    let values = names.into_iter().map(|name| (name, ours.properties.get(name), theirs.properties.get(name)));
+    values
+        .filter(|(_, ours, theirs)| ours != theirs)
+        .map(|(name, ours, theirs)| format!("{name} {ours:?} {theirs:?}"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
 /// The first differences between the two, in words. A record in the recycle bin may still be in the mirror: this
 /// version does not follow deletes.
 pub async fn differences(simulator: &Simulator, test: &TestDatabase, object_type: &str) -> Vec<String> {
@@ -86,11 +97,59 @@ pub async fn differences_of(
     let stale = remote_now.iter().filter_map(|(id, theirs)| {
         let ours = mirrored.get(id)?;
         let versions = format!("at {}, HubSpot at {}", ours.updated_at, theirs.updated_at);
-        (ours != theirs).then(|| format!("{object_type} {id} is {versions}"))
+        (ours != theirs).then(|| format!("{object_type} {id} is {versions}: {}", other_values(ours, theirs)))
     });
     let missing = missing.map(|id| format!("{object_type} {id} is missing"));
     let extra = extra.map(|id| format!("{object_type} {id} is extra"));
     missing.chain(extra).chain(stale).take(10).collect()
+}
+
+/// The first differences between all there is on either side, in words: as [`differences`], and also what is in the
+/// recycle bin, and what was merged.
+pub async fn exact_differences(simulator: &Simulator, test: &TestDatabase, object_type: &str) -> Vec<String> {
+    let mut found = differences(simulator, test, object_type).await;
+    let live = remote(simulator, object_type, false).await;
+    let bin = remote(simulator, object_type, true).await;
+    let table = format!("hubspot_{object_type}");
+    let rows = test.rows(&table, &["hubspot_id", "archived", "purged_at IS NOT NULL"], "").await;
+    let rows: BTreeMap<i64, (bool, bool)> = rows.iter().map(|row| flags(row)).collect();
+    for (id, row) in &rows {
+        let expected =
+            if live.contains_key(id) { (false, false) } else { (true, row.1 && !bin.contains_key(id)) };
+        if *row != expected {
+            found.push(format!("{object_type} {id} is (archived, purged) {row:?} instead of {expected:?}"));
+        }
+    }
+    let unseen = bin.keys().filter(|id| !rows.contains_key(id));
+    found.extend(unseen.map(|id| format!("{object_type} {id} is in the bin and not in the mirror")));
+    let condition = format!("WHERE object_type = '{object_type}'");
+    let merges = test.rows("hubspot_merges", &["old_id", "survivor_id"], &condition).await;
+    let merges: BTreeMap<&str, &str> = merges.iter().map(|row| row.split_once('|').unwrap()).collect();
+    for (survivor, content) in live.iter().chain(&bin) {
+        let merged = content.properties.get("hs_merged_object_ids").map_or("", String::as_str);
+        for old in merged.split(';').filter(|old| !old.is_empty() && *old != survivor.to_string()) {
+            if merges.get(old) != Some(&&*survivor.to_string()) {
+                found.push(format!(
+                    "{object_type} {old} leads to {:?} instead of {survivor}",
+                    merges.get(old)
+                ));
+            }
+        }
+    }
+    found.extend(
+        merges
+            .iter()
+            .filter(|(_, now)| merges.contains_key(*now))
+            .map(|(old, now)| format!("{object_type} {old} leads to {now}, which was merged itself")),
+    );
+    found.truncate(10);
+    found
+}
+
+/// A row of an id and two flags.
+fn flags(row: &str) -> (i64, (bool, bool)) {
+    let [id, archived, purged] = row.split('|').collect::<Vec<_>>()[..] else { panic!("{row}") };
+    (id.parse().unwrap(), (archived == "1", purged == "1"))
 }
 
 /// Differences of all three default types.

@@ -10,16 +10,10 @@ use crate::support::daemon::Setup;
 use crate::support::database::TestDatabase;
 use crate::support::simulator::Simulator;
 use crate::support::truth::settle;
-use crate::support::{eventually, holds};
+use crate::support::{eventually, holds, soak_setting};
 
 /// Kills in the midst of a run; `SOAK_KILLS` asks for more.
 const KILLS: u32 = 25;
-
-/// A number from the environment, or the default.
-fn setting(name: &str, default: u32) -> u32 {
-    let value = std::env::vars().find(|(variable, _)| variable == name);
-    value.map_or(default, |(_, value)| value.parse().unwrap())
-}
 
 /// Lanes that runs are killed in.
 const LANES: [&str; 2] = ["backfill", "incremental"];
@@ -60,8 +54,8 @@ async fn live_and_die(setup: &Setup, test: &TestDatabase, random: &mut ChaCha8Rn
 
 #[tokio::test]
 async fn a_daemon_killed_at_random_moments_ends_with_an_exact_mirror() {
-    let seed = setting("SOAK_SEED", 20_261_122);
-    let kills = setting("SOAK_KILLS", KILLS);
+    let seed = soak_setting("SOAK_SEED", 20_261_122);
+    let kills = soak_setting("SOAK_KILLS", KILLS);
     println!("seed {seed}, {kills} kills");
     let mut random = ChaCha8Rng::seed_from_u64(seed.into());
     let (simulator, test) = (Simulator::start(2_500, 600, 900), TestDatabase::empty().await);
