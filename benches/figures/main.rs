@@ -6,6 +6,7 @@
 
 #![expect(clippy::print_stdout, reason = "the table is what it is run for")]
 
+mod audit;
 mod daemon;
 mod engine;
 mod incremental;
@@ -27,7 +28,8 @@ use surroundings::Surroundings;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Names in the order they run, the long ones last.
-const NAMES: &[&str] = &["store", "engine", "start", "incremental", "initial", "sustained", "memory"];
+const NAMES: &[&str] =
+    &["store", "engine", "start", "incremental", "initial", "sustained", "memory", "audit"];
 
 /// Measures what the arguments name, everything without arguments. Cargo adds `--bench`.
 #[tokio::main(flavor = "current_thread")]
@@ -62,6 +64,7 @@ async fn measure(name: &str, surroundings: &Surroundings) -> anyhow::Result<Vec<
         "incremental" => incremental::measure(surroundings).await,
         "initial" => initial::measure(surroundings).await,
         "sustained" => sustained::measure(surroundings).await,
-        _ => memory::measure(surroundings).await,
+        "memory" => memory::measure(surroundings).await,
+        _ => audit::measure(surroundings).await,
     }
 }
