@@ -6,6 +6,7 @@
 
 #![expect(clippy::print_stdout, reason = "the table is what it is run for")]
 
+mod associations;
 mod audit;
 mod daemon;
 mod engine;
@@ -29,7 +30,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Names in the order they run, the long ones last.
 const NAMES: &[&str] =
-    &["store", "engine", "start", "incremental", "initial", "sustained", "memory", "audit"];
+    &["store", "engine", "start", "incremental", "associations", "initial", "sustained", "memory", "audit"];
 
 /// Measures what the arguments name, everything without arguments. Cargo adds `--bench`.
 #[tokio::main(flavor = "current_thread")]
@@ -62,6 +63,7 @@ async fn measure(name: &str, surroundings: &Surroundings) -> anyhow::Result<Vec<
         "engine" => engine::measure(surroundings).await,
         "start" => start::measure(surroundings).await,
         "incremental" => incremental::measure(surroundings).await,
+        "associations" => associations::measure(surroundings).await,
         "initial" => initial::measure(surroundings).await,
         "sustained" => sustained::measure(surroundings).await,
         "memory" => memory::measure(surroundings).await,

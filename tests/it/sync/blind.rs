@@ -127,7 +127,7 @@ async fn without_the_archive_lane_the_audit_follows_deletes() {
     assert_eq!((count(&report, "gone"), count(&report, "extra")), (2, 1), "{report:#}");
     daemon.says("2 contacts were gone; the lane that should have caught it: archive").await;
 
-    simulator.set(json!({"restoreTouches": false})).await;
+    simulator.set(json!({"restoredLastModified": "same"})).await;
     simulator.post(&format!("/objects/contacts/{}/restore", ids[0]), json!({})).await;
     let report = account.audit().await;
     assert_eq!(count(&report, "missing"), 1, "{report:#}");

@@ -171,7 +171,7 @@ impl Life {
         let mut coin = || self.random.random::<bool>();
         let habits = json!({
             "mergeKeepsPrimaryId": coin(), "mergeTouches": coin(), "mergedAreArchived": coin(),
-            "restoreTouches": coin(), "clearedAsEmpty": coin(), "shuffleBatches": coin(),
+            "restoredLastModified": if coin() { "newer" } else { "same" }, "clearedAsEmpty": coin(), "shuffleBatches": coin(),
         });
         self.simulator.set(habits).await;
     }
