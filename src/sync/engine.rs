@@ -112,11 +112,17 @@ impl Engine {
     /// # Errors
     /// When the database cannot be written.
     pub async fn show_waiting(&self, shown: &mut Option<String>) -> Result<(), StorageError> {
-        let daily = self.hubspot.limits().daily;
-        let waiting = daily.waiting.zip(daily.paused).map(|(who, pause)| {
+        let limits = self.hubspot.limits();
+        let general = limits.daily.waiting.zip(limits.daily.paused).map(|(who, pause)| {
             let until = pause.until.format("%F %H:%M UTC");
             format!("The daily request limit: {who} wait until {until} at the latest")
         });
+        let associations = limits.daily_associations.paused.map(|pause| {
+            let until = pause.until.format("%F %H:%M UTC");
+            format!("The daily limit of associations: links between records wait until {until} at the latest")
+        });
+        let waiting: Vec<_> = general.into_iter().chain(associations).collect();
+        let waiting = (!waiting.is_empty()).then(|| waiting.join("\n"));
         if waiting != *shown {
             show_waiting(&self.database, &self.lease, waiting.as_deref()).await?;
             *shown = waiting;

@@ -17,7 +17,7 @@ use super::patience::Patience;
 use super::plan::listing_is_cheaper;
 use super::records::Context;
 use super::run::Run;
-use crate::hubspot::{ASSOCIATION_INPUTS, Hit, Priority, RECORD_PAGE, SEARCH_PAGE, SearchPage};
+use crate::hubspot::{Hit, Priority, RECORD_PAGE, SEARCH_PAGE, SearchPage};
 use crate::model::{ObjectId, Window};
 use crate::storage::{
     Lane, StorageError, StoredVersion, SyncState, newest_id, quarantined_records, release_from_quarantine,
@@ -70,20 +70,11 @@ impl Engine {
             {
                 return Ok(Found::TooMany);
             }
-            // In the first search everything in the window, also what is stored already: a run that was killed may
-            // have stored it and not have come to its links.
-            match run.lane {
-                Lane::Delayed => seen.extend(&outdated),
-                _ => seen.extend(page.hits.iter().map(|hit| hit.id)),
-            }
+            seen.extend(to_refresh(run.lane, &page.hits, &outdated));
             to_read.extend(outdated);
             while to_read.len() >= RECORD_PAGE {
                 let batch: Vec<_> = to_read.drain(..RECORD_PAGE).collect();
                 self.read_and_store(run, context, &batch).await?;
-            }
-            if seen.len() >= ASSOCIATION_INPUTS {
-                self.refresh_associations(&run.hubspot, context.object_type, &seen).await?;
-                seen.clear();
             }
             self.go_on()?;
         }
@@ -190,6 +181,15 @@ impl Engine {
             _ => context.state.advance_watermark(&mut transaction, window.end).await?,
         }
         transaction.commit().await
+    }
+}
+
+/// Whose links to read of a page: in the first search of a window everybody's, also of records that are stored already,
+/// because a run that was killed may have stored them and not have come to their links.
+fn to_refresh(lane: Lane, hits: &[Hit], outdated: &[ObjectId]) -> Vec<ObjectId> {
+    match lane {
+        Lane::Delayed => outdated.to_vec(),
+        _ => hits.iter().map(|hit| hit.id).collect(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use futures_util::{StreamExt, stream};
 use tracing::{info, warn};
 
 use super::super::engine::Engine;
@@ -17,10 +18,13 @@ use crate::storage::{Lane, StorageError, linked_from};
 /// Where one record has more, its labels wait for the sweep: it may change every few minutes.
 const OTHERS_AT_ONCE: usize = 10_000;
 
+/// Pairs that are read at the same time: each may have a large answer in memory.
+const PAIRS_AT_ONCE: usize = 4;
+
 /// Pages of links read of a record that is on the far side of its pair. What lies behind them waits for the sweep too.
 const FAR_PAGES: usize = 10;
 
-/// Records of the near side as the far side names them.
+/// Who is on the other side of some records' links.
 #[derive(Debug, Default)]
 struct Seen {
     /// Linked with one of the records now.
@@ -44,13 +48,17 @@ impl Engine {
         if self.config.upkeep.associations.is_none() || records.is_empty() {
             return Ok(());
         }
-        for pair in self.pairs_with(object_type) {
-            match self.refresh_pair(hubspot, pair, object_type, records).await {
+        let refresh =
+            |pair| async move { (pair, self.refresh_pair(hubspot, pair, object_type, records).await) };
+        let pairs = stream::iter(self.pairs_with(object_type));
+        // All of them, whatever becomes of one: a query that is dropped halfway breaks its connection.
+        let results: Vec<_> = pairs.map(refresh).buffer_unordered(PAIRS_AT_ONCE).collect().await;
+        for (pair, result) in results {
+            match result {
                 Ok(()) => {}
-                // Known and said already; the sweep goes on with the next day.
+                // The limiter has said so; the sweep goes on with the next day.
                 Err(error) if error.is_daily_limit() => {
-                    info!("Links of {} {object_type} are read another day", records.len());
-                    return Ok(());
+                    info!("Links of {} {object_type} are read another day ({pair})", records.len());
                 }
                 Err(SyncError::HubSpot(error)) if error.kind() != ErrorKind::Cancelled => {
                     warn!(error = %Chain(&error), "Links of {} {object_type} are read later ({pair})", records.len());
@@ -114,39 +122,45 @@ impl Engine {
         object_type: &ObjectType,
         records: &[ObjectId],
     ) -> Result<(), SyncError> {
-        if pair.from.type_id == object_type.type_id {
-            self.read_and_store_links(hubspot, pair, records).await?;
-        }
-        if pair.to.type_id == object_type.type_id {
-            for records in records.chunks(ASSOCIATION_INPUTS) {
-                let seen = look_from_afar(hubspot, pair, records).await?;
-                let stored = linked_from(&self.database, pair, &seen.complete).await?;
-                let stored = stored.into_iter().collect();
-                let mut others = to_read(&seen.told, &stored, OTHERS_AT_ONCE);
-                if pair.is_within_one_type() {
-                    // They were read a moment ago.
-                    others.retain(|other| !records.contains(other));
-                }
-                self.read_and_store_links(hubspot, pair, &others).await?;
+        let is_near = pair.from.type_id == object_type.type_id;
+        for records in records.chunks(ASSOCIATION_INPUTS) {
+            let seen = if is_near {
+                self.read_and_store_links(hubspot, pair, records).await?
+            } else {
+                look_from_afar(hubspot, pair, records).await?
+            };
+            if is_near && !pair.is_within_one_type() {
+                continue;
             }
+            let stored = linked_from(&self.database, pair, &seen.complete).await?;
+            let mut others = to_read(&seen.told, &stored.into_iter().collect(), OTHERS_AT_ONCE);
+            // Within one type those seen were read a moment ago.
+            others.retain(|other| !(is_near && records.contains(other)));
+            self.read_and_store_links(hubspot, pair, &others).await?;
         }
         Ok(())
     }
 
-    /// Reads the links of records in the direction of storage, and stores them.
+    /// Reads the links of records in the direction of storage, and stores them. Says what they are linked with where
+    /// that is of the same type.
     async fn read_and_store_links(
         &self,
         hubspot: &HubSpotClient,
         pair: TypePair,
         records: &[ObjectId],
-    ) -> Result<(), SyncError> {
+    ) -> Result<Seen, SyncError> {
+        let mut seen = Seen::default();
         let mut appetite = Appetite::default();
         let mut reader = Reader::new(hubspot, pair, records, Priority::Incremental, &mut appetite);
         while let Some(mut told) = reader.next().await? {
             self.store_told(pair, &mut told, None).await?;
+            if pair.is_within_one_type() {
+                seen.told.extend(told.associations.iter().map(|link| link.to));
+                seen.complete.append(&mut told.records);
+            }
             self.go_on()?;
         }
-        Ok(())
+        Ok(seen)
     }
 }
 

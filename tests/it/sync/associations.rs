@@ -286,6 +286,8 @@ async fn a_used_up_day_of_associations_holds_up_nothing_else_and_is_gone_on_from
     in_step(&simulator, &test).await;
     let errors = test.number("SELECT COUNT(*) FROM sync_state WHERE status = 'error'").await;
     assert_eq!(errors, 0, "records go on: {}", daemon.log());
+    let waiting = test.value("SELECT waiting FROM sync_state WHERE object_type = 'deals'").await;
+    assert!(waiting.starts_with("The daily limit of associations: links between records wait"), "{waiting}");
     assert!(daemon.stop().await.success());
 
     // The next day, so to speak.
