@@ -188,6 +188,24 @@ fn sender(raw: &RawValue) -> Option<ObjectId> {
     sender.from.id.text()?.parse().ok()
 }
 
+/// Sorts the errors into records that have no links and records that could not be read; `reason` becomes that of the
+/// first failure.
+fn sort_errors(errors: &[&RawValue], reason: &mut String) -> (Vec<ObjectId>, Vec<ObjectId>) {
+    let (mut none, mut failed) = (Vec::new(), Vec::new());
+    for raw in errors {
+        let error: BatchError<'_> = serde_json::from_str(raw.get()).unwrap_or_default();
+        if error.is_nothing_found() {
+            none.extend(error.ids());
+            continue;
+        }
+        failed.extend(error.ids());
+        if reason.is_empty() {
+            *reason = format!("HubSpot reports error {}", error.name());
+        }
+    }
+    (none, failed)
+}
+
 /// Parses a batch read of the distinct records `asked`.
 ///
 /// The caller takes a link that is missing from a finished record's for removed. A record is therefore finished only
@@ -203,18 +221,8 @@ pub(in crate::hubspot) fn parse_associations(
     let (mut page, mut kinds) = (AssociationPage::default(), Kinds::default());
     let mut open: HashMap<ObjectId, Option<&Cursor>> =
         asked.iter().map(|(id, after)| (*id, after.as_ref())).collect();
-    let mut none = Vec::new();
-    for raw in answer.errors.iter().flatten() {
-        let error: BatchError<'_> = serde_json::from_str(raw.get()).unwrap_or_default();
-        if error.is_nothing_found() {
-            none.extend(error.ids());
-            continue;
-        }
-        if page.reason.is_empty() {
-            page.reason = format!("HubSpot reports error {}", error.name());
-        }
-        page.unread.extend(error.ids().filter(|id| open.remove(id).is_some()));
-    }
+    let (none, failed) = sort_errors(answer.errors.as_deref().unwrap_or_default(), &mut page.reason);
+    page.unread.extend(failed.into_iter().filter(|id| open.remove(id).is_some()));
     for raw in answer.results {
         match told(raw, &mut kinds) {
             Ok(told) => {
