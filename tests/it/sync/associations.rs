@@ -340,6 +340,28 @@ async fn what_hubspot_leaves_out_of_an_answer_is_not_taken_for_removed() {
 }
 
 #[tokio::test]
+async fn trouble_with_links_holds_up_no_record_and_is_made_up_for() {
+    let (simulator, test) = (Simulator::start(60, 20, 30), TestDatabase::migrated().await);
+    let [contact, other] = &simulator.create("contacts", 2).await[..] else { panic!() };
+    let daemon = in_step_with_links(&simulator, &test).await;
+    // As often as a call is tried.
+    let action = json!({"kind": "status", "status": 503});
+    simulator
+        .fault(
+            json!({"match": {"pathContains": "/contacts/contacts/batch/read"}, "times": 3, "action": action}),
+        )
+        .await;
+    simulator.link(("contacts", contact), ("contacts", other), &[]).await;
+    simulator.edit("contacts", contact, json!({"city": "Bonn"})).await;
+    daemon.says("are read later (contacts to contacts)").await;
+    in_step(&simulator, &test).await;
+    links_in_step(&simulator, &test).await;
+    let failed = "SELECT COUNT(*) FROM sync_runs WHERE outcome = 'failed'";
+    assert_eq!(test.number(failed).await, 0, "{}", daemon.log());
+    assert!(daemon.stop().await.success());
+}
+
+#[tokio::test]
 async fn links_can_be_left_out() {
     let (simulator, test) = (Simulator::start(60, 20, 30), TestDatabase::migrated().await);
     let setup = setup(&simulator, &test).set("ASSOCIATION_MAX_AGE_HOURS", "0");
