@@ -17,10 +17,13 @@ use super::{Database, PageOutcome, StorageError};
 use crate::clock;
 use crate::model::{Association, AssociationType, ObjectId, ObjectType, TypePair};
 
-/// Records a statement asks about.
+/// Most records a statement asks about.
 const IDS: usize = 500;
-/// Rows a statement writes.
-const ROWS: usize = 500;
+/// Records the statements ask about, smallest first; shorter lists are padded, so that the server knows the statements
+/// already.
+const PLACES: [usize; 3] = [10, 100, IDS];
+/// Rows the statements write, largest first; few sizes for the same reason.
+const ROWS: [usize; 3] = [200, 20, 1];
 
 /// Everything HubSpot says of the links of some records, or of one record's links to a range of others.
 #[derive(Debug, Clone, Copy)]
@@ -83,23 +86,20 @@ async fn compare<'a>(
     sorted: &'a [&'a Association],
 ) -> Result<Difference<'a>, StorageError> {
     let Links { pair, after, until, .. } = *links;
-    let mut select = QueryBuilder::<MySql>::new(
-        "SELECT from_id, to_id, category, type_id, label, removed_at IS NOT NULL \
-         FROM hubspot_associations WHERE from_type = ",
+    let sql = format!(
+        "SELECT from_id, to_id, category, type_id, label, removed_at IS NOT NULL FROM hubspot_associations \
+         WHERE from_type = ? AND to_type = ? AND to_id > ? AND to_id <= ? AND from_id IN ({}) \
+         ORDER BY from_id, to_id, category, type_id FOR UPDATE",
+        places(ids)
     );
-    select.push_bind(pair.from.name).push(" AND to_type = ").push_bind(pair.to.name);
-    select.push(" AND to_id > ").push_bind(after.0);
-    if let Some(until) = until {
-        select.push(" AND to_id <= ").push_bind(until.0);
-    }
-    push_ids(&mut select, " AND from_id IN (", ids);
-    select.push(" ORDER BY from_id, to_id, category, type_id FOR UPDATE");
+    let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(pair.from.name).bind(pair.to.name);
+    let query = query.bind(after.0).bind(until.map_or(i64::MAX, |until| until.0));
+    let query = padded(ids).fold(query, |query, id| query.bind(id.0));
     let failed = || StorageError::query(format!("look up the links of {pair}"));
     let mut difference = Difference::new(sorted);
     let mut unreadable = None;
     // Row by row, because a record can have any number of links; to the end whatever a row is like, because a query
     // that is dropped halfway breaks its connection.
-    let query = select.build().persistent(false);
     let mut rows = query.fetch(&mut *connection);
     while let Some(row) = rows.try_next().await.map_err(failed())? {
         match stored_link(&row) {
@@ -141,26 +141,30 @@ async fn write(
     for (written, removed_at, rest) in
         [(&difference.to_write, None, STORE), (&difference.to_remove, Some(now), REMOVE)]
     {
-        for chunk in written.chunks(ROWS) {
-            let mut insert = QueryBuilder::<MySql>::new(
-                "INSERT INTO hubspot_associations (from_type, from_id, to_type, to_id, category, type_id, \
-                 label, is_primary, first_seen_at, removed_at) ",
+        let mut left = written.as_slice();
+        while let Some(rows) = ROWS.into_iter().find(|rows| *rows <= left.len()) {
+            let (chunk, later) = left.split_at(rows);
+            left = later;
+            let sql = format!(
+                "INSERT INTO hubspot_associations (from_type, from_id, to_type, to_id, category, type_id, label, \
+                 is_primary, first_seen_at, removed_at) VALUES {}{rest}",
+                vec!["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"; rows].join(", ")
             );
-            insert.push_values(chunk, |mut row, link| {
-                row.push_bind(pair.from.name)
-                    .push_bind(link.from.0)
-                    .push_bind(pair.to.name)
-                    .push_bind(link.to.0)
-                    .push_bind(&link.kind.category)
-                    .push_bind(link.kind.type_id)
-                    .push_bind(link.kind.label.as_deref().map(stored_label))
-                    .push_bind(link.kind.is_primary())
-                    .push_bind(now)
-                    .push_bind(removed_at);
+            let insert = chunk.iter().fold(sqlx::query(sqlx::AssertSqlSafe(sql)), |query, link| {
+                query
+                    .bind(pair.from.name)
+                    .bind(link.from.0)
+                    .bind(pair.to.name)
+                    .bind(link.to.0)
+                    .bind(link.kind.category.as_str())
+                    .bind(link.kind.type_id)
+                    .bind(link.kind.label.as_deref().map(stored_label))
+                    .bind(link.kind.is_primary())
+                    .bind(now)
+                    .bind(removed_at)
             });
-            insert.push(rest);
-            let written = insert.build().persistent(false).execute(&mut *connection).await;
-            written.map_err(StorageError::query(format!("write the links of {pair}")))?;
+            let failed = StorageError::query(format!("write the links of {pair}"));
+            insert.execute(&mut *connection).await.map_err(failed)?;
         }
     }
     Ok(())
@@ -185,15 +189,14 @@ async fn archived_among(
     let table = object_type.table;
     let mut archived = Vec::new();
     for chunk in ids.chunks(IDS) {
-        let mut select = QueryBuilder::<MySql>::new(format!("SELECT hubspot_id, archived FROM {table} "));
-        push_ids(&mut select, "WHERE hubspot_id IN (", chunk);
-        select.push(" LOCK IN SHARE MODE");
-        let rows: Vec<(i64, bool)> = select
-            .build_query_as()
-            .persistent(false)
-            .fetch_all(&mut *connection)
-            .await
-            .map_err(StorageError::query(format!("look for deleted rows of {table}")))?;
+        let sql = format!(
+            "SELECT hubspot_id, archived FROM {table} WHERE hubspot_id IN ({}) LOCK IN SHARE MODE",
+            places(chunk)
+        );
+        let query = sqlx::query_as(sqlx::AssertSqlSafe(sql));
+        let query = padded(chunk).fold(query, |query, id| query.bind(id.0));
+        let rows: Result<Vec<(i64, bool)>, _> = query.fetch_all(&mut *connection).await;
+        let rows = rows.map_err(StorageError::query(format!("look for deleted rows of {table}")))?;
         archived.extend(rows.into_iter().filter(|(_, archived)| *archived).map(|(id, _)| ObjectId(id)));
     }
     archived.sort_unstable();
@@ -253,8 +256,10 @@ pub async fn linked_from(
 ) -> Result<Vec<ObjectId>, StorageError> {
     let mut found: Vec<ObjectId> = Vec::new();
     for chunk in ids.chunks(IDS) {
-        let mut select =
-            QueryBuilder::<MySql>::new("SELECT DISTINCT from_id FROM hubspot_associations WHERE to_type = ");
+        // Left to itself, the optimizer may walk all links of the near side in the order of the primary key.
+        let mut select = QueryBuilder::<MySql>::new(
+            "SELECT from_id FROM hubspot_associations FORCE INDEX (hubspot_associations_by_target) WHERE to_type = ",
+        );
         select.push_bind(pair.to.name).push(" AND from_type = ").push_bind(pair.from.name);
         push_ids(&mut select, " AND to_id IN (", chunk);
         select.push(" AND removed_at IS NULL");
@@ -292,6 +297,22 @@ pub async fn live_ids(
         .await
         .map_err(StorageError::query(format!("list the ids of {table}")))?;
     Ok(ids.into_iter().map(ObjectId).collect())
+}
+
+/// Placeholders for at most [`IDS`] ids, padded to one of [`PLACES`].
+fn places(ids: &[ObjectId]) -> String {
+    vec!["?"; size(ids)].join(", ")
+}
+
+/// The ids, the last one repeated to fill the places.
+fn padded(ids: &[ObjectId]) -> impl Iterator<Item = ObjectId> {
+    let last = ids.last().copied().unwrap_or(ObjectId::START);
+    ids.iter().copied().chain(std::iter::repeat_n(last, size(ids) - ids.len()))
+}
+
+/// How many places the ids take.
+fn size(ids: &[ObjectId]) -> usize {
+    PLACES.into_iter().find(|size| ids.len() <= *size).expect("callers ask for no more")
 }
 
 /// Ends a statement's condition with a list of ids.
