@@ -126,8 +126,8 @@ pub async fn exact_differences(simulator: &Simulator, test: &TestDatabase, objec
     let merges = test.rows("hubspot_merges", &["old_id", "survivor_id"], &condition).await;
     let merges: BTreeMap<&str, &str> = merges.iter().map(|row| row.split_once('|').unwrap()).collect();
     for (survivor, content) in live.iter().chain(&bin) {
-        let merged = content.properties.get("hs_merged_object_ids").map_or("", String::as_str);
-        for old in merged.split(';').filter(|old| !old.is_empty() && *old != survivor.to_string()) {
+        let earlier = content.properties.get("hs_merged_object_ids").map_or("", String::as_str);
+        for old in earlier.split(';').filter(|old| !old.is_empty() && *old != survivor.to_string()) {
             if merges.get(old) != Some(&&*survivor.to_string()) {
                 found.push(format!(
                     "{object_type} {old} leads to {:?} instead of {survivor}",
