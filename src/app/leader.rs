@@ -26,10 +26,8 @@ use crate::sync::{Chain, Engine, Events, Subject, SyncError, Upkeep};
 const STANDBY: Duration = Duration::from_secs(2);
 /// Rest of a subject whose run failed, whatever `sync_state` says.
 const REST: Duration = Duration::from_secs(5);
-/// Types whose upkeep runs at the same time.
+/// Types whose upkeep runs at the same time, in each slot.
 const MOST_UPKEEP: usize = 2;
-/// What the name of a type's upkeep ends with.
-const UPKEEP: &str = " upkeep";
 /// How often runs are held to the schedule.
 const SCHEDULE_CHECK: Duration = Duration::from_mins(1);
 
@@ -178,7 +176,7 @@ impl Work {
     fn name(&self) -> String {
         match self {
             Self::Regular(subject, ..) => subject.to_string(),
-            Self::Upkeep(upkeep, _) => format!("{}{UPKEEP}", upkeep.object_type),
+            Self::Upkeep(upkeep, _) => format!("{}{}", upkeep.object_type, slot(*upkeep)),
         }
     }
 
@@ -199,7 +197,12 @@ impl Work {
     }
 }
 
-/// The runs, at most one a subject at a time, and one lane of upkeep a type.
+/// What the names of lanes end with that take turns.
+fn slot(upkeep: Upkeep) -> &'static str {
+    if upkeep.is_short() { " recycle bin" } else { " upkeep" }
+}
+
+/// The runs, at most one a subject at a time, and one lane of upkeep a type and slot.
 struct Runs {
     lifecycle: Lifecycle,
     engine: Arc<Engine>,
@@ -253,8 +256,8 @@ impl Runs {
     fn start_due_upkeep(&self, states: &[SyncState], lanes: &[LaneState], busy: &BTreeSet<String>) {
         for (upkeep, trigger) in self.engine.due_upkeep(states, lanes, clock::now()) {
             let work = Work::Upkeep(upkeep, trigger);
-            let is_running =
-                |(name, busy): (&String, &Busy)| name.ends_with(UPKEEP) && *busy == Busy::Running;
+            let slot = slot(upkeep);
+            let is_running = |(name, busy): (&String, &Busy)| name.ends_with(slot) && *busy == Busy::Running;
             let running = lock(&self.busy).iter().filter(|entry| is_running(*entry)).count();
             if running < MOST_UPKEEP && !busy.contains(&work.name()) {
                 self.start(work);

@@ -7,9 +7,9 @@ use clap::Subcommand;
 use serde_json::Value;
 
 use super::print;
-use crate::app::advise;
+use crate::app::{ACCOUNT_LEASE, advise};
 use crate::config::{Config, Environment};
-use crate::storage::{Database, Lane, confirm_deletes, pending_deletes, request_lane};
+use crate::storage::{Database, Lane, confirm_deletes, lease_holder, pending_deletes, request_lane};
 
 /// Arguments of `deletes`.
 #[derive(Debug, Clone, clap::Args)]
@@ -47,7 +47,7 @@ pub(super) async fn main(environment: Environment, arguments: Arguments) -> anyh
 async fn list(database: &Database) -> anyhow::Result<()> {
     let waiting = pending_deletes(database).await.map_err(advise)?;
     if waiting.is_empty() {
-        print("No delete waits.");
+        print("No delete waits for a person. Those that a pass under way has found show when it is done.");
     }
     for (object_type, count) in waiting {
         print(format_args!(
@@ -65,6 +65,10 @@ async fn confirm(database: &Database, object_type: &str) -> anyhow::Result<()> {
         bail!("no delete of {object_type} waits; `hubspot-connector deletes` shows what does");
     }
     request_lane(database, object_type, Lane::Archive, &Value::Null).await.map_err(advise)?;
-    print(format_args!("{confirmed} delete(s) of {object_type} confirmed; the daemon applies them now."));
+    let when = match lease_holder(database, ACCOUNT_LEASE).await.map_err(advise)? {
+        Some(_) => "the daemon applies them now",
+        None => "the daemon applies them when it is started",
+    };
+    print(format_args!("{confirmed} delete(s) of {object_type} confirmed; {when}."));
     Ok(())
 }

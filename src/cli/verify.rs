@@ -19,7 +19,7 @@ use crate::model::{ObjectType, Selected};
 use crate::storage::{
     Lane, LaneState, Lease, SyncStatus, Trigger, last_run, load_lanes, load_report, load_states, request_lane,
 };
-use crate::sync::{AuditReport, AuditRequest, Depth, Events, Upkeep};
+use crate::sync::{AuditReport, AuditRequest, Depth, Engine, Events, Upkeep};
 
 /// How often the daemon's progress is read.
 const WATCH: Duration = Duration::from_millis(250);
@@ -130,6 +130,9 @@ impl Verification {
         for object_type in &self.objects {
             let mut states = states.iter();
             let state = states.find(|state| state.object_type == object_type.name);
+            if state.is_some_and(|state| state.backfill_cursor.is_some()) {
+                bail!("a full listing of {object_type} is under way; verify when it is done");
+            }
             if state.is_none_or(|state| state.watermark.is_none()) {
                 bail!(
                     "{object_type} was never synced to its end; run `hubspot-connector sync {object_type}` first"
@@ -142,14 +145,20 @@ impl Verification {
     /// Audits in this process, one type after the other.
     async fn audit_here(&self, lease: Lease) -> anyhow::Result<()> {
         let leading = self.session.lead(lease, Events::default()).await?;
+        let audited = self.audit_all(&leading.engine).await;
+        self.session.step_down(leading).await;
+        audited
+    }
+
+    /// Audits one type after the other.
+    async fn audit_all(&self, engine: &Engine) -> anyhow::Result<()> {
         for object_type in &self.objects {
             let upkeep = Upkeep { object_type, lane: Lane::Audit };
             // A pass of the schedule that was interrupted comes first.
             while self.is_open(object_type).await? {
-                leading.engine.run_upkeep(upkeep, Trigger::Request).await?;
+                engine.run_upkeep(upkeep, Trigger::Request).await?;
             }
         }
-        self.session.step_down(leading).await;
         Ok(())
     }
 

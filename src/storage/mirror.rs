@@ -22,6 +22,7 @@ pub use self::lookup::{StoredVersion, archived_rows, newest_id, stored_versions}
 use self::write::{RowWrite, Upsert, write_all};
 use super::merges::{self, mark_merged, record_merges};
 use super::mirror_schema::TypedColumn;
+use super::pending_deletes::withdraw_deletes;
 use super::{StorageError, quarantine};
 use crate::clock;
 use crate::model::{ContentHash, ObjectType, Record, RejectedRecord};
@@ -107,8 +108,13 @@ pub async fn store_records(
     outcome.inserted = write_all(connection, table, &new, &mut refused, now).await?;
     outcome.updated = write_all(connection, table, &changed, &mut refused, now).await?;
     (outcome.unchanged, outcome.quarantined) = (kept.len() as u64, refused.len() as u64);
+    if stored.values().next().is_some_and(|stored| stored.deletes_wait) {
+        withdraw(connection, table, &incoming).await?;
+    }
     let written: Vec<_> = new.iter().chain(&changed).map(|write| write.incoming.record).collect();
-    outcome.deleted = record_merges(connection, table.object_type, &written, now).await?;
+    // Of kept ones too: what was stored by a version that did not follow merges is never written again.
+    let shown: Vec<_> = incoming.iter().map(|incoming| incoming.record).collect();
+    outcome.deleted = record_merges(connection, table.object_type, &shown, now).await?;
     outcome.deleted += mark_late_arrivals(connection, table, &new, now).await?;
     quarantine::record_rejected(connection, table.object_type, &refused, now).await?;
     let used = match stored.values().next() {
@@ -120,6 +126,18 @@ pub async fn store_records(
         quarantine::release_healed(connection, table.object_type, &written, &kept, now).await?;
     }
     Ok(outcome)
+}
+
+/// Forgets deletes that wait of records which are live after all.
+async fn withdraw(
+    connection: &mut MySqlConnection,
+    table: &MirrorTable,
+    incoming: &[Incoming<'_>],
+) -> Result<(), StorageError> {
+    let live = || incoming.iter().map(|incoming| incoming.record).filter(|record| !record.archived);
+    let Some(read_at) = live().map(|record| record.read_at).min() else { return Ok(()) };
+    let ids: Vec<_> = live().map(|record| record.id).collect();
+    withdraw_deletes(connection, table.object_type, &ids, read_at).await
 }
 
 /// Marks new rows of records that are known to be merged: their copies were read before that. Returns how many.

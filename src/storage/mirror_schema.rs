@@ -24,10 +24,7 @@ const TAIL_COLUMNS: &[(&str, &str)] = &[
     ("hubspot_updated_at", "DATETIME(3) NULL COMMENT 'updatedAt of HubSpot, UTC: the version of this copy'"),
     ("archived", "BOOLEAN NOT NULL DEFAULT FALSE COMMENT 'Deleted in HubSpot; the row stays'"),
     ("archived_at", "DATETIME(3) NULL COMMENT 'When it was deleted'"),
-    (
-        "purged_at",
-        "DATETIME(3) NULL COMMENT 'Since when HubSpot holds nothing of it, not even in the recycle bin; after a privacy delete the content is gone here too'",
-    ),
+    ("purged_at", PURGED_AT),
     ("content_hash", "BINARY(16) NULL COMMENT 'Digest of the content; equal digest, nothing to write'"),
     (
         "sync_status",
@@ -51,6 +48,9 @@ const TAIL_COLUMNS: &[(&str, &str)] = &[
         "DATETIME(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3) ON UPDATE CURRENT_TIMESTAMP(3) COMMENT 'Row changed'",
     ),
 ];
+
+/// The definition of `purged_at`, which tables of earlier versions lack.
+const PURGED_AT: &str = "DATETIME(3) NULL COMMENT 'Since when HubSpot holds nothing of it, not even in the recycle bin; after a privacy delete the content is gone here too'";
 
 /// A typed column as it exists in the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,11 +136,32 @@ pub async fn ensure_table(
         parts.join(",\n    "),
         object_type.name
     );
-    sqlx::query(sqlx::AssertSqlSafe(sql))
-        .execute(connection)
-        .await
-        .map(|_| ())
-        .map_err(StorageError::query(format!("create the table {}", object_type.table)))
+    let failed = || StorageError::query(format!("create the table {}", object_type.table));
+    sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut *connection).await.map_err(failed())?;
+    bring_up_to_date(connection, object_type).await.map_err(failed())
+}
+
+/// Adds what a table lacks that an earlier version made.
+async fn bring_up_to_date(
+    connection: &mut MySqlConnection,
+    object_type: &ObjectType,
+) -> Result<(), sqlx::Error> {
+    let table = object_type.table;
+    let is_old: bool = sqlx::query_scalar(
+        "SELECT NOT EXISTS (SELECT 1 FROM information_schema.columns \
+         WHERE table_schema = DATABASE() AND table_name = ? AND column_name = 'purged_at')",
+    )
+    .bind(table)
+    .fetch_one(&mut *connection)
+    .await?;
+    if !is_old {
+        return Ok(());
+    }
+    let sql = format!(
+        "ALTER TABLE {table} ADD COLUMN IF NOT EXISTS purged_at {PURGED_AT} AFTER archived_at, \
+         ADD KEY IF NOT EXISTS {table}_by_archived (archived, hubspot_id)"
+    );
+    sqlx::query(sqlx::AssertSqlSafe(sql)).execute(connection).await.map(|_| ())
 }
 
 #[cfg(test)]

@@ -74,6 +74,31 @@ pub async fn stage_deletes(
     Ok(())
 }
 
+/// Forgets deletes of records that HubSpot has shown live at `read_at`, after it was asked about them.
+///
+/// # Errors
+/// When the database cannot be written.
+pub(super) async fn withdraw_deletes(
+    connection: &mut MySqlConnection,
+    object_type: &ObjectType,
+    live: &[ObjectId],
+    read_at: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    for chunk in live.chunks(BATCH) {
+        let mut delete = QueryBuilder::new("DELETE FROM pending_deletes WHERE object_type = ");
+        delete.push_bind(object_type.name).push(" AND found_at < ").push_bind(read_at);
+        delete.push(" AND hubspot_id IN (");
+        let mut listed = delete.separated(", ");
+        for id in chunk {
+            listed.push_bind(id.0);
+        }
+        delete.push(")");
+        let deleted = delete.build().persistent(false).execute(&mut *connection).await;
+        deleted.map_err(StorageError::query(format!("withdraw deletes of {object_type}")))?;
+    }
+    Ok(())
+}
+
 /// Forgets what `lane` found and nobody has confirmed: a new pass finds it again, if it is still so.
 ///
 /// # Errors
@@ -92,48 +117,64 @@ pub async fn forget_deletes(
     transaction.commit().await
 }
 
-/// How many deletes of the type wait, and how many rows are live.
+/// How many deletes of the type that the lane found wait, and how many rows are live.
 ///
 /// # Errors
 /// When the database cannot be read.
 pub async fn delete_share(
     database: &Database,
     object_type: &ObjectType,
+    lane: Lane,
 ) -> Result<DeleteShare, StorageError> {
     let table = object_type.table;
     let sql = format!(
         "SELECT (SELECT COUNT(*) FROM pending_deletes AS pending JOIN {table} AS mirror \
-         ON mirror.hubspot_id = pending.hubspot_id WHERE pending.object_type = ? AND NOT pending.confirmed \
-         AND (NOT mirror.archived OR pending.reason = 'purged')), \
+         ON mirror.hubspot_id = pending.hubspot_id WHERE pending.object_type = ? AND pending.found_by = ? \
+         AND NOT pending.confirmed AND (NOT mirror.archived OR pending.reason = 'purged')), \
          (SELECT COUNT(*) FROM {table} WHERE archived = FALSE)"
     );
-    let counted: Result<(i64, i64), _> =
-        sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(object_type.name).fetch_one(database.pool()).await;
+    let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(object_type.name).bind(lane.word());
+    let counted: Result<(i64, i64), _> = query.fetch_one(database.pool()).await;
     let (pending, live) = counted.map_err(StorageError::query(format!("count deletes of {object_type}")))?;
     Ok(DeleteShare { pending: pending.unsigned_abs(), live: live.unsigned_abs() })
 }
 
-/// How many deletes nobody has confirmed wait, by type.
+/// Deletes that wait for a person: those of a pass that was stopped because of them. What a pass under way has gathered
+/// is not among them.
+const STOPPED: &str = "NOT confirmed AND EXISTS (SELECT 1 FROM sync_lanes \
+                       WHERE sync_lanes.object_type = pending_deletes.object_type \
+                       AND sync_lanes.lane = pending_deletes.found_by \
+                       AND sync_lanes.status = 'error' AND sync_lanes.pass_cursor IS NULL)";
+
+/// How many deletes wait for a person, by type.
 ///
 /// # Errors
 /// When the database cannot be read.
 pub async fn pending_deletes(database: &Database) -> Result<Vec<(String, u64)>, StorageError> {
-    let sql = "SELECT object_type, COUNT(*) FROM pending_deletes WHERE NOT confirmed GROUP BY object_type";
-    let rows: Result<Vec<(String, i64)>, _> = sqlx::query_as(sql).fetch_all(database.pool()).await;
+    let sql =
+        format!("SELECT object_type, COUNT(*) FROM pending_deletes WHERE {STOPPED} GROUP BY object_type");
+    let query = sqlx::query_as(sqlx::AssertSqlSafe(sql));
+    let rows: Result<Vec<(String, i64)>, _> = query.fetch_all(database.pool()).await;
     let rows = rows.map_err(StorageError::query("read the pending deletes"))?;
     Ok(rows.into_iter().map(|(object_type, count)| (object_type, count.unsigned_abs())).collect())
 }
 
-/// Confirms every pending delete of the type; returns how many there were.
+/// Confirms every delete of the type that waits for a person; returns how many there were.
 ///
 /// # Errors
 /// When the database cannot be written.
 pub async fn confirm_deletes(database: &Database, object_type: &str) -> Result<u64, StorageError> {
-    let sql = "UPDATE pending_deletes SET confirmed = TRUE WHERE object_type = ? AND NOT confirmed";
-    let confirmed = sqlx::query(sql).bind(object_type).execute(database.pool()).await;
+    let sql = format!("UPDATE pending_deletes SET confirmed = TRUE WHERE object_type = ? AND {STOPPED}");
+    let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(object_type);
+    let confirmed = query.execute(database.pool()).await;
     confirmed
         .map(|done| done.rows_affected())
         .map_err(StorageError::query(format!("confirm the pending deletes of {object_type}")))
+}
+
+/// The lane whose deletes are chosen besides the confirmed ones; a word no lane has for none.
+fn chosen(by: Option<Lane>) -> &'static str {
+    by.map_or("", Lane::word)
 }
 
 /// A pending delete as it is stored.
@@ -143,41 +184,40 @@ struct Stored {
     reason: String,
 }
 
-/// Applies the next few pending deletes inside the caller's transaction: marks the rows, takes the content of those away
-/// that were erased, and lets go of what waited. Returns how many rows it marked, `None` when nothing waits any more.
+/// Applies the next few pending deletes inside the caller's transaction, confirmed ones and those found `by` a lane: marks
+/// the rows, takes the content of those away that were erased, and lets go of what waited. Returns how many rows it
+/// marked, `None` when nothing waits any more.
 ///
 /// # Errors
 /// When the database cannot be written.
 pub async fn apply_deletes(
     connection: &mut MySqlConnection,
     table: &MirrorTable,
-    only_confirmed: bool,
+    by: Option<Lane>,
     now: DateTime<Utc>,
 ) -> Result<Option<u64>, StorageError> {
     let object_type = table.object_type();
     let failed = || StorageError::query(format!("mark deleted rows of {}", object_type.table));
-    let sql = "SELECT hubspot_id, reason FROM pending_deletes WHERE object_type = ? AND confirmed >= ? \
+    let sql = "SELECT hubspot_id, reason FROM pending_deletes WHERE object_type = ? AND (confirmed OR found_by = ?) \
                ORDER BY hubspot_id LIMIT ? FOR UPDATE";
-    let query = sqlx::query_as(sql).bind(object_type.name).bind(only_confirmed).bind(BATCH as i64);
+    let query = sqlx::query_as(sql).bind(object_type.name).bind(chosen(by)).bind(BATCH as i64);
     let waiting: Vec<Stored> = query.fetch_all(&mut *connection).await.map_err(failed())?;
     let (Some(first), Some(last)) = (waiting.first(), waiting.last()) else { return Ok(None) };
     let range = (first.hubspot_id, last.hubspot_id);
     let is_purged = |stored: &&Stored| stored.reason == DeleteReason::Purged.word();
-    let mut marked =
-        mark(connection, object_type, DeleteReason::Archived, range, only_confirmed, now).await?;
+    let mut marked = mark(connection, object_type, DeleteReason::Archived, range, by, now).await?;
     if waiting.iter().any(|stored| is_purged(&stored)) {
         // Before the rows are marked: which ones are to be erased is told by what they were.
         if object_type.has_privacy_delete() {
-            include_merged(connection, object_type, range, only_confirmed).await?;
-            erase(connection, table, range, only_confirmed).await?;
+            include_merged(connection, object_type, range, by).await?;
+            erase(connection, table, range, by).await?;
         }
-        marked += mark(connection, object_type, DeleteReason::Purged, range, only_confirmed, now).await?;
+        marked += mark(connection, object_type, DeleteReason::Purged, range, by, now).await?;
     }
     let ids: Vec<_> = waiting.iter().map(|stored| ObjectId(stored.hubspot_id)).collect();
     remove_associations_of_archived(connection, object_type, &ids, now).await?;
-    let sql =
-        "DELETE FROM pending_deletes WHERE object_type = ? AND hubspot_id BETWEEN ? AND ? AND confirmed >= ?";
-    let query = sqlx::query(sql).bind(object_type.name).bind(range.0).bind(range.1).bind(only_confirmed);
+    let sql = "DELETE FROM pending_deletes WHERE object_type = ? AND hubspot_id BETWEEN ? AND ? AND (confirmed OR found_by = ?)";
+    let query = sqlx::query(sql).bind(object_type.name).bind(range.0).bind(range.1).bind(chosen(by));
     query.execute(&mut *connection).await.map_err(failed())?;
     Ok(Some(marked))
 }
@@ -187,7 +227,7 @@ pub async fn apply_deletes(
 fn joined(table: &str) -> String {
     format!(
         "{table} AS mirror JOIN pending_deletes AS pending ON pending.hubspot_id = mirror.hubspot_id \
-         AND pending.object_type = ? AND pending.reason = ? AND pending.confirmed >= ? \
+         AND pending.object_type = ? AND pending.reason = ? AND (pending.confirmed OR pending.found_by = ?) \
          AND pending.hubspot_id BETWEEN ? AND ? AND (mirror.last_synced_at IS NULL OR mirror.last_synced_at < pending.found_at)"
     )
 }
@@ -198,7 +238,7 @@ async fn mark(
     object_type: &ObjectType,
     reason: DeleteReason,
     (first, last): (i64, i64),
-    only_confirmed: bool,
+    by: Option<Lane>,
     now: DateTime<Utc>,
 ) -> Result<u64, StorageError> {
     let sql = format!(
@@ -208,7 +248,7 @@ async fn mark(
         joined(object_type.table)
     );
     let query = sqlx::query(sqlx::AssertSqlSafe(sql));
-    let query = query.bind(object_type.name).bind(reason.word()).bind(only_confirmed).bind(first).bind(last);
+    let query = query.bind(object_type.name).bind(reason.word()).bind(chosen(by)).bind(first).bind(last);
     let marked = query.bind(now).bind(now).bind(now).execute(connection).await;
     marked
         .map(|done| done.rows_affected())
@@ -221,17 +261,17 @@ async fn include_merged(
     connection: &mut MySqlConnection,
     object_type: &ObjectType,
     (first, last): (i64, i64),
-    only_confirmed: bool,
+    by: Option<Lane>,
 ) -> Result<(), StorageError> {
     let sql = "INSERT INTO pending_deletes (object_type, hubspot_id, reason, found_at, found_by, confirmed) \
                SELECT pending.object_type, merged.old_id, pending.reason, pending.found_at, pending.found_by, \
                pending.confirmed FROM pending_deletes AS pending JOIN hubspot_merges AS merged \
                ON merged.object_type = pending.object_type AND merged.survivor_id = pending.hubspot_id \
-               WHERE pending.object_type = ? AND pending.reason = ? AND pending.confirmed >= ? \
+               WHERE pending.object_type = ? AND pending.reason = ? AND (pending.confirmed OR pending.found_by = ?) \
                AND pending.hubspot_id BETWEEN ? AND ? \
                ON DUPLICATE KEY UPDATE reason = VALUES(reason), confirmed = VALUES(confirmed)";
     let query = sqlx::query(sql).bind(object_type.name).bind(DeleteReason::Purged.word());
-    let added = query.bind(only_confirmed).bind(first).bind(last).execute(connection).await;
+    let added = query.bind(chosen(by)).bind(first).bind(last).execute(connection).await;
     added.map(|_| ()).map_err(StorageError::query(format!("find what was merged into erased {object_type}")))
 }
 
@@ -240,7 +280,7 @@ async fn erase(
     connection: &mut MySqlConnection,
     table: &MirrorTable,
     (first, last): (i64, i64),
-    only_confirmed: bool,
+    by: Option<Lane>,
 ) -> Result<(), StorageError> {
     let object_type = table.object_type();
     let failed = || StorageError::query(format!("erase rows of {}", object_type.table));
@@ -254,11 +294,11 @@ async fn erase(
     );
     let quarantine = "DELETE quarantine FROM quarantine JOIN pending_deletes AS pending \
                       ON quarantine.object_type = pending.object_type AND quarantine.record_key = CAST(pending.hubspot_id AS CHAR) \
-                      WHERE pending.object_type = ? AND pending.reason = ? AND pending.confirmed >= ? \
+                      WHERE pending.object_type = ? AND pending.reason = ? AND (pending.confirmed OR pending.found_by = ?) \
                       AND pending.hubspot_id BETWEEN ? AND ?";
     for sql in [erasing.as_str(), quarantine] {
         let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(object_type.name);
-        let query = query.bind(DeleteReason::Purged.word()).bind(only_confirmed).bind(first).bind(last);
+        let query = query.bind(DeleteReason::Purged.word()).bind(chosen(by)).bind(first).bind(last);
         query.execute(&mut *connection).await.map_err(failed())?;
     }
     Ok(())

@@ -63,23 +63,28 @@ impl LaneRow {
         load_lane(&self.database, self.object_type, self.lane).await
     }
 
-    /// Puts the first run at `at`, unless the row exists.
+    /// Puts the first run at `first` where there is no row; else the next one no later than `latest`: the lane was off,
+    /// or its period is shorter now.
     ///
     /// # Errors
     /// As every step.
-    pub async fn schedule_first(&self, at: DateTime<Utc>) -> Result<(), StorageError> {
-        let sql = "INSERT IGNORE INTO sync_lanes (next_run_at, object_type, lane) VALUES (?, ?, ?)";
-        self.execute(sqlx::query(sql).bind(at)).await
+    pub async fn keep_to(&self, first: DateTime<Utc>, latest: DateTime<Utc>) -> Result<(), StorageError> {
+        let insert = "INSERT IGNORE INTO sync_lanes (next_run_at, object_type, lane) VALUES (?, ?, ?)";
+        self.execute(sqlx::query(insert).bind(first)).await?;
+        let sql = "UPDATE sync_lanes SET next_run_at = LEAST(COALESCE(next_run_at, ?), ?) \
+                   WHERE object_type = ? AND lane = ? AND status <> 'running'";
+        self.execute(sqlx::query(sql).bind(latest).bind(latest)).await
     }
 
-    /// Puts the next run at `at`, unless one is due at some time already, which after a failure may be later.
+    /// Puts the next run no later than `at`; one that waits after a failure goes on waiting.
     ///
     /// # Errors
     /// As every step.
     pub async fn schedule(&self, at: DateTime<Utc>) -> Result<(), StorageError> {
-        let sql =
-            "UPDATE sync_lanes SET next_run_at = COALESCE(next_run_at, ?) WHERE object_type = ? AND lane = ?";
-        self.execute(sqlx::query(sql).bind(at)).await
+        let sql = "UPDATE sync_lanes \
+                   SET next_run_at = IF(status = 'error', COALESCE(next_run_at, ?), LEAST(COALESCE(next_run_at, ?), ?)) \
+                   WHERE object_type = ? AND lane = ?";
+        self.execute(sqlx::query(sql).bind(at).bind(at).bind(at)).await
     }
 
     /// A run begins, and with it a pass at `now` unless one is under way. A new pass takes up what was asked for.
@@ -134,7 +139,7 @@ impl LaneRow {
         self.execute(sqlx::query(sql).bind(next_run_at)).await
     }
 
-    /// The run failed, and with it whatever was asked for. At `next_run_at` the pass goes on where it was, or a new one
+    /// The run failed, and with a pass that `is_over` the request it took up; a later one stays. At `next_run_at` the pass goes on where it was, or a new one
     /// begins when it `is_over`.
     ///
     /// # Errors
@@ -147,10 +152,11 @@ impl LaneRow {
         is_over: bool,
     ) -> Result<(), StorageError> {
         let sql = "UPDATE sync_lanes SET status = 'error', last_error = ?, last_error_at = ?, next_run_at = ?, \
-                   consecutive_failures = consecutive_failures + 1, requested = NULL, requested_at = NULL, \
+                   consecutive_failures = consecutive_failures + 1, \
+                   requested_at = IF(? AND requested IS NULL, NULL, requested_at), \
                    pass_cursor = IF(?, NULL, pass_cursor) WHERE object_type = ? AND lane = ?";
         let query = sqlx::query(sql).bind(error).bind(now).bind(next_run_at);
-        self.execute(query.bind(is_over)).await
+        self.execute(query.bind(is_over).bind(is_over)).await
     }
 
     /// The run was told to stop before it was done; it is due again at `now`, at once.
@@ -188,16 +194,20 @@ pub async fn load_lanes(database: &Database) -> Result<Vec<LaneState>, StorageEr
     rows.iter().map(from_row).collect()
 }
 
-/// Shows in `sync_state` of a type what its lanes failed with.
+/// Failures in a row after which a cause that should pass by itself is shown.
+const PATIENCE: i32 = 5;
+
+/// Shows in `sync_state` of a type what its lanes failed with, as far as a person has to act or it goes on for long.
 ///
 /// # Errors
 /// When the database cannot be written or the lease is lost.
 pub async fn show_notices(database: &Database, lease: &Lease, object_type: &str) -> Result<(), StorageError> {
     let sql = "UPDATE sync_state SET notice = \
                (SELECT GROUP_CONCAT('The ', lane, ' lane: ', last_error ORDER BY lane SEPARATOR '\n') \
-                FROM sync_lanes WHERE object_type = ? AND status = 'error') WHERE object_type = ?";
+                FROM sync_lanes WHERE object_type = ? AND status = 'error' \
+                AND (pass_cursor IS NULL OR consecutive_failures >= ?)) WHERE object_type = ?";
     let mut transaction = lease.begin(database).await?;
-    let query = sqlx::query(sql).bind(object_type).bind(object_type);
+    let query = sqlx::query(sql).bind(object_type).bind(PATIENCE).bind(object_type);
     let shown = query.execute(&mut *transaction).await;
     shown.map_err(StorageError::query(format!("show the lanes of {object_type} that failed")))?;
     transaction.commit().await

@@ -104,7 +104,7 @@ impl RunCounts {
 }
 
 /// Records the beginning of a run and returns its id. Lets go of runs older than 90 days, and closes one of the same
-/// type whose end could not be recorded: a type has one regular run and one upkeep lane at a time.
+/// type whose end could not be recorded: a type has one regular run and one of each upkeep lane at a time.
 ///
 /// # Errors
 /// When the database cannot be written.
@@ -117,11 +117,12 @@ pub async fn start_run(database: &Database, run: &NewRun<'_>) -> Result<u64, Sto
         .map_err(failed())?;
     sqlx::query(
         "UPDATE sync_runs SET outcome = 'interrupted', finished_at = ? WHERE object_type = ? AND outcome = 'running' \
-         AND (lane IN ('archive', 'fill', 'associations', 'audit')) = ?",
+         AND IF(?, lane = ?, lane NOT IN ('archive', 'fill', 'associations', 'audit'))",
     )
     .bind(run.started_at)
     .bind(run.object_type)
     .bind(run.lane.is_upkeep())
+    .bind(run.lane.word())
     .execute(database.pool())
     .await
     .map_err(failed())?;

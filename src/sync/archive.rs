@@ -108,7 +108,7 @@ impl Engine {
         // A row that is live is marked first, with all the others, and brought up to date by the next pass.
         let is_read = |record: &&Record| match stored.get(&record.id) {
             None => true,
-            Some(held) => held.archived && held.updated_at.is_some_and(|version| version < record.updated_at),
+            Some(held) => held.archived && held.updated_at.is_none_or(|version| version < record.updated_at),
         };
         let read: Vec<_> = page.records.iter().filter(is_read).map(|record| record.id).collect();
         for ids in read.chunks(RECORD_PAGE) {
@@ -170,9 +170,16 @@ impl Engine {
         let asked_at = clock::now();
         let archived =
             run.hubspot.read_archived(object_type, properties, &live.missing, Priority::Incremental).await?;
+        // Restored between the two answers, it would be in neither.
+        let mut again = run
+            .hubspot
+            .read_records(object_type, properties, &archived.missing, Priority::Incremental)
+            .await?;
+        found.records.append(&mut again.records);
+        found.rejected.append(&mut again.rejected);
         let is_old = |id: &ObjectId| archived_at.get(id).is_some_and(|at| *at < asked_at - BIN_LAG);
         let is_erased = |id: &ObjectId| is_old(id) && !merged.contains(id);
-        found.deletes.extend(archived.missing.iter().filter(|id| is_erased(id)).map(|id| PendingDelete {
+        found.deletes.extend(again.missing.iter().filter(|id| is_erased(id)).map(|id| PendingDelete {
             id: *id,
             reason: DeleteReason::Purged,
             archived_at: None,

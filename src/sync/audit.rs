@@ -82,16 +82,17 @@ impl Engine {
             forget_deletes(&self.database, &self.lease, context.object_type, Lane::Audit).await?;
         }
         let report = self.walk(run, pass, &context, &task, progress).await?;
-        if request.repair {
-            self.apply_gathered_deletes(run, pass).await?;
-        }
+        tell(&context, &report);
+        let applied = if request.repair { self.apply_gathered_deletes(run, pass).await } else { Ok(()) };
+        let is_equal = report.differences() == 0 || (request.repair && applied.is_ok());
         let repaired = request.repair.then(|| report.differences());
-        let verified = (request.repair || report.differences() == 0).then_some(report.as_of);
+        // What could not be read or stored has not been compared.
+        let verified = (is_equal && run.counts.outcome.quarantined == 0).then_some(report.as_of);
         let stored = json!(report);
         let name = context.object_type.name;
+        // What was found is told even where it is too much to be mended without a person's word.
         record_audit(&self.database, &self.lease, (name, run.id), &stored, verified, repaired).await?;
-        tell(&context, &report);
-        Ok(())
+        applied
     }
 
     /// Gives stored records the values of properties that were not known before.
@@ -155,17 +156,15 @@ impl Engine {
             };
             let differences = self.compare(context, page, (progress.after, to), scope).await?;
             let mut found = PassPage { rejected: page.rejected.clone(), ..PassPage::default() };
-            if !task.fills {
-                progress.report.add(
-                    page.records.len(),
-                    &Differences { recalculated: Vec::new(), ..differences.clone() },
-                );
+            if task.fills {
+                progress.report.recalculated += differences.recalculated.len() as u64;
+            } else {
+                progress.report.add(page.records.len(), &differences);
                 self.look_up_absent(run, context, &differences.absent, &mut progress, &mut found).await?;
                 if task.request.repair {
                     self.read_again(run, context, &differences, page, &mut found).await?;
                 }
             }
-            progress.report.recalculated += differences.recalculated.len() as u64;
             if task.request.repair {
                 found.overlay = overlay(page, &task.names, &differences);
             } else {
@@ -239,6 +238,7 @@ impl Engine {
             let archived =
                 run.hubspot.read_archived(object_type, properties, &live.missing, Priority::Audit).await?;
             live.records.retain(|record| !ids.contains(&record.id));
+            found.rejected.append(&mut live.rejected);
             let into = |survivor: &Record| {
                 let version = survivor.updated_at;
                 merged_ids(survivor).into_iter().map(move |old| (old, version))
@@ -261,7 +261,8 @@ impl Engine {
                     delete(id, DeleteReason::Archived, None, asked_at);
                 } else {
                     report.extra.add(&[id]);
-                    delete(id, DeleteReason::Purged, None, asked_at);
+                    // The bin may show it late, so nothing is erased yet: the archive lane looks after the row.
+                    delete(id, DeleteReason::Archived, None, asked_at);
                 }
             }
             found.records.append(&mut live.records);
@@ -307,11 +308,11 @@ fn tell(context: &Context, report: &AuditReport) {
         info!("Audited {object_type}: {report}; equal to HubSpot as of {as_of}");
         return;
     }
-    let done = if report.request.repair { "repaired" } else { "not repaired" };
-    warn!("Audited {object_type}: {report}; {done}");
-    for (kind, finding, lane) in report.kinds() {
+    let next = if report.request.repair { "repairing" } else { "not repaired" };
+    warn!("Audited {object_type}: {report}; {next}");
+    for (kind, finding, culprit) in report.kinds() {
         if finding.count > 0 {
-            warn!("{} {object_type} were {kind}; the lane that should have caught it: {lane}", finding.count);
+            warn!("Of {object_type}, {kind}: {}; {culprit}", finding.count);
         }
     }
 }

@@ -15,7 +15,7 @@ use super::upkeep::Pass;
 use crate::clock;
 use crate::model::{ObjectId, Record, RejectedRecord};
 use crate::storage::{
-    PageOutcome, PendingDelete, RunCounts, StorageError, apply_deletes, count_page, delete_share,
+    Lane, PageOutcome, PendingDelete, RunCounts, StorageError, apply_deletes, count_page, delete_share,
     distrust_rows, overlay_records, stage_deletes, store_records,
 };
 
@@ -106,7 +106,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::store_pass_page`].
     pub(super) async fn apply_confirmed_deletes(&self, run: &mut Run, pass: &Pass) -> Result<(), SyncError> {
-        self.apply_all(run, pass, true).await
+        self.apply_all(run, pass, None).await
     }
 
     /// Applies the deletes a pass has gathered, if they are few enough to be believed.
@@ -115,22 +115,22 @@ impl Engine {
     /// [`SyncError::TooManyDeletes`]: nothing was marked then. Otherwise as [`Engine::store_pass_page`].
     pub(super) async fn apply_gathered_deletes(&self, run: &mut Run, pass: &Pass) -> Result<(), SyncError> {
         let object_type = pass.upkeep.object_type;
-        let share = delete_share(&self.database, object_type).await?;
+        let share = delete_share(&self.database, object_type, pass.upkeep.lane).await?;
         let (pending, live) = (share.pending, share.live);
         let believed = self.config.upkeep.max_delete_share * live as f64;
         if pending > UNSUSPICIOUS && pending as f64 > believed {
             return Err(SyncError::TooManyDeletes { object_type: object_type.name, pending, live });
         }
-        self.apply_all(run, pass, false).await
+        self.apply_all(run, pass, Some(pass.upkeep.lane)).await
     }
 
-    /// Applies deletes, some hundred a transaction.
-    async fn apply_all(&self, run: &mut Run, pass: &Pass, only_confirmed: bool) -> Result<(), SyncError> {
+    /// Applies confirmed deletes and those found `by` a lane, some hundred a transaction.
+    async fn apply_all(&self, run: &mut Run, pass: &Pass, by: Option<Lane>) -> Result<(), SyncError> {
         let mut applied = 0;
         let mut patience = Patience::new(&self.stop, format!("Marking deleted {}", pass.upkeep.object_type));
         loop {
             self.go_on()?;
-            match self.try_apply(run, pass, only_confirmed).await {
+            match self.try_apply(run, pass, by).await {
                 Ok(Some((counts, marked))) => {
                     run.counts = counts;
                     applied += marked;
@@ -150,11 +150,11 @@ impl Engine {
         &self,
         run: &Run,
         pass: &Pass,
-        only_confirmed: bool,
+        by: Option<Lane>,
     ) -> Result<Option<(RunCounts, u64)>, StorageError> {
         let mirror = self.mirrors.hold(pass.upkeep.object_type).await;
         let mut transaction = self.lease.begin(&self.database).await?;
-        let marked = apply_deletes(&mut transaction, &mirror.table, only_confirmed, clock::now()).await?;
+        let marked = apply_deletes(&mut transaction, &mirror.table, by, clock::now()).await?;
         let Some(marked) = marked else { return Ok(None) };
         let mut counts = run.counts_now();
         counts.add(0, PageOutcome { deleted: marked, ..PageOutcome::default() });

@@ -7,8 +7,8 @@
 //! | associations | links between records |
 //! | audit | whatever all the others missed, and values HubSpot recalculates silently |
 //!
-//! A type has at most one of them under way, so that a long audit holds up no delete of another type, and regular runs
-//! wait for none. Each is a series of passes; a pass that is interrupted goes on where it was. How far each is stands in
+//! Of a type the archive lane and one of the others may be under way at once, so that a long audit, or one that waits for
+//! the daily limit, holds up no delete; regular runs wait for none. Each is a series of passes; a pass that is interrupted goes on where it was. How far each is stands in
 //! `sync_lanes`.
 
 use std::fmt;
@@ -42,6 +42,16 @@ pub struct Upkeep {
     pub object_type: &'static ObjectType,
     /// How it finds what it looks for.
     pub lane: Lane,
+}
+
+impl Upkeep {
+    /// Which lanes take turns, the most important first; those of different slots run side by side.
+    const SLOTS: [&'static [Lane]; 2] = [&[Lane::Archive], &[Lane::Fill, Lane::Associations, Lane::Audit]];
+
+    /// Whether the lane is soon done; the others may take hours, or wait for midnight.
+    pub fn is_short(self) -> bool {
+        self.lane == Lane::Archive
+    }
 }
 
 impl fmt::Display for Upkeep {
@@ -102,7 +112,8 @@ fn due(state: &LaneState, config: &UpkeepConfig, now: DateTime<Utc>) -> Option<T
 }
 
 impl Engine {
-    /// The lane each type should run now, the most important one that is due. Types whose listing is not done have none.
+    /// The lanes each type should run now, of each slot the most important one that is due. Types whose listing is not done
+    /// have none.
     pub fn due_upkeep(
         &self,
         states: &[SyncState],
@@ -116,8 +127,8 @@ impl Engine {
                     && state.backfill_cursor.is_none()
             })
         };
-        let first_due = |object_type: &'static ObjectType| {
-            Lane::UPKEEP.into_iter().find_map(|lane| {
+        let first_due = |object_type: &'static ObjectType, slot: &[Lane]| {
+            slot.iter().find_map(|&lane| {
                 let state =
                     lanes.iter().find(|state| state.object_type == object_type.name && state.lane == lane)?;
                 let trigger = due(state, &self.config.upkeep, now)?;
@@ -128,7 +139,8 @@ impl Engine {
         types
             .filter(|object_type| is_listed(object_type))
             .filter(|object_type| !self.refusals.contain(Subject::Records(object_type)))
-            .filter_map(first_due)
+            .flat_map(|object_type| Upkeep::SLOTS.map(|slot| first_due(object_type, slot)))
+            .flatten()
             .collect()
     }
 
@@ -157,13 +169,14 @@ impl Engine {
     pub(super) async fn schedule_upkeep(&self, context: &Context) -> Result<(), StorageError> {
         let (object_type, now) = (context.object_type, clock::now());
         let fill = self.lane_row(Upkeep { object_type, lane: Lane::Fill });
+        let config = &self.config.upkeep;
         let filled = fill.load().await?.completed_at;
         if filled.is_none_or(|filled| context.complete_since() > filled) {
             fill.schedule(now).await?;
         }
         for lane in Lane::UPKEEP {
-            if let Some(wait) = self.config.upkeep.first_wait(lane) {
-                self.lane_row(Upkeep { object_type, lane }).schedule_first(now + wait).await?;
+            if let (Some(wait), Some(period)) = (config.first_wait(lane), config.period(lane)) {
+                self.lane_row(Upkeep { object_type, lane }).keep_to(now + wait, now + period).await?;
             }
         }
         Ok(())

@@ -15,7 +15,7 @@ use crate::hubspot::Priority;
 const PROBE_INTERVAL: Duration = Duration::from_mins(10);
 
 /// Who has to stop below which share of the day's requests, beyond the reserve: what can best wait stops first.
-const FLOORS: [(Priority, f64); 3] =
+static FLOORS: [(Priority, f64); 3] =
     [(Priority::Backfill, 0.2), (Priority::Audit, 0.1), (Priority::Webhook, 0.0)];
 
 /// What is known of the daily limit, and the gate it closes for background work.
@@ -25,6 +25,8 @@ pub(super) struct Daily {
     what: &'static str,
     /// Share of the day's requests background work may use.
     threshold: f64,
+    /// Who has to stop when, as in [`FLOORS`].
+    floors: &'static [(Priority, f64)],
     /// The account's time zone; the count starts anew at its midnight.
     zone: Tz,
     /// The day's requests, as far as a response told.
@@ -50,8 +52,14 @@ struct Closed {
 
 impl Daily {
     /// Nothing known yet; the time zone is UTC until the account says otherwise.
-    pub fn new(what: &'static str, threshold: f64) -> Self {
-        Self { what, threshold, zone: Tz::UTC, limit: None, remaining: None, closed: None }
+    pub fn new(threshold: f64) -> Self {
+        let floors = &FLOORS;
+        Self { what: "", threshold, floors, zone: Tz::UTC, limit: None, remaining: None, closed: None }
+    }
+
+    /// The same for the limit of requests about associations, which no listing sends.
+    pub fn of_associations(threshold: f64) -> Self {
+        Self { what: "association ", floors: &FLOORS[1..], ..Self::new(threshold) }
     }
 
     /// Sets the account's time zone.
@@ -76,7 +84,7 @@ impl Daily {
         let share = remaining as f64 / limit.max(1) as f64;
         let reserve = 1.0 - self.threshold;
         let stops = |(_, floor): &&(Priority, f64)| share < reserve + floor;
-        match FLOORS.iter().rfind(stops) {
+        match self.floors.iter().rfind(stops) {
             Some((from, _)) => {
                 self.close(*from, now + until_midnight(self.zone, clock), now, PauseReason::DailyReserve);
             }
@@ -187,7 +195,7 @@ mod tests {
     fn the_last_share_of_the_day_is_for_interactive_work() {
         let now = Instant::now();
         let clock: DateTime<Utc> = "2026-11-22T18:00:00Z".parse().unwrap();
-        let mut daily = Daily::new("", 0.9);
+        let mut daily = Daily::new(0.9);
         daily.observe(250_000, 25_001, now, clock);
         assert_eq!(daily.opens_for(Priority::Push, now), None);
 
@@ -206,7 +214,7 @@ mod tests {
     fn what_can_best_wait_stops_first() {
         let now = Instant::now();
         let clock: DateTime<Utc> = "2026-11-22T18:00:00Z".parse().unwrap();
-        let mut daily = Daily::new("", 0.9);
+        let mut daily = Daily::new(0.9);
         for (remaining, stopped) in [
             (30_000, &[][..]),
             (29_999, &[Priority::Backfill]),
@@ -245,7 +253,7 @@ mod tests {
     fn one_probe_goes_every_ten_minutes_and_all_go_after_midnight() {
         let start = Instant::now();
         let clock: DateTime<Utc> = "2026-11-22T23:45:00Z".parse().unwrap();
-        let mut daily = Daily::new("", 0.9);
+        let mut daily = Daily::new(0.9);
         daily.exhausted(None, start, clock);
         let probe = start + PROBE_INTERVAL;
         assert_eq!(daily.opens_for(Priority::Backfill, probe), None);
@@ -262,7 +270,7 @@ mod tests {
     #[test]
     fn a_hint_beats_midnight() {
         let now = Instant::now();
-        let mut daily = Daily::new("", 0.9);
+        let mut daily = Daily::new(0.9);
         daily.exhausted(Some(Duration::from_secs(5)), now, "2026-11-22T18:00:00Z".parse().unwrap());
         assert_eq!(daily.opens_for(Priority::Audit, now), Some(now + Duration::from_secs(5)));
     }

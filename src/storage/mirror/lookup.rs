@@ -32,6 +32,8 @@ pub(super) struct Stored {
     pub(super) archived_at: Option<DateTime<Utc>>,
     /// Whether anything of its type lies in quarantine: known here without another round trip.
     pub(super) quarantine_used: bool,
+    /// Whether any delete of its type waits.
+    pub(super) deletes_wait: bool,
 }
 
 /// The copy of a record the mirror holds.
@@ -52,13 +54,13 @@ pub struct StoredVersion {
 impl Lookup {
     /// The statements for the type's table.
     pub(super) fn new(object_type: &'static ObjectType) -> Self {
-        let table = object_type.table;
+        let ObjectType { name, table, .. } = *object_type;
         let sql = |ids| {
             format!(
                 "SELECT id, hubspot_id, hubspot_updated_at, content_hash, last_synced_at, \
-                 archived, archived_at, EXISTS (SELECT 1 FROM quarantine WHERE object_type = '{}') \
+                 archived, archived_at, EXISTS (SELECT 1 FROM quarantine WHERE object_type = '{name}'), \
+                 EXISTS (SELECT 1 FROM pending_deletes WHERE object_type = '{name}') \
                  FROM {table} WHERE hubspot_id IN ({}) FOR UPDATE",
-                object_type.name,
                 vec!["?"; ids].join(", ")
             )
         };
@@ -172,6 +174,7 @@ fn stored(row: &MySqlRow) -> Result<(ObjectId, Stored), sqlx::Error> {
         archived: row.try_get(5)?,
         archived_at: row.try_get(6)?,
         quarantine_used: row.try_get(7)?,
+        deletes_wait: row.try_get(8)?,
     };
     Ok((ObjectId(row.try_get(1)?), stored))
 }

@@ -36,6 +36,7 @@ fn row(local_key: i64, version: Option<i64>, hash: Option<&ContentHash>) -> Stor
         archived: false,
         archived_at: None,
         quarantine_used: false,
+        deletes_wait: false,
     }
 }
 

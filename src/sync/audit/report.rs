@@ -109,20 +109,27 @@ impl AuditReport {
         self.recalculated += differences.recalculated.len() as u64;
     }
 
-    /// Every kind of difference: its name, what was found, and which lane should have caught it.
+    /// Every kind of difference: its name, what was found, and who should have caught it.
     pub fn kinds(&self) -> [(&'static str, &Finding, &'static str); 5] {
         [
-            ("missing", &self.missing, "incremental, delayed or archive"),
-            ("stale", &self.stale, "incremental or delayed"),
-            ("different", &self.different, "none: the table was edited, or HubSpot kept the version"),
-            ("gone", &self.gone, "archive"),
-            ("extra", &self.extra, "archive"),
+            ("missing", &self.missing, "the incremental, delayed or archive lane should have caught it"),
+            ("stale", &self.stale, "the incremental or delayed lane should have caught it"),
+            (
+                "different",
+                &self.different,
+                "no lane would: the table was edited, or HubSpot kept the version",
+            ),
+            ("gone", &self.gone, "the archive lane should have caught it"),
+            ("extra", &self.extra, "the archive lane should have caught it"),
         ]
     }
 
-    /// Records that differ.
+    /// Records that differ. Values that change silently count only where every value was to be compared and nothing to
+    /// be refreshed.
     pub fn differences(&self) -> u64 {
-        self.kinds().iter().map(|(_, finding, _)| finding.count).sum()
+        let AuditRequest { depth, repair } = self.request;
+        let stay = if depth == Depth::Everything && !repair { self.recalculated } else { 0 };
+        self.kinds().iter().map(|(_, finding, _)| finding.count).sum::<u64>() + stay
     }
 }
 
