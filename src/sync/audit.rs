@@ -31,7 +31,7 @@ use super::run::Run;
 use super::upkeep::{Pass, Upkeep};
 use crate::clock;
 use crate::hubspot::{Priority, RECORD_PAGE, RecordPage};
-use crate::model::{Cursor, ObjectId, Record};
+use crate::model::{Cursor, ObjectId, ObjectType, Record};
 use crate::storage::{
     Attention, DeleteReason, Lane, PendingDelete, compared_rows, forget_deletes, merged_ids, property_names,
     record_audit,
@@ -136,50 +136,63 @@ impl Engine {
             let (hubspot, asked) = (hubspot.clone(), asked.clone());
             async move { hubspot.list_records(object_type, &asked, cursor.as_ref(), Priority::Audit).await }
         };
-        let retired = match task.request.depth {
-            Depth::Everything => Some(property_names(&self.database, object_type).await?),
-            Depth::Versions | Depth::Silent => None,
-        };
         let first = fetch(cursor).await?;
         let mut ahead = PagesAhead::start(first.next.clone(), move |cursor| fetch(Some(cursor)));
         let mut next = Some(Group::from(first));
         while let Some(Group { page, .. }) = &next {
-            let last = page.records.last().map_or(progress.after, |record| record.id);
-            let to = if page.next.is_some() { last } else { ObjectId::END };
-            // The catalogue may have grown since the pass began.
-            let context = &self.mirrors.hold(object_type).await.context();
-            let scope = Scope {
-                names: &task.names,
-                silent: &task.silent,
-                retired: retired.as_deref(),
-                as_of: progress.report.as_of,
-            };
-            let differences = self.compare(context, page, (progress.after, to), scope).await?;
-            let mut found = PassPage { rejected: page.rejected.clone(), ..PassPage::default() };
-            if task.fills {
-                progress.report.recalculated += differences.recalculated.len() as u64;
-            } else {
-                progress.report.add(page.records.len(), &differences);
-                self.look_up_absent(run, context, &differences.absent, &mut progress, &mut found).await?;
-                if task.request.repair {
-                    self.read_again(run, context, &differences, page, &mut found).await?;
-                }
-            }
-            if task.request.repair {
-                found.overlay = overlay(page, &task.names, &differences);
-            } else {
-                found.records.clear();
-                found.deletes.clear();
-            }
-            progress.after = to;
-            found.fetched = page.records.len() as u64;
-            found.cursor = page.next.as_ref().map_or_else(String::new, |next| next.0.clone());
-            found.pass_state = json!(progress);
+            let found = self.weigh(run, object_type, task, page, &mut progress).await?;
             self.store_pass_page(run, pass, &found).await?;
             drop(next.take());
             next = self.next_group(&mut ahead).await?;
         }
         Ok(progress.report)
+    }
+
+    /// What follows from a page; adds what it shows to `progress`.
+    async fn weigh(
+        &self,
+        run: &Run,
+        object_type: &'static ObjectType,
+        task: &Task,
+        page: &RecordPage,
+        progress: &mut Progress,
+    ) -> Result<PassPage, SyncError> {
+        // The catalogue may have grown since the pass began.
+        let context = &self.mirrors.hold(object_type).await.context();
+        let last = page.records.last().map_or(progress.after, |record| record.id);
+        let to = if page.next.is_some() { last } else { ObjectId::END };
+        let retired = match task.request.depth {
+            Depth::Everything => Some(property_names(&self.database, object_type).await?),
+            Depth::Versions | Depth::Silent => None,
+        };
+        let scope = Scope {
+            names: &task.names,
+            silent: &task.silent,
+            retired: retired.as_deref(),
+            as_of: progress.report.as_of,
+        };
+        let differences = self.compare(context, page, (progress.after, to), scope).await?;
+        let mut found = PassPage { rejected: page.rejected.clone(), ..PassPage::default() };
+        if task.fills {
+            progress.report.recalculated += differences.recalculated.len() as u64;
+        } else {
+            progress.report.add(page.records.len(), &differences);
+            self.look_up_absent(run, context, &differences.absent, progress, &mut found).await?;
+            if task.request.repair {
+                self.read_again(run, context, &differences, page, &mut found).await?;
+            }
+        }
+        if task.request.repair {
+            found.overlay = overlay(page, &task.names, &differences);
+        } else {
+            found.records.clear();
+            found.deletes.clear();
+        }
+        progress.after = to;
+        found.fetched = page.records.len() as u64;
+        found.cursor = page.next.as_ref().map_or_else(String::new, |next| next.0.clone());
+        found.pass_state = json!(progress);
+        Ok(found)
     }
 
     /// A walk from the first record on.

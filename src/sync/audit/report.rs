@@ -99,14 +99,13 @@ impl AuditReport {
         }
     }
 
-    /// Adds what a part of the listing showed.
+    /// Adds what a part of the listing showed, but for what was recalculated, which other lanes count as well.
     pub(super) fn add(&mut self, compared: usize, differences: &Differences) {
         self.compared += compared as u64;
         self.missing.add(&differences.missing);
         self.stale.add(&differences.stale);
         self.different.add(&differences.different);
         self.recent.add(&differences.recent);
-        self.recalculated += differences.recalculated.len() as u64;
     }
 
     /// Every kind of difference: its name, what was found, and who should have caught it.
@@ -167,14 +166,16 @@ mod tests {
         let differences = Differences {
             missing: ids(1, 8),
             stale: ids(50, 51),
-            recalculated: ids(90, 93),
+            recent: ids(90, 93),
             ..Differences::default()
         };
         report.add(10, &differences);
+        report.recalculated = 3;
         report.add(10, &Differences { missing: ids(8, 15), ..Differences::default() });
         assert_eq!(
             report.to_string(),
-            "50 compared, 14 missing (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, …), 1 stale (50), 3 with recalculated values"
+            "50 compared, 14 missing (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, …), 1 stale (50), \
+             3 recently changed (90, 91, 92), 3 with recalculated values"
         );
         assert_eq!(report.differences(), 15);
         let stored = serde_json::to_value(&report).unwrap();
