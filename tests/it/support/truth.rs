@@ -200,3 +200,14 @@ pub async fn everything_is_searchable(simulator: &Simulator) {
     })
     .await;
 }
+
+/// Waits until a running daemon has searched for every change of contacts made up to now.
+pub async fn everything_is_searched(simulator: &Simulator, test: &TestDatabase) {
+    let now = simulator.now().await;
+    let sql = "SELECT ROUND(1000 * UNIX_TIMESTAMP(watermark)) FROM sync_state WHERE object_type = 'contacts'";
+    eventually("the watermark has passed every change", async || {
+        let watermark = test.number(sql).await;
+        holds(watermark > now, now - watermark)
+    })
+    .await;
+}

@@ -7,7 +7,7 @@ use crate::support::daemon::{Daemon, Setup};
 use crate::support::database::TestDatabase;
 use crate::support::lanes::run_lane;
 use crate::support::simulator::Simulator;
-use crate::support::truth::{assert_equal, everything_is_searchable, in_step};
+use crate::support::truth::{assert_equal, everything_is_searchable, everything_is_searched, in_step};
 use crate::support::{eventually, holds};
 
 /// An account, and a daemon whose audit runs when a test says so and whose archive lane is off.
@@ -29,18 +29,6 @@ impl Account {
         let daemon = self.setup.start(&["run"]);
         in_step(&self.simulator, &self.test).await;
         daemon
-    }
-
-    /// Waits until the watermark of contacts has passed everything that has happened up to now.
-    async fn passes_now(&self) {
-        let now = self.simulator.now().await;
-        let sql =
-            "SELECT ROUND(1000 * UNIX_TIMESTAMP(watermark)) FROM sync_state WHERE object_type = 'contacts'";
-        eventually("the watermark has passed", async || {
-            let watermark = self.test.number(sql).await;
-            holds(watermark > now, now - watermark)
-        })
-        .await;
     }
 
     /// Runs the audit and answers what it found among contacts; the mirror is equal to HubSpot then.
@@ -89,7 +77,7 @@ async fn what_the_search_index_never_shows_is_found_and_blamed() {
     let created = simulator.create("contacts", 3).await;
     let edited = simulator.mutate(json!({"type": "contacts", "count": 40, "seed": 5})).await;
     let edited = edited.iter().filter(|id| !created.contains(id)).count() as u64;
-    account.passes_now().await;
+    everything_is_searched(&account.simulator, &account.test).await;
     let report = account.audit().await;
     assert_eq!((count(&report, "missing"), count(&report, "stale")), (3, edited), "{report:#}");
     assert_eq!(account.repairs().await as u64, 3 + edited);
@@ -122,7 +110,7 @@ async fn without_the_archive_lane_the_audit_follows_deletes() {
     simulator.delete("contacts", &ids[0]).await;
     simulator.delete("contacts", &ids[1]).await;
     simulator.post(&format!("/objects/contacts/{}/purge", ids[2]), json!({})).await;
-    account.passes_now().await;
+    everything_is_searched(&account.simulator, &account.test).await;
     let report = account.audit().await;
     assert_eq!((count(&report, "gone"), count(&report, "extra")), (2, 1), "{report:#}");
     daemon.says("Of contacts, gone: 2; the archive lane should have caught it").await;
@@ -148,7 +136,7 @@ async fn what_could_not_be_filled_is_found_by_a_deep_audit() {
     simulator.define("contacts", "shoe_size", json!({"archived": true})).await;
     let daemon = account.in_step().await;
     // Or the search would read the records again, for they lack a property that is new.
-    account.passes_now().await;
+    everything_is_searched(&account.simulator, &account.test).await;
     let listing = json!({"method": "GET", "pathContains": "&properties=shoe_size"});
     let refused = json!({"kind": "status", "status": 403});
     simulator.fault(json!({"match": listing, "times": 1_000, "action": refused})).await;

@@ -8,7 +8,7 @@ use crate::support::daemon::{Daemon, Setup};
 use crate::support::database::TestDatabase;
 use crate::support::lanes::{lane_is_done, run_lane};
 use crate::support::simulator::Simulator;
-use crate::support::truth::{assert_equal, in_step};
+use crate::support::truth::{assert_equal, everything_is_searched, in_step};
 use crate::support::{eventually, holds};
 
 /// Merges a contact into another; answers the id of the one that remains.
@@ -111,13 +111,7 @@ async fn a_merge_without_a_new_modification_date_is_found_by_the_audit() {
         let primary = simulator.create_with("contacts", json!({"lastname": "Primary"})).await;
         let other = simulator.create_with("contacts", json!({"lastname": "Other", "city": "Bonn"})).await;
         let daemon = running(&simulator, &test).await;
-        eventually("what was created is behind the watermark", async || {
-            let created = "SELECT MAX(hubspot_updated_at) FROM hubspot_contacts";
-            let condition =
-                format!("SELECT watermark > ({created}) FROM sync_state WHERE object_type = 'contacts'");
-            holds(test.value(&condition).await == "1", "not yet")
-        })
-        .await;
+        everything_is_searched(&simulator, &test).await;
         let survivor = merge(&simulator, &primary, &other).await;
         run_lane(&test, "audit").await;
         assert_merged(&test, &[&primary, &other], &survivor).await;
