@@ -9,9 +9,9 @@ use crate::hubspot::{HubSpotClient, Priority};
 use crate::model::{ObjectType, Property};
 use crate::storage::{StateRow, TableChanges, TypedColumns, known_properties, store_catalogue};
 
-/// The property of a contact that can be written and still follows its links, which leave the modification date alone.
+/// Properties that can be written and still follow links, which leave the modification date alone.
 /// Source: captures of property definitions.
-const PRIMARY_COMPANY: &str = "associatedcompanyid";
+const FOLLOWING_LINKS: [&str; 2] = ["associatedcompanyid", "hs_parent_company_id"];
 
 impl Engine {
     /// Reads the catalogue of the type, stores it, and brings the typed columns up to date.
@@ -39,7 +39,7 @@ impl Engine {
         // Neither flag alone says so: roll-ups come with `calculated: false`, scores can be written.
         let is_silent = |property: &&Property| {
             let is_calculated = property.calculated || property.field_type.starts_with("calculation");
-            is_calculated || property.read_only || property.name == PRIMARY_COMPANY
+            is_calculated || property.read_only || FOLLOWING_LINKS.contains(&&*property.name)
         };
         let mut silent: Vec<_> =
             catalogue.iter().filter(is_silent).map(|property| property.name.clone()).collect();
