@@ -42,7 +42,7 @@ pub use catalogue::{known_properties, load_catalogue, property_names, store_cata
 pub use database::Database;
 pub use error::{StorageError, StorageErrorKind};
 pub use lease::{LEASE_TTL, Lease, LeaseKeeper, LeasedTransaction, lease_holder};
-pub use merges::{MERGED_IDS, merged_ids};
+pub use merges::{MERGED_IDS, known_survivors, merged_ids, record_merges};
 pub use migrate::{create_tables, migrate, pending_migrations};
 pub use mirror::{
     Attention, ComparedRow, MirrorTable, PageOutcome, StoredVersion, archived_rows, compared_rows,

@@ -101,15 +101,16 @@ impl HubSpotClient {
         Ok(page)
     }
 
-    /// A page of at most 100 records in the recycle bin, in ascending id order, with no property but the id: what was
+    /// A page of at most 100 records in the recycle bin, in ascending id order, with the named properties: what was
     /// deleted within the last 90 days, and when. Where merged-away ids appear in it is not documented.
     pub async fn list_archived(
         &self,
         object_type: &ObjectType,
+        properties: &[String],
         after: Option<&Cursor>,
         priority: Priority,
     ) -> Result<RecordPage, HubSpotError> {
-        let call = self.list_call(object_type, &[ID.to_owned()], after, Bin::Archived, priority);
+        let call = self.list_call(object_type, properties, after, Bin::Archived, priority);
         self.list_page(&call, after).await
     }
 

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use sqlx::{MySqlConnection, QueryBuilder};
 
-use super::StorageError;
 use super::associations::remove_associations_of;
+use super::{Database, StorageError};
 use crate::model::{ObjectId, ObjectType, Record};
 
 /// The property that lists every id a record had before merges, `;` between them.
@@ -18,7 +18,10 @@ const BATCH: usize = 500;
 
 /// Notes for every record that others were merged into that their ids lead to it now, and marks their rows as archived.
 /// Returns how many rows it marked. Idempotent, whatever the order in which survivors arrive.
-pub(super) async fn record_merges(
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn record_merges(
     connection: &mut MySqlConnection,
     object_type: &ObjectType,
     records: &[&Record],
@@ -69,6 +72,21 @@ pub(super) async fn is_used(
         .fetch_one(connection)
         .await
         .map_err(StorageError::query("look into the merges"))
+}
+
+/// Where those of the records are now that are known to be merged into others.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn known_survivors(
+    database: &Database,
+    object_type: &ObjectType,
+    ids: &[ObjectId],
+) -> Result<HashMap<ObjectId, ObjectId>, StorageError> {
+    let mut transaction = database.begin().await?;
+    let survivors = survivors_of(&mut transaction, object_type, ids).await?;
+    transaction.commit().await.map_err(StorageError::query("end reading merges"))?;
+    Ok(survivors)
 }
 
 /// Where those of the records are now that were merged into others.

@@ -22,7 +22,7 @@ use crate::clock;
 use crate::hubspot::{Priority, RECORD_PAGE, RecordPage};
 use crate::model::{Cursor, ObjectId, Record};
 use crate::storage::{
-    DeleteReason, Lane, PendingDelete, StoredVersion, archived_rows, forget_deletes, merged_ids,
+    DeleteReason, Lane, MERGED_IDS, PendingDelete, StoredVersion, archived_rows, forget_deletes, merged_ids,
     stored_versions,
 };
 
@@ -39,6 +39,11 @@ const ROWS: usize = 1_000;
 struct Progress {
     /// Every id up to this one is compared.
     after: ObjectId,
+}
+
+/// The properties asked for of what lies in the bin: what was merged into a deleted record answers under no id.
+fn asked() -> [String; 1] {
+    [MERGED_IDS.to_owned()]
 }
 
 /// Ids behind the first up to and with the second.
@@ -58,11 +63,12 @@ impl Engine {
             forget_deletes(&self.database, &self.lease, object_type, Lane::Archive).await?;
         }
         let mut after = pass.progress::<Progress>().map_or(ObjectId::START, |progress| progress.after);
-        let first = run.hubspot.list_archived(object_type, cursor.as_ref(), Priority::Incremental).await?;
+        let first =
+            run.hubspot.list_archived(object_type, &asked(), cursor.as_ref(), Priority::Incremental).await?;
         let hubspot = run.hubspot.clone();
         let mut ahead = PagesAhead::start(first.next.clone(), move |cursor| {
             let hubspot = hubspot.clone();
-            async move { hubspot.list_archived(object_type, Some(&cursor), Priority::Incremental).await }
+            async move { hubspot.list_archived(object_type, &asked(), Some(&cursor), Priority::Incremental).await }
         });
         let mut next = Some(Group::from(first));
         while let Some(Group { page, .. }) = &next {
@@ -92,7 +98,12 @@ impl Engine {
         let stored = stored_versions(&self.database, &context.table, &ids).await?;
         let stored: HashMap<ObjectId, StoredVersion> =
             stored.into_iter().map(|version| (version.id, version)).collect();
-        let mut found = PassPage { rejected: page.rejected.clone(), ..PassPage::default() };
+        let survivors = page.records.iter().filter(|record| !merged_ids(record).is_empty()).cloned();
+        let mut found = PassPage {
+            rejected: page.rejected.clone(),
+            survivors: survivors.collect(),
+            ..PassPage::default()
+        };
         for record in &page.records {
             let Some(held) = stored.get(&record.id) else { continue };
             let is_older = held.synced_at.is_none_or(|synced_at| synced_at < record.read_at);

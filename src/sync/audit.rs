@@ -33,8 +33,8 @@ use crate::clock;
 use crate::hubspot::{Priority, RECORD_PAGE, RecordPage};
 use crate::model::{Cursor, ObjectId, ObjectType, Record};
 use crate::storage::{
-    Attention, DeleteReason, Lane, PendingDelete, compared_rows, forget_deletes, merged_ids, property_names,
-    record_audit,
+    Attention, DeleteReason, Lane, PendingDelete, compared_rows, forget_deletes, known_survivors, merged_ids,
+    property_names, record_audit,
 };
 
 /// The property every record has; asking for it alone keeps a listing of versions small.
@@ -257,6 +257,7 @@ impl Engine {
                 merged_ids(survivor).into_iter().map(move |old| (old, version))
             };
             let merged: HashMap<_, _> = live.records.iter().flat_map(into).collect();
+            let known = known_survivors(&self.database, object_type, &archived.missing).await?;
             let mut delete = |id, reason, archived_at, found_at| {
                 found.deletes.push(PendingDelete { id, reason, archived_at, found_at });
             };
@@ -267,8 +268,8 @@ impl Engine {
                 delete(id, DeleteReason::Archived, archived_at, read_at);
             }
             for id in archived.missing {
-                if let Some(version) = merged.get(&id) {
-                    let is_due = *version <= report.as_of;
+                if merged.contains_key(&id) || known.contains_key(&id) {
+                    let is_due = merged.get(&id).is_none_or(|version| *version <= report.as_of);
                     if is_due { &mut report.gone } else { &mut report.recent }.add(&[id]);
                     // The survivor may be stored already, and then nothing follows from its copy.
                     delete(id, DeleteReason::Archived, None, asked_at);

@@ -16,7 +16,7 @@ use crate::clock;
 use crate::model::{ObjectId, Record, RejectedRecord};
 use crate::storage::{
     Lane, PageOutcome, PendingDelete, RunCounts, StorageError, apply_deletes, count_page, delete_share,
-    distrust_rows, overlay_records, stage_deletes, store_records,
+    distrust_rows, overlay_records, record_merges, stage_deletes, store_records,
 };
 
 /// So many rows may be marked as deleted at once without arousing suspicion.
@@ -31,6 +31,8 @@ pub(super) struct PassPage {
     pub(super) records: Vec<Record>,
     /// Records that cannot be understood.
     pub(super) rejected: Vec<RejectedRecord>,
+    /// Partial copies that say which records were merged into them.
+    pub(super) survivors: Vec<Record>,
     /// Deletes to gather.
     pub(super) deletes: Vec<PendingDelete>,
     /// Values to give to records of the same version.
@@ -90,12 +92,15 @@ impl Engine {
         let mut transaction = self.lease.begin(&self.database).await?;
         distrust_rows(&mut transaction, table, &page.distrusted, page.distrusted_at).await?;
         let stored = store_records(&mut transaction, table, &page.records, &page.rejected).await?;
+        let survivors: Vec<_> = page.survivors.iter().collect();
+        let merged = record_merges(&mut transaction, table.object_type(), &survivors, clock::now()).await?;
         let Overlay { names, partials } = &page.overlay;
         let overlaid = overlay_records(&mut transaction, table, names, partials).await?;
         stage_deletes(&mut transaction, table.object_type(), pass.upkeep.lane, &page.deletes).await?;
         pass.row.advance(&mut transaction, &page.cursor, &page.pass_state).await?;
         let mut counts = run.counts_now();
-        counts.add(page.fetched, stored + overlaid);
+        let merged = PageOutcome { deleted: merged, ..PageOutcome::default() };
+        counts.add(page.fetched, stored + overlaid + merged);
         count_page(&mut transaction, run.id, &counts).await?;
         transaction.commit().await?;
         Ok(counts)

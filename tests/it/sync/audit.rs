@@ -109,7 +109,11 @@ async fn every_kind_of_difference_is_found_named_and_mended() {
     assert_equal(&simulator, &test).await;
     let archived = "SELECT CONCAT(archived, purged_at IS NOT NULL, email IS NULL) FROM hubspot_contacts WHERE hubspot_id = ";
     assert_eq!(test.value(&format!("{archived}{deleted}")).await, "100", "deleted");
-    assert_eq!(test.value(&format!("{archived}{purged}")).await, "100", "gone; the archive lane erases it when it is sure");
+    assert_eq!(
+        test.value(&format!("{archived}{purged}")).await,
+        "100",
+        "gone; the archive lane erases it when it is sure"
+    );
     assert_eq!(test.value(&format!("{archived}{loser}")).await, "100", "merged");
 }
 
