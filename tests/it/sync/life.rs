@@ -1,4 +1,4 @@
-//! A random life: everything that can happen to records, properties and pipelines happens in random order while the
+//! A random life: everything that can happen to records, links, properties and pipelines happens in random order while the
 //! daemon syncs, is hit by faults and is killed. When it is quiet again the mirror is exactly what HubSpot holds.
 
 use std::collections::BTreeSet;
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::support::daemon::{Daemon, Setup, text};
 use crate::support::database::TestDatabase;
 use crate::support::lanes::{make_due, run_lane};
+use crate::support::links;
 use crate::support::simulator::Simulator;
 use crate::support::soak_setting;
 use crate::support::truth::{everything_is_searchable, exact_differences};
@@ -32,6 +33,9 @@ struct Herd {
     bin: Vec<String>,
 }
 
+/// Two records of a link: where each herd is in [`TYPES`], and its id.
+type Link = [(usize, String); 2];
+
 /// An account, its mirror, and what has happened to it.
 struct Life {
     simulator: Simulator,
@@ -41,6 +45,10 @@ struct Life {
     herds: Vec<Herd>,
     /// Contacts that were erased.
     erased: BTreeSet<String>,
+    /// Links that were made, contacts first; an end may be gone by now.
+    links: Vec<Link>,
+    /// The number of a label of links from contacts to companies.
+    label: u64,
     /// Properties that were made, and whether each is archived.
     properties: Vec<(String, bool)>,
     /// How often each kind of event happened.
@@ -54,11 +62,13 @@ impl Life {
             .at("* * * * * *")
             .set("ARCHIVE_INTERVAL_MINUTES", "60")
             .set("AUDIT_INTERVAL_HOURS", "24")
+            .set("ASSOCIATION_MAX_AGE_HOURS", "24")
             .set("MAX_DELETE_SHARE", "1")
             .set("COLUMNS_CONTACTS", "life_0,life_1");
         simulator
             .set(json!({"indexLagMs": 300, "indexJitterMs": 700, "latencyMs": 10, "faultRate": 0.02}))
             .await;
+        let label = simulator.define_label("contacts", "companies", "Billing").await;
         let mut herds = Vec::new();
         for object_type in TYPES {
             let truth = simulator.truth(object_type, false).await;
@@ -72,6 +82,8 @@ impl Life {
             random: ChaCha8Rng::seed_from_u64(seed),
             herds,
             erased: BTreeSet::new(),
+            links: Vec::new(),
+            label,
             properties: Vec::new(),
             events: std::collections::BTreeMap::new(),
         }
@@ -99,6 +111,9 @@ impl Life {
             "value",
             "value",
             "pipelines",
+            "link",
+            "link",
+            "unlink",
         ];
         let event = events.choose(&mut self.random).unwrap();
         *self.events.entry(event).or_default() += 1;
@@ -120,6 +135,8 @@ impl Life {
             "property" => self.change_property().await,
             "value" => self.set_value().await,
             "pipelines" => self.change_pipelines().await,
+            "link" => self.link().await,
+            "unlink" => self.unlink().await,
             fate => self.meet_fate(fate, herd).await,
         }
     }
@@ -166,11 +183,41 @@ impl Life {
         }
     }
 
+    /// Two records are linked, or get another kind of link.
+    async fn link(&mut self) {
+        let ends: [usize; 2] = *[[0, 1], [0, 2], [1, 2], [0, 0]].choose(&mut self.random).unwrap();
+        let [from, to] =
+            ends.map(|herd| (herd, self.herds[herd].live.choose(&mut self.random).unwrap().clone()));
+        let primary = [("HUBSPOT_DEFINED", 1)];
+        let labelled = [("USER_DEFINED", self.label)];
+        let kinds = match ends {
+            [0, 1] => *[&[][..], &primary, &labelled].choose(&mut self.random).unwrap(),
+            _ => &[],
+        };
+        if from.1 == to.1 {
+            return;
+        }
+        self.simulator.link((TYPES[from.0], &from.1), (TYPES[to.0], &to.1), kinds).await;
+        self.links.push([from, to]);
+    }
+
+    /// Two records that were linked are so no more.
+    async fn unlink(&mut self) {
+        if self.links.is_empty() {
+            return;
+        }
+        let link = self.links.swap_remove(self.random.random_range(0..self.links.len()));
+        if link.iter().all(|(herd, id)| self.herds[*herd].live.contains(id)) {
+            let [from, to] = link.each_ref().map(|(herd, id)| (TYPES[*herd], &**id));
+            self.simulator.unlink(from, to).await;
+        }
+    }
+
     /// HubSpot behaves in another of the ways it may.
     async fn change_habits(&mut self) {
         let mut coin = || self.random.random::<bool>();
         let habits = json!({
-            "mergeKeepsPrimaryId": coin(), "mergeTouches": coin(), "mergedAreArchived": coin(),
+            "associationTouches": coin(), "mergeKeepsPrimaryId": coin(), "mergeTouches": coin(), "mergedAreArchived": coin(),
             "restoredLastModified": if coin() { "newer" } else { "same" }, "clearedAsEmpty": coin(), "shuffleBatches": coin(),
         });
         self.simulator.set(habits).await;
@@ -231,7 +278,7 @@ impl Life {
         }
         // Before the daemon's first start there is no such table.
         if !daemon.log().contains("Listing all") || self.random.random::<bool>() {
-            let lane = ["archive", "audit"].choose(&mut self.random).unwrap();
+            let lane = ["archive", "audit", "associations"].choose(&mut self.random).unwrap();
             if daemon.log().contains("is up after") {
                 make_due(&self.test, lane).await;
             }
@@ -263,8 +310,9 @@ impl Life {
                 );
                 self.test.execute(&sql).await;
             }
-            run_lane(&self.test, "archive").await;
-            run_lane(&self.test, "audit").await;
+            for lane in ["archive", "audit", "associations"] {
+                run_lane(&self.test, lane).await;
+            }
             self.setup.sync(&[]).await;
             if self.differences().await.is_empty() {
                 return;
@@ -278,6 +326,7 @@ impl Life {
         for object_type in TYPES {
             found.extend(exact_differences(&self.simulator, &self.test, object_type).await);
         }
+        found.extend(links::differences(&self.simulator, &self.test).await);
         let left = self.test.rows("hubspot_contacts", &["hubspot_id"], "WHERE properties_json <> '{}'").await;
         let left = left.iter().filter(|id| self.erased.contains(*id));
         found.extend(left.map(|id| format!("contact {id} was erased and its content is there")));
