@@ -160,3 +160,30 @@ async fn a_copy_of_a_merged_record_that_arrives_late_does_not_stay_live() {
     assert_equal(&simulator, &test).await;
     assert!(daemon.stop().await.success());
 }
+
+#[tokio::test]
+async fn a_record_merged_into_a_deleted_one_leads_there_and_keeps_its_content() {
+    let (simulator, test) = (Simulator::start(150, 30, 20), TestDatabase::migrated().await);
+    simulator.set(json!({"mergeKeepsPrimaryId": true, "mergeTouches": false})).await;
+    let ids = simulator.create("contacts", 2).await;
+    let daemon = running(&simulator, &test).await;
+    everything_is_searched(&simulator, &test).await;
+    // Nobody has seen the merge when the survivor goes into the bin, and the other answers under no id.
+    merge(&simulator, &ids[1], &ids[0]).await;
+    simulator.delete("contacts", &ids[1]).await;
+    run_lane(&test, "archive").await;
+    run_lane(&test, "audit").await;
+    let row = format!(
+        "SELECT CONCAT(archived, purged_at IS NULL, properties_json <> '{{}}') FROM hubspot_contacts WHERE hubspot_id = {}",
+        ids[0]
+    );
+    assert_eq!(test.value(&row).await, "111");
+    assert_eq!(
+        test.rows("hubspot_merges", &["old_id", "survivor_id"], "").await,
+        [format!("{}|{}", ids[0], ids[1])]
+    );
+    simulator.post(&format!("/objects/contacts/{}/restore", ids[1]), json!({})).await;
+    in_step(&simulator, &test).await;
+    assert_merged(&test, &[&ids[0], &ids[1]], &ids[1]).await;
+    assert!(daemon.stop().await.success());
+}
