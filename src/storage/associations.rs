@@ -43,7 +43,8 @@ pub struct Links<'a> {
 /// Makes what is stored of the records' links equal to `links` inside the caller's transaction. Idempotent. The
 /// outcome counts a link that came back and one with another label as updated.
 ///
-/// A record that counts as deleted has no links, whatever HubSpot said a moment before: nobody would ask again.
+/// A record that counts as deleted, or went into another, has no links on either side, whatever HubSpot said a moment
+/// before: nobody would ask again.
 ///
 /// # Errors
 /// When the database fails; the caller's transaction must then be given up.
@@ -55,8 +56,14 @@ pub async fn store_associations(
     let mut records = links.records.to_vec();
     records.sort_unstable();
     records.dedup();
-    let archived = archived_among(connection, links.pair.from, &records).await?;
-    let is_live = |link: &&Association| archived.binary_search(&link.from).is_err();
+    let mut others: Vec<_> = links.associations.iter().map(|link| link.to).collect();
+    others.sort_unstable();
+    others.dedup();
+    let gone = gone_among(connection, links.pair.from, &records).await?;
+    let gone_others = gone_among(connection, links.pair.to, &others).await?;
+    let is_live = |link: &&Association| {
+        gone.binary_search(&link.from).is_err() && gone_others.binary_search(&link.to).is_err()
+    };
     let mut sorted: Vec<_> = links.associations.iter().filter(is_live).collect();
     sorted.sort_unstable();
     sorted.dedup_by_key(|link| key(link));
@@ -179,15 +186,15 @@ fn stored_label(label: &str) -> &str {
     label.char_indices().nth(LABEL).map_or(label, |(end, _)| &label[..end])
 }
 
-/// Which of the records count as deleted, in order. They cannot be deleted or restored before the caller's transaction
-/// ends.
-async fn archived_among(
+/// Which of the records count as deleted or were merged into others, in order. Those with a row cannot be deleted or
+/// restored before the caller's transaction ends.
+async fn gone_among(
     connection: &mut MySqlConnection,
     object_type: &ObjectType,
     ids: &[ObjectId],
 ) -> Result<Vec<ObjectId>, StorageError> {
     let table = object_type.table;
-    let mut archived = Vec::new();
+    let mut gone = Vec::new();
     for chunk in ids.chunks(IDS) {
         let sql = format!(
             "SELECT hubspot_id, archived FROM {table} WHERE hubspot_id IN ({}) LOCK IN SHARE MODE",
@@ -197,10 +204,20 @@ async fn archived_among(
         let query = padded(chunk).fold(query, |query, id| query.bind(id.0));
         let rows: Result<Vec<(i64, bool)>, _> = query.fetch_all(&mut *connection).await;
         let rows = rows.map_err(StorageError::query(format!("look for deleted rows of {table}")))?;
-        archived.extend(rows.into_iter().filter(|(_, archived)| *archived).map(|(id, _)| ObjectId(id)));
+        gone.extend(rows.into_iter().filter(|(_, archived)| *archived).map(|(id, _)| ObjectId(id)));
+        let sql = format!(
+            "SELECT old_id FROM hubspot_merges WHERE object_type = ? AND old_id IN ({})",
+            places(chunk)
+        );
+        let query = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(object_type.name);
+        let query = padded(chunk).fold(query, |query, id| query.bind(id.0));
+        let rows: Result<Vec<i64>, _> = query.fetch_all(&mut *connection).await;
+        let rows = rows.map_err(StorageError::query(format!("look for merged {object_type}")))?;
+        gone.extend(rows.into_iter().map(ObjectId));
     }
-    archived.sort_unstable();
-    Ok(archived)
+    gone.sort_unstable();
+    gone.dedup();
+    Ok(gone)
 }
 
 /// Marks the links of those of the records whose rows count as deleted, inside the caller's transaction.
@@ -213,8 +230,8 @@ pub(super) async fn remove_associations_of_archived(
     ids: &[ObjectId],
     now: DateTime<Utc>,
 ) -> Result<(), StorageError> {
-    let archived = archived_among(connection, object_type, ids).await?;
-    remove_associations_of(connection, object_type, &archived, now).await.map(|_| ())
+    let gone = gone_among(connection, object_type, ids).await?;
+    remove_associations_of(connection, object_type, &gone, now).await.map(|_| ())
 }
 
 /// Marks every link of records that no longer exist, from either side, inside the caller's transaction. Idempotent;

@@ -47,11 +47,9 @@ pub async fn record_merges(
         link(connection, object_type, chunk).await?;
     }
     let old: Vec<_> = merged.iter().map(|(old, _)| *old).collect();
-    let marked = mark_merged(connection, object_type, &old, now).await?;
-    if marked > 0 {
-        remove_associations_of(connection, object_type, &old, now).await?;
-    }
-    Ok(marked)
+    // Of those without a row too: their links may have come from the other side.
+    remove_associations_of(connection, object_type, &old, now).await?;
+    mark_merged(connection, object_type, &old, now).await
 }
 
 /// The ids of the records that were merged into this one.

@@ -173,9 +173,8 @@ impl Engine {
         };
         let differences = self.compare(context, page, (progress.after, to), scope).await?;
         let mut found = PassPage { rejected: page.rejected.clone(), ..PassPage::default() };
-        if task.fills {
-            progress.report.recalculated += differences.recalculated.len() as u64;
-        } else {
+        progress.report.recalculated += differences.recalculated.len() as u64;
+        if !task.fills {
             progress.report.add(page.records.len(), &differences);
             self.look_up_absent(run, context, &differences.absent, progress, &mut found).await?;
             if task.request.repair {

@@ -274,9 +274,11 @@ async fn a_used_up_day_of_associations_holds_up_nothing_else_and_is_gone_on_from
         .set("RATE_LIMIT_ASSOCIATIONS_PER_10_SECONDS", "1000")
         .set("RATE_LIMIT_SEARCH_PER_SECOND", "5");
     let daemon = setup.start(&["run"]);
-    eventually("the lane says so", async || {
-        let notice = test.value("SELECT notice FROM sync_state WHERE object_type = 'contacts'").await;
-        holds(notice.contains("associations lane"), notice)
+    eventually("the lane has stopped", async || {
+        let error =
+            "SELECT last_error FROM sync_lanes WHERE object_type = 'contacts' AND lane = 'associations'";
+        let error = test.value(error).await;
+        holds(error.contains("used up"), error)
     })
     .await;
     let state = "SELECT pass_cursor FROM sync_lanes WHERE object_type = 'contacts' AND lane = 'associations'";
@@ -288,6 +290,8 @@ async fn a_used_up_day_of_associations_holds_up_nothing_else_and_is_gone_on_from
     assert_eq!(errors, 0, "records go on: {}", daemon.log());
     let waiting = test.value("SELECT waiting FROM sync_state WHERE object_type = 'deals'").await;
     assert!(waiting.starts_with("The daily limit of associations: links between records wait"), "{waiting}");
+    let notice = test.value("SELECT notice FROM sync_state WHERE object_type = 'contacts'").await;
+    assert_eq!(notice, "-", "nobody has to act");
     assert!(daemon.stop().await.success());
 
     // The next day, so to speak.

@@ -146,7 +146,7 @@ async fn too_many_deletes_change_nothing_until_a_person_confirms_them() {
     assert_eq!(test.value("SELECT COUNT(*) FROM pending_deletes").await, "0");
     assert_eq!(test.value("SELECT notice FROM sync_state WHERE object_type = 'contacts'").await, "-");
     let Output { stdout, .. } = setup.run(&["deletes"]).await;
-    assert_eq!(text(&stdout), "No delete waits.\n");
+    assert!(text(&stdout).starts_with("No delete waits for a person."), "{}", text(&stdout));
     assert!(
         !setup.run(&["deletes", "confirm", "contacts"]).await.status.success(),
         "nothing is left to confirm"
@@ -210,6 +210,9 @@ async fn a_privacy_delete_takes_the_content_away_and_keeps_the_id() {
 
     let setup = with_bins(&simulator, &test);
     setup.run(&["verify", "contacts", "--repair"]).await;
+    assert_eq!(contact(&test, &live[0]).await, "archived once kept with full", "the bin may just be late");
+    let_hours_pass(&test).await;
+    run_lane(&test, "archive").await;
     assert_eq!(contact(&test, &live[0]).await, "archived once purged without empty");
     assert_eq!(
         contact(&test, &merged[0]).await,
