@@ -35,8 +35,8 @@ mod words;
 
 pub use account::bind_account;
 pub use associations::{
-    KnownPair, Links, linked_from, live_ids, load_pairs, remove_associations_of, store_associations,
-    store_pair,
+    KnownPair, Links, differing_associations, linked_from, live_ids, live_or_linked_ids, load_pairs,
+    remove_associations_of, store_associations, store_pair,
 };
 pub use catalogue::{known_properties, load_catalogue, property_names, store_catalogue};
 pub use database::Database;

@@ -32,7 +32,7 @@ pub(super) struct Arguments {
     /// What to verify: contacts, companies, deals, ... (everything when left out).
     #[arg(value_name = "TYPE")]
     types: Vec<String>,
-    /// Compare every value instead of ids and modification times.
+    /// Compare every value instead of ids and modification times, and every link.
     #[arg(long)]
     deep: bool,
     /// Mend what differs.
@@ -96,7 +96,8 @@ fn show(object_type: &ObjectType, report: &AuditReport) {
     } else if report.request.repair {
         print("  repaired; verify again to see it equal");
     } else {
-        print(format_args!("  mend it: hubspot-connector verify {object_type} --repair"));
+        let deep = if report.request.depth == Depth::Everything { " --deep" } else { "" };
+        print(format_args!("  mend it: hubspot-connector verify {object_type}{deep} --repair"));
     }
 }
 

@@ -53,6 +53,41 @@ pub async fn store_associations(
     links: &Links<'_>,
 ) -> Result<PageOutcome, StorageError> {
     let now = clock::now();
+    let (records, sorted) = prepare(connection, links).await?;
+    let mut outcome = PageOutcome::default();
+    for ids in records.chunks(IDS) {
+        let difference = compare(connection, links, ids, of_records(&sorted, ids)).await?;
+        write(connection, links.pair, &difference, now).await?;
+        outcome = outcome + difference.outcome();
+    }
+    Ok(outcome)
+}
+
+/// Which of the records [`store_associations`] would change a link of, in id order. Writes nothing; what is compared
+/// stays as it is until the caller's transaction ends.
+///
+/// # Errors
+/// When the database fails; the caller's transaction must then be given up.
+pub async fn differing_associations(
+    connection: &mut MySqlConnection,
+    links: &Links<'_>,
+) -> Result<Vec<ObjectId>, StorageError> {
+    let (records, sorted) = prepare(connection, links).await?;
+    let mut differing = Vec::new();
+    for ids in records.chunks(IDS) {
+        let difference = compare(connection, links, ids, of_records(&sorted, ids)).await?;
+        differing.extend(difference.to_write.iter().chain(&difference.to_remove).map(|link| link.from));
+    }
+    differing.sort_unstable();
+    differing.dedup();
+    Ok(differing)
+}
+
+/// The records, and those of their links that are to be stored in key order; each once.
+async fn prepare<'a>(
+    connection: &mut MySqlConnection,
+    links: &Links<'a>,
+) -> Result<(Vec<ObjectId>, Vec<&'a Association>), StorageError> {
     let mut records = links.records.to_vec();
     records.sort_unstable();
     records.dedup();
@@ -67,17 +102,15 @@ pub async fn store_associations(
     let mut sorted: Vec<_> = links.associations.iter().filter(is_live).collect();
     sorted.sort_unstable();
     sorted.dedup_by_key(|link| key(link));
-    let mut outcome = PageOutcome::default();
-    for ids in records.chunks(IDS) {
-        // Both are in id order, so each chunk of records has its links side by side.
-        let (first, last) = (ids[0], ids[ids.len() - 1]);
-        let start = sorted.partition_point(|link| link.from < first);
-        let end = sorted.partition_point(|link| link.from <= last);
-        let difference = compare(connection, links, ids, &sorted[start..end]).await?;
-        write(connection, links.pair, &difference, now).await?;
-        outcome = outcome + difference.outcome();
-    }
-    Ok(outcome)
+    Ok((records, sorted))
+}
+
+/// The links of a chunk of records: both are in id order, so they lie side by side.
+fn of_records<'s, 'a>(sorted: &'s [&'a Association], ids: &[ObjectId]) -> &'s [&'a Association] {
+    let (first, last) = (ids[0], ids[ids.len() - 1]);
+    let start = sorted.partition_point(|link| link.from < first);
+    let end = sorted.partition_point(|link| link.from <= last);
+    &sorted[start..end]
 }
 
 /// The key of a link within its pair.
@@ -313,6 +346,32 @@ pub async fn live_ids(
         .fetch_all(database.pool())
         .await
         .map_err(StorageError::query(format!("list the ids of {table}")))?;
+    Ok(ids.into_iter().map(ObjectId).collect())
+}
+
+/// The ids of the next records of a pair's near side in id order: those that are live, and those that have links stored.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn live_or_linked_ids(
+    database: &Database,
+    pair: TypePair,
+    after: ObjectId,
+    most: usize,
+) -> Result<Vec<ObjectId>, StorageError> {
+    let table = pair.from.table;
+    let sql = format!(
+        "(SELECT hubspot_id AS id FROM {table} WHERE hubspot_id > ? AND NOT archived ORDER BY hubspot_id LIMIT ?) \
+         UNION (SELECT DISTINCT from_id FROM hubspot_associations WHERE from_type = ? AND from_id > ? \
+         AND to_type = ? AND removed_at IS NULL ORDER BY from_id LIMIT ?) ORDER BY id LIMIT ?"
+    );
+    let most = most as u64;
+    let query = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(after.0).bind(most);
+    let query = query.bind(pair.from.name).bind(after.0).bind(pair.to.name).bind(most).bind(most);
+    let ids: Vec<i64> = query
+        .fetch_all(database.pool())
+        .await
+        .map_err(StorageError::query(format!("list the ids of {table} and of their links")))?;
     Ok(ids.into_iter().map(ObjectId).collect())
 }
 

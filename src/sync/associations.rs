@@ -19,9 +19,10 @@ mod refresh;
 mod sweep;
 
 pub(super) use self::pairs::Pairs;
-use self::parts::parts;
-use self::reader::Told;
+pub(super) use self::parts::parts;
+pub(super) use self::reader::{Appetite, Reader, Told};
 use self::sweep::Step;
+pub(super) use self::sweep::{Progress, rest_of};
 use super::engine::Engine;
 use super::error::SyncError;
 use super::patience::Patience;
@@ -29,7 +30,7 @@ use crate::model::TypePair;
 use crate::storage::{Links, PageOutcome, StorageError, store_associations};
 
 /// Links stored in one transaction: more would hold locks for longer than others like to wait.
-const LINKS_AT_ONCE: usize = 10_000;
+pub(super) const LINKS_AT_ONCE: usize = 10_000;
 
 impl Engine {
     /// Stores what HubSpot told, in as many transactions as it takes; `last` belongs to the last of them. Returns what

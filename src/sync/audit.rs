@@ -7,9 +7,11 @@
 //!
 //! Values of properties come with the listing, so refreshing them takes no further request, and a record of the same
 //! version is given just the values that differ. What is missing, stale or different is read again whole and stored as
-//! any other copy; what the listing lacks is looked up one by one before it counts as gone.
+//! any other copy; what the listing lacks is looked up one by one before it counts as gone. An audit of all values goes
+//! on with the links of the type ([`links`]).
 
 mod compare;
+mod links;
 mod report;
 
 use std::collections::HashMap;
@@ -22,6 +24,7 @@ use tracing::{info, warn};
 
 use self::compare::{Comparison, Differences, Scope};
 pub use self::report::{AuditReport, AuditRequest, Depth, Finding};
+use super::associations;
 use super::engine::Engine;
 use super::error::SyncError;
 use super::pages_ahead::{Group, PagesAhead};
@@ -47,6 +50,9 @@ struct Progress {
     after: ObjectId,
     /// Deletes up to here should be in the mirror.
     deletes_as_of: DateTime<Utc>,
+    /// How far the comparison of links is, which follows that of records.
+    #[serde(default)]
+    links: Option<associations::Progress>,
     /// What was found so far.
     report: AuditReport,
 }
@@ -81,7 +87,12 @@ impl Engine {
         if progress.is_none() {
             forget_deletes(&self.database, &self.lease, context.object_type, Lane::Audit).await?;
         }
-        let report = self.walk(run, pass, &context, &task, progress).await?;
+        let progress = match progress {
+            // All records are compared already.
+            Some(progress) if progress.after == ObjectId::END => progress,
+            progress => self.walk(run, pass, &context, &task, progress).await?,
+        };
+        let report = self.audit_links(run, pass, progress).await?;
         tell(&context, &report);
         let applied = if request.repair { self.apply_gathered_deletes(run, pass).await } else { Ok(()) };
         let is_equal = report.differences() == 0 || (request.repair && applied.is_ok());
@@ -112,12 +123,12 @@ impl Engine {
         info!("Filling {} new properties of {object_type}", names.len());
         let request = AuditRequest { depth: Depth::Silent, repair: true };
         let task = Task { names: names.clone(), silent: names, request, fills: true };
-        let report = self.walk(run, pass, &context, &task, pass.progress()).await?;
+        let report = self.walk(run, pass, &context, &task, pass.progress()).await?.report;
         info!("Filled new properties of {} {object_type}", report.recalculated);
         Ok(())
     }
 
-    /// Lists everything behind where the pass stands, compares and mends; returns what the whole pass found.
+    /// Lists everything behind where the pass stands, compares and mends; returns how far the pass is then.
     async fn walk(
         &self,
         run: &mut Run,
@@ -125,7 +136,7 @@ impl Engine {
         context: &Arc<Context>,
         task: &Task,
         progress: Option<Progress>,
-    ) -> Result<AuditReport, SyncError> {
+    ) -> Result<Progress, SyncError> {
         let cursor = progress.as_ref().and_then(|_| pass.cursor());
         let mut progress =
             if let Some(progress) = progress { progress } else { self.begin_walk(context, task).await? };
@@ -145,7 +156,7 @@ impl Engine {
             drop(next.take());
             next = self.next_group(&mut ahead).await?;
         }
-        Ok(progress.report)
+        Ok(progress)
     }
 
     /// What follows from a page; adds what it shows to `progress`.
@@ -204,7 +215,8 @@ impl Engine {
             let read = bin.load().await?.completed_at.unwrap_or(DateTime::UNIX_EPOCH);
             deletes_as_of = deletes_as_of.min(read);
         }
-        Ok(Progress { after: ObjectId::START, deletes_as_of, report: AuditReport::new(task.request, as_of) })
+        let report = AuditReport::new(task.request, as_of);
+        Ok(Progress { after: ObjectId::START, deletes_as_of, links: None, report })
     }
 
     /// Compares a page with the rows of `range`, all of whose live records it shows.

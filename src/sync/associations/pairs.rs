@@ -38,7 +38,7 @@ struct Knowledge {
 
 /// A pair whose links nobody else asks for or stores until this is dropped.
 #[derive(Debug)]
-pub(super) struct HeldPair(OwnedMutexGuard<Option<Knowledge>>);
+pub(in crate::sync) struct HeldPair(OwnedMutexGuard<Option<Knowledge>>);
 
 impl Pairs {
     /// What is shared of a pair.
@@ -50,7 +50,7 @@ impl Pairs {
 
 impl Engine {
     /// Every pair of the mirrored types.
-    pub(super) fn pairs(&self) -> Vec<TypePair> {
+    pub(in crate::sync) fn pairs(&self) -> Vec<TypePair> {
         TypePair::all(&self.types())
     }
 
@@ -59,7 +59,7 @@ impl Engine {
     ///
     /// # Errors
     /// When HubSpot or the database does not answer.
-    pub(super) async fn hold_pair(
+    pub(in crate::sync) async fn hold_pair(
         &self,
         hubspot: &HubSpotClient,
         pair: TypePair,
@@ -104,7 +104,7 @@ impl Engine {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub(super) async fn give_pair_up(
+    pub(in crate::sync) async fn give_pair_up(
         &self,
         held: &mut HeldPair,
         pair: TypePair,

@@ -7,7 +7,7 @@ use crate::storage::Links;
 /// more links is cut by where they lead. There is always a part, if only an empty one.
 ///
 /// Both lists are sorted and name nothing twice.
-pub(super) fn parts<'a>(
+pub(in crate::sync) fn parts<'a>(
     pair: TypePair,
     records: &'a [ObjectId],
     associations: &'a [Association],

@@ -12,16 +12,16 @@ const LARGE_AT_ONCE: usize = 10;
 
 /// Everything HubSpot says of the links of some records.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(in crate::sync) struct Told {
     /// The records; all of their links are here.
-    pub(super) records: Vec<ObjectId>,
+    pub(in crate::sync) records: Vec<ObjectId>,
     /// Their links.
-    pub(super) associations: Vec<Association>,
+    pub(in crate::sync) associations: Vec<Association>,
 }
 
 impl Told {
     /// Puts both lists in order and takes out what is there twice.
-    pub(super) fn sort(&mut self) {
+    pub(in crate::sync) fn sort(&mut self) {
         self.records.sort_unstable();
         self.records.dedup();
         self.associations.sort_unstable();
@@ -31,7 +31,7 @@ impl Told {
 
 /// How many records are asked for at a time.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Appetite(usize);
+pub(in crate::sync) struct Appetite(usize);
 
 impl Default for Appetite {
     fn default() -> Self {
@@ -65,7 +65,7 @@ struct Large {
 }
 
 /// Reads the links of records in the direction of their pair.
-pub(super) struct Reader<'a> {
+pub(in crate::sync) struct Reader<'a> {
     hubspot: &'a HubSpotClient,
     pair: TypePair,
     priority: Priority,
@@ -84,7 +84,7 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// A reader of the links of `records`.
-    pub(super) fn new(
+    pub(in crate::sync) fn new(
         hubspot: &'a HubSpotClient,
         pair: TypePair,
         records: &[ObjectId],
@@ -98,7 +98,7 @@ impl<'a> Reader<'a> {
 
     /// The next records with all their links, `None` when nothing is left to ask. Records HubSpot does not tell of are
     /// asked for twice and then left out, with a warning.
-    pub(super) async fn next(&mut self) -> Result<Option<Told>, HubSpotError> {
+    pub(in crate::sync) async fn next(&mut self) -> Result<Option<Told>, HubSpotError> {
         loop {
             if !self.large.is_empty() {
                 return self.finish_large().await.map(Some);

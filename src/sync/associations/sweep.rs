@@ -12,13 +12,13 @@ use crate::hubspot::{ASSOCIATION_INPUTS, ErrorKind, Priority};
 use crate::model::{ObjectId, TypePair};
 use crate::storage::{LeasedTransaction, PageOutcome, RunCounts, StorageError, count_page, live_ids};
 
-/// How far a pass is.
+/// How far a pass over the pairs of a type is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Progress {
+pub(in crate::sync) struct Progress {
     /// Name of the type the links lead to; the pairs before it are done.
-    to: String,
+    pub(in crate::sync) to: String,
     /// The links of every record up to this one are done.
-    after: ObjectId,
+    pub(in crate::sync) after: ObjectId,
 }
 
 /// What is recorded together with the last links of a page.
@@ -131,7 +131,10 @@ impl Engine {
 
 /// What is left of a pass over the pairs, and behind which record each goes on. A pass that stood at a type that is no
 /// longer mirrored begins anew.
-fn rest_of(pairs: Vec<TypePair>, progress: Option<Progress>) -> Vec<(TypePair, ObjectId)> {
+pub(in crate::sync) fn rest_of(
+    pairs: Vec<TypePair>,
+    progress: Option<Progress>,
+) -> Vec<(TypePair, ObjectId)> {
     let position = progress.as_ref().and_then(|at| pairs.iter().position(|pair| pair.to.name == at.to));
     let rest = pairs.into_iter().skip(position.unwrap_or_default());
     let first = progress.filter(|_| position.is_some()).map_or(ObjectId::START, |at| at.after);

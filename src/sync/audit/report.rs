@@ -19,7 +19,7 @@ pub enum Depth {
     Versions,
     /// Ids, versions, and the values HubSpot changes without a new version.
     Silent,
-    /// Every value.
+    /// Every value, and every link between records.
     Everything,
 }
 
@@ -75,6 +75,12 @@ pub struct AuditReport {
     pub gone: Finding,
     /// In the mirror, and nothing of it in HubSpot.
     pub extra: Finding,
+    /// Stored with other links than HubSpot has.
+    #[serde(default)]
+    pub links: Finding,
+    /// The same, where the lane that reads all links has not been over the type once; no difference yet.
+    #[serde(default)]
+    pub pending_links: Finding,
     /// Changed in HubSpot so lately that no other lane need have seen it; no difference, and repaired all the same.
     #[serde(default)]
     pub recent: Finding,
@@ -94,6 +100,8 @@ impl AuditReport {
             different: Finding::default(),
             gone: Finding::default(),
             extra: Finding::default(),
+            links: Finding::default(),
+            pending_links: Finding::default(),
             recent: Finding::default(),
             recalculated: 0,
         }
@@ -109,7 +117,7 @@ impl AuditReport {
     }
 
     /// Every kind of difference: its name, what was found, and who should have caught it.
-    pub fn kinds(&self) -> [(&'static str, &Finding, &'static str); 5] {
+    pub fn kinds(&self) -> [(&'static str, &Finding, &'static str); 6] {
         [
             ("missing", &self.missing, "the incremental, delayed or archive lane should have caught it"),
             ("stale", &self.stale, "the incremental or delayed lane should have caught it"),
@@ -120,6 +128,7 @@ impl AuditReport {
             ),
             ("gone", &self.gone, "the archive lane should have caught it"),
             ("extra", &self.extra, "the archive lane should have caught it"),
+            ("linked differently", &self.links, "the associations lane should have caught it"),
         ]
     }
 
@@ -139,7 +148,8 @@ impl fmt::Display for AuditReport {
             write!(f, ", no difference")?;
         }
         let kinds = self.kinds().map(|(name, finding, _)| (name, finding));
-        for (name, finding) in kinds.into_iter().chain([("recently changed", &self.recent)]) {
+        let others = [("recently changed", &self.recent), ("with links not read yet", &self.pending_links)];
+        for (name, finding) in kinds.into_iter().chain(others) {
             if finding.count > 0 {
                 let ids: Vec<_> = finding.examples.iter().map(ToString::to_string).collect();
                 let more = if finding.count > finding.examples.len() as u64 { ", …" } else { "" };
@@ -178,6 +188,14 @@ mod tests {
              3 recently changed (90, 91, 92), 3 with recalculated values"
         );
         assert_eq!(report.differences(), 15);
+        report.links.add(&ids(60, 62));
+        report.pending_links.add(&ids(70, 71));
+        let text = report.to_string();
+        assert!(
+            text.contains(", 2 linked differently (60, 61), 1 with links not read yet (70), 3 with"),
+            "{text}"
+        );
+        assert_eq!(report.differences(), 17, "what is not read yet is no difference");
         let stored = serde_json::to_value(&report).unwrap();
         assert_eq!(serde_json::from_value::<AuditReport>(stored).unwrap(), report);
     }
