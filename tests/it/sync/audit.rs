@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::support::daemon::Setup;
 use crate::support::database::TestDatabase;
 use crate::support::lanes::{lane_is_done, lane_is_halfway, resumed, run_lane};
+use crate::support::links::assert_linked;
 use crate::support::simulator::Simulator;
 use crate::support::truth::{assert_equal, everything_is_searchable};
 use crate::support::{eventually, holds};
@@ -27,7 +28,7 @@ fn reports(output: Output) -> Value {
 }
 
 /// The kinds of differences there are.
-const KINDS: [&str; 5] = ["missing", "stale", "different", "gone", "extra"];
+const KINDS: [&str; 6] = ["missing", "stale", "different", "gone", "extra", "links"];
 
 /// How many records differ.
 fn differences(report: &Value) -> u64 {
@@ -236,4 +237,127 @@ async fn columns_edited_by_hand_are_found_by_a_deep_audit_and_mended() {
     let wrong = "SELECT COUNT(*) FROM hubspot_deals WHERE NOT amount <=> CAST(JSON_VALUE(properties_json, '$.amount') AS DECIMAL(38,12)) \
                  OR NOT BINARY dealname <=> BINARY JSON_VALUE(properties_json, '$.dealname')";
     assert_eq!(test.value(wrong).await, "0");
+}
+
+/// Everything stored of links, one text a row.
+async fn stored_links(test: &TestDatabase) -> Vec<String> {
+    let columns = ["from_type", "from_id", "to_type", "to_id", "category", "type_id", "label", "removed_at"];
+    test.rows(
+        "hubspot_associations",
+        &columns,
+        "ORDER BY from_type, from_id, to_type, to_id, category, type_id",
+    )
+    .await
+}
+
+#[tokio::test]
+async fn links_the_lane_has_missed_are_found_by_a_deep_audit_and_mended() {
+    let (simulator, test) = (Simulator::start(1_200, 30, 40), TestDatabase::migrated().await);
+    let contacts = simulator.create("contacts", 6).await;
+    let [removed, added, labelled, edited, forged, deleted] = &contacts[..] else { panic!() };
+    let company = &*simulator.create("companies", 1).await[0];
+    let label = simulator.define_label("contacts", "companies", "Billing").await;
+    for contact in [removed, labelled, edited, deleted] {
+        simulator.link(("contacts", contact), ("companies", company), &[]).await;
+    }
+    let setup = Setup::new(&simulator, &test.url).set("ASSOCIATION_MAX_AGE_HOURS", "24");
+    let daemon = setup.clone().at("* * * * * *").start(&["run"]);
+    lane_is_done(&test, "associations").await;
+    assert!(daemon.stop().await.success());
+    everything_is_searchable(&simulator).await;
+    setup.sync(&[]).await;
+    for (object_type, report) in verify(&setup, &["--deep"]).await.as_object().unwrap() {
+        assert_eq!(differences(report), 0, "{object_type}: {report:#}");
+    }
+
+    // Nothing of this changes a modification date.
+    simulator.unlink(("contacts", removed), ("companies", company)).await;
+    simulator.link(("contacts", added), ("companies", company), &[]).await;
+    simulator.link(("contacts", labelled), ("companies", company), &[("USER_DEFINED", label)]).await;
+    let link =
+        |contact: &str| format!("from_type = 'contacts' AND from_id = {contact} AND to_id = {company}");
+    for sql in [
+        format!("UPDATE hubspot_associations SET label = 'Atlantis' WHERE {}", link(edited)),
+        format!("DELETE FROM hubspot_associations WHERE {}", link(deleted)),
+        format!(
+            "INSERT INTO hubspot_associations (from_type, from_id, to_type, to_id, category, type_id, is_primary, \
+             first_seen_at) VALUES ('contacts', {forged}, 'companies', {company}, 'USER_DEFINED', 77, FALSE, NOW(3)), \
+             ('contacts', 5, 'companies', {company}, 'USER_DEFINED', 77, FALSE, NOW(3))"
+        ),
+    ] {
+        test.execute(&sql).await;
+    }
+    let before = stored_links(&test).await;
+    assert_found(&verify(&setup, &["contacts"]).await["contacts"], &[]);
+    let mut found: Vec<_> = contacts.iter().map(String::as_str).collect();
+    found.push("5");
+    let found: &[(&str, &[&str])] = &[("links", &found)];
+    let reports = verify(&setup, &["--deep"]).await;
+    assert_found(&reports["contacts"], found);
+    assert_found(&reports["companies"], &[]);
+    assert_eq!(stored_links(&test).await, before, "verifying writes nothing");
+
+    assert_found(&verify(&setup, &["contacts", "--deep", "--repair"]).await["contacts"], found);
+    assert_linked(&simulator, &test).await;
+    assert_found(&verify(&setup, &["contacts", "--deep"]).await["contacts"], &[]);
+
+    simulator.unlink(("contacts", labelled), ("companies", company)).await;
+    let without = setup.clone().set("ASSOCIATION_MAX_AGE_HOURS", "0");
+    assert_found(&verify(&without, &["contacts", "--deep"]).await["contacts"], &[]);
+    // Before the lane has been over the type, its links are its business.
+    test.execute("UPDATE sync_lanes SET completed_at = NULL WHERE lane = 'associations'").await;
+    let report = &verify(&setup, &["contacts", "--deep", "--repair"]).await["contacts"];
+    assert_found(report, &[]);
+    assert_eq!(report["pending_links"]["count"], 1, "{report:#}");
+    assert_linked(&simulator, &test).await;
+}
+
+#[tokio::test]
+async fn a_killed_audit_of_links_goes_on_where_it_was_and_reports_the_whole_pass() {
+    let (simulator, test) = (Simulator::start(2_300, 30, 40), TestDatabase::migrated().await);
+    let setup = Setup::new(&simulator, &test.url).set("ASSOCIATION_MAX_AGE_HOURS", "24");
+    let daemon = setup.clone().at("* * * * * *").start(&["run"]);
+    lane_is_done(&test, "associations").await;
+    assert!(daemon.stop().await.success());
+    everything_is_searchable(&simulator).await;
+    setup.sync(&[]).await;
+    let linked =
+        "SELECT {}(from_id) FROM hubspot_associations WHERE from_type = 'contacts' AND to_type = 'companies'";
+    let mut ids = Vec::new();
+    for end in ["MIN", "MAX"] {
+        let id = test.value(&linked.replace("{}", end)).await;
+        test.execute(&format!(
+            "DELETE FROM hubspot_associations WHERE from_type = 'contacts' AND to_type = 'companies' AND from_id = {id}"
+        ))
+        .await;
+        ids.push(id);
+    }
+    let pages = json!({"pathContains": "/associations/contacts/companies/batch/read"});
+    simulator.fault(json!({"match": pages, "skip": 1, "action": {"kind": "hang", "ms": 60_000}})).await;
+    let killed = setup.start(&["verify", "contacts", "--deep", "--repair"]);
+    eventually("the links to companies are under way", async || {
+        let sql = "SELECT COALESCE(MAX(pass_cursor), '') FROM sync_lanes WHERE lane = 'audit' AND object_type = 'contacts'";
+        let cursor = test.value(sql).await;
+        holds(cursor.starts_with("links to companies "), cursor)
+    })
+    .await;
+    killed.kill();
+    simulator.clear_faults().await;
+
+    simulator.reset_stats().await;
+    let daemon = setup.at("0 0 1 1 *").start(&["run"]);
+    eventually("the daemon has ended the pass", async || {
+        let open = test.number("SELECT COUNT(*) FROM sync_lanes WHERE requested_at IS NOT NULL").await;
+        holds(open == 0, open)
+    })
+    .await;
+    let report = test.value("SELECT report FROM sync_runs WHERE report IS NOT NULL").await;
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["compared"], 2_300);
+    assert_found(&report, &[("links", &[&ids[0], &ids[1]])]);
+    let requests =
+        test.number("SELECT CAST(requests AS SIGNED) FROM sync_runs WHERE report IS NOT NULL").await;
+    assert!(requests < 10, "neither records nor the first pages of links are read again: {requests}");
+    assert_linked(&simulator, &test).await;
+    assert!(daemon.stop().await.success());
 }
