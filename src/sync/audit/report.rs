@@ -192,7 +192,8 @@ mod tests {
         report.pending_links.add(&ids(70, 71));
         let text = report.to_string();
         assert!(
-            text.contains(", 2 linked differently (60, 61), 1 with links not read yet (70), 3 with"),
+            text.contains(", 2 linked differently (60, 61), 3 recently changed")
+                && text.contains(", 1 with links not read yet (70), 3 with"),
             "{text}"
         );
         assert_eq!(report.differences(), 17, "what is not read yet is no difference");
