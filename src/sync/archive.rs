@@ -62,7 +62,9 @@ impl Engine {
         if cursor.is_none() {
             forget_deletes(&self.database, &self.lease, object_type, Lane::Archive).await?;
         }
-        let mut after = pass.progress::<Progress>().map_or(ObjectId::START, |progress| progress.after);
+        // A pass that was ended behind its last page begins anew.
+        let progress = cursor.as_ref().and_then(|_| pass.progress::<Progress>());
+        let mut after = progress.map_or(ObjectId::START, |progress| progress.after);
         let first =
             run.hubspot.list_archived(object_type, &asked(), cursor.as_ref(), Priority::Incremental).await?;
         let hubspot = run.hubspot.clone();
