@@ -1,6 +1,7 @@
 //! What a command works with that syncs or verifies: in the place of a daemon, or watching one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -11,6 +12,11 @@ use crate::hubspot::HubSpotClient;
 use crate::lifecycle::Lifecycle;
 use crate::storage::{Database, Lease, LeaseKeeper, interrupt_open_runs};
 use crate::sync::{Engine, Events};
+
+/// How often the progress of a daemon is read that carries a request out.
+pub(super) const WATCH: Duration = Duration::from_millis(250);
+/// How long a daemon may leave what was asked for unnoticed; it looks every second.
+pub(super) const UNNOTICED: Duration = Duration::from_secs(30);
 
 /// An open database and everything around it.
 pub(super) struct Session {

@@ -7,7 +7,6 @@
 use std::collections::HashMap;
 use std::io::{IsTerminal, stderr};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Context, bail};
 use tokio::time::Instant;
@@ -15,17 +14,12 @@ use tracing::{error, info};
 
 use super::progress::Bars;
 use super::read_config;
-use super::session::Session;
+use super::session::{Session, UNNOTICED, WATCH};
 use crate::app::{ACCOUNT_LEASE, advise, unless_unanswered};
 use crate::config::{Config, Environment, LogConfig};
 use crate::storage::{Lease, RequestedMode, SyncState, SyncStatus, Trigger, load_states, request_run};
 use crate::sync::{Engine, Events, Subject};
 use crate::telemetry;
-
-/// How often the daemon's progress is read.
-const WATCH: Duration = Duration::from_millis(250);
-/// How long a daemon may take to begin what was asked for; it looks every second.
-const UNNOTICED: Duration = Duration::from_secs(30);
 
 /// Arguments of `sync`.
 #[derive(Debug, Clone, clap::Args)]

@@ -4,14 +4,13 @@
 //! place.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Context, bail};
 use serde_json::json;
 use tokio::time::Instant;
 use tracing::info;
 
-use super::session::Session;
+use super::session::{Session, UNNOTICED, WATCH};
 use super::{print, read_config};
 use crate::app::{ACCOUNT_LEASE, advise, unless_unanswered};
 use crate::config::{Config, Environment};
@@ -20,11 +19,6 @@ use crate::storage::{
     Lane, LaneState, Lease, SyncStatus, Trigger, last_run, load_lanes, load_report, load_states, request_lane,
 };
 use crate::sync::{AuditReport, AuditRequest, Depth, Engine, Events, Upkeep};
-
-/// How often the daemon's progress is read.
-const WATCH: Duration = Duration::from_millis(250);
-/// How long a daemon may do nothing for a type that was asked for; it looks every second.
-const UNNOTICED: Duration = Duration::from_secs(30);
 
 /// Arguments of `verify`.
 #[derive(Debug, Clone, clap::Args)]
