@@ -269,26 +269,26 @@ impl Engine {
             };
             let merged: HashMap<_, _> = live.records.iter().flat_map(into).collect();
             let known = known_survivors(&self.database, object_type, &archived.missing).await?;
-            let mut delete = |id, reason, archived_at, found_at| {
+            let mut delete = |id, archived_at, found_at| {
+                let reason = DeleteReason::Archived;
                 found.deletes.push(PendingDelete { id, reason, archived_at, found_at });
             };
             for Record { id, archived_at, read_at, .. } in archived.records {
                 // A delete the archive lane has not had a chance to see is its business still.
                 let is_due = archived_at.is_none_or(|at| at <= *deletes_as_of);
                 if is_due { &mut report.gone } else { &mut report.recent }.add(&[id]);
-                delete(id, DeleteReason::Archived, archived_at, read_at);
+                delete(id, archived_at, read_at);
             }
             for id in archived.missing {
                 if merged.contains_key(&id) || known.contains_key(&id) {
                     let is_due = merged.get(&id).is_none_or(|version| *version <= report.as_of);
                     if is_due { &mut report.gone } else { &mut report.recent }.add(&[id]);
-                    // The survivor may be stored already, and then nothing follows from its copy.
-                    delete(id, DeleteReason::Archived, None, asked_at);
                 } else {
                     report.extra.add(&[id]);
-                    // The bin may show it late, so nothing is erased yet: the archive lane looks after the row.
-                    delete(id, DeleteReason::Archived, None, asked_at);
                 }
+                // Of a merged one the survivor may be stored already, and then nothing follows from its copy. Of what is
+                // nowhere nothing is erased yet, the bin may show it late: the archive lane looks after the row.
+                delete(id, None, asked_at);
             }
             found.records.append(&mut live.records);
         }
