@@ -69,11 +69,13 @@ impl LaneRow {
     /// # Errors
     /// As every step.
     pub async fn keep_to(&self, first: DateTime<Utc>, latest: DateTime<Utc>) -> Result<(), StorageError> {
-        let insert = "INSERT IGNORE INTO sync_lanes (next_run_at, object_type, lane) VALUES (?, ?, ?)";
-        self.execute(sqlx::query(insert).bind(first)).await?;
-        let sql = "UPDATE sync_lanes SET next_run_at = LEAST(COALESCE(next_run_at, ?), ?) \
-                   WHERE object_type = ? AND lane = ? AND status <> 'running'";
-        self.execute(sqlx::query(sql).bind(latest).bind(latest)).await
+        let sql = "INSERT INTO sync_lanes (object_type, lane, next_run_at) VALUES (?, ?, ?) ON DUPLICATE KEY UPDATE \
+                   next_run_at = IF(status = 'running', next_run_at, LEAST(COALESCE(next_run_at, ?), ?))";
+        let query = sqlx::query(sql).bind(self.object_type).bind(self.lane.word());
+        let mut transaction = self.lease.begin(&self.database).await?;
+        let query = query.bind(first).bind(latest).bind(latest);
+        query.execute(&mut *transaction).await.map_err(self.failed())?;
+        transaction.commit().await
     }
 
     /// Puts the next run no later than `at`; one that waits after a failure goes on waiting.
