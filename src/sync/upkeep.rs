@@ -20,20 +20,16 @@ use tracing::{error, info, warn};
 
 use super::Subject;
 use super::engine::Engine;
-use super::error::{Chain, NextTry, SyncError, soon};
+use super::error::{NextTry, SyncError, soon};
 use super::records::Context;
 use super::run::Run;
 use crate::clock;
 use crate::config::UpkeepConfig;
 use crate::model::ObjectType;
-use crate::storage::{
-    Lane, LaneRow, LaneState, StorageError, StorageErrorKind, SyncState, Trigger, show_notices,
-};
+use crate::storage::{Lane, LaneRow, LaneState, StorageError, SyncState, Trigger, show_notices};
 
 /// Longest wait before a lane that failed for a passing reason is tried again.
 const LONGEST_WAIT: Duration = Duration::from_mins(15);
-/// Pause between two attempts to record how a run ended while the database is away.
-const RECORD_RETRY: Duration = Duration::from_secs(1);
 
 /// A lane of a type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -230,21 +226,8 @@ impl Engine {
 
     /// Records how a run ended, for as long as it takes.
     async fn record_upkeep(&self, pass: &Pass, result: &Result<(), SyncError>) {
-        let upkeep = pass.upkeep;
-        loop {
-            match self.try_record_upkeep(pass, result).await {
-                Err(error) if error.kind() == StorageErrorKind::Transient => {
-                    if self.pause(RECORD_RETRY).await.is_err() {
-                        return;
-                    }
-                }
-                Err(error) if error.kind() != StorageErrorKind::LeaseLost => {
-                    error!(error = %Chain(&error), "Failed to record the run of {upkeep}");
-                    return;
-                }
-                Ok(()) | Err(_) => return,
-            }
-        }
+        let what = format!("Failed to record the run of {}", pass.upkeep);
+        while !self.is_recorded(&what, self.try_record_upkeep(pass, result).await).await {}
     }
 
     /// One attempt of [`Engine::record_upkeep`].

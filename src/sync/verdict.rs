@@ -28,21 +28,24 @@ impl Engine {
         if let Err(error) = result {
             log_failure(subject, error, is_known);
         }
-        loop {
-            match self.try_record(subject, state, started_at, request, result).await {
-                Ok(()) => return,
-                Err(error) if error.kind() == StorageErrorKind::Transient => {
-                    // Stopping with the database away: the next start tidies up.
-                    if self.pause(RECORD_RETRY).await.is_err() {
-                        return;
-                    }
-                }
-                // The row is another process's now.
-                Err(error) if error.kind() == StorageErrorKind::LeaseLost => return,
-                Err(error) => {
-                    error!(%subject, error = %Chain(&error), "Failed to record the run of {subject}");
-                    return;
-                }
+        let what = format!("Failed to record the run of {subject}");
+        while !self
+            .is_recorded(&what, self.try_record(subject, state, started_at, request, result).await)
+            .await
+        {}
+    }
+
+    /// Whether nothing is left to write down: it is written, or the row is another process's now, or it never will be,
+    /// which is logged as `what`. While the database is away, pauses and asks for another attempt.
+    pub(super) async fn is_recorded(&self, what: &str, attempt: Result<(), StorageError>) -> bool {
+        let Err(error) = attempt else { return true };
+        match error.kind() {
+            // Stopping with the database away: the next start tidies up.
+            StorageErrorKind::Transient => self.pause(RECORD_RETRY).await.is_err(),
+            StorageErrorKind::LeaseLost => true,
+            StorageErrorKind::Data | StorageErrorKind::Permanent => {
+                error!(error = %Chain(&error), "{what}");
+                true
             }
         }
     }
