@@ -1,6 +1,6 @@
 //! One lane of one run: its row in `sync_runs`, its figures, its events.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
@@ -16,8 +16,8 @@ use crate::storage::{
     start_run,
 };
 
-/// Records between two progress lines in the log.
-const RECORDS_PER_LINE: u64 = 5_000;
+/// Time between two progress lines in the log: a listing within HubSpot's limits stores some 10,000 records meanwhile.
+const LINE_EVERY: TimeDelta = TimeDelta::seconds(10);
 
 /// A lane under way.
 pub(super) struct Run {
@@ -31,8 +31,8 @@ pub(super) struct Run {
     events: Events,
     stop: CancellationToken,
     started_at: DateTime<Utc>,
-    /// Records fetched when the log last told of progress.
-    told: u64,
+    /// When the log last told of progress.
+    told_at: DateTime<Utc>,
 }
 
 impl Run {
@@ -60,7 +60,7 @@ impl Run {
             events: engine.events.clone(),
             stop: engine.stop.clone(),
             started_at,
-            told: 0,
+            told_at: started_at,
         })
     }
 
@@ -72,15 +72,16 @@ impl Run {
     /// Tells watchers and, now and then, the log that something is stored.
     pub(super) fn progress(&mut self, done: u64, total: Option<u64>) {
         self.events.send(Event::Progress { subject: self.subject, done, total });
-        if self.counts.fetched - self.told >= RECORDS_PER_LINE {
-            self.told = self.counts.fetched;
-            let elapsed = (clock::now() - self.started_at).as_seconds_f64();
+        let now = clock::now();
+        if now - self.told_at >= LINE_EVERY {
+            self.told_at = now;
+            let elapsed = (now - self.started_at).as_seconds_f64();
             let rate = (self.counts.fetched as f64 / elapsed.max(0.001)).round();
-            let subject = self.subject;
+            let (subject, lane) = (self.subject, self.lane);
             if let Some(total) = total {
-                info!(%subject, done, total, "Syncing {subject}: {done} of {total}, {rate} a second");
+                info!(%subject, %lane, done, total, "Syncing {subject} ({lane}): {done} of {total}, {rate} a second");
             } else {
-                info!(%subject, done, "Syncing {subject}: {done}, {rate} a second");
+                info!(%subject, %lane, done, "Syncing {subject} ({lane}): {done}, {rate} a second");
             }
         }
     }
