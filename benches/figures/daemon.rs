@@ -35,6 +35,17 @@ impl Daemon {
         simulator: &Simulator,
         arguments: &[&str],
     ) -> anyhow::Result<Self> {
+        Self::start_with(surroundings, database, simulator, arguments, &[])
+    }
+
+    /// The same with further settings.
+    pub fn start_with(
+        surroundings: &Surroundings,
+        database: &Database,
+        simulator: &Simulator,
+        arguments: &[&str],
+        settings: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
         let log = File::options()
             .create(true)
             .append(true)
@@ -52,6 +63,7 @@ impl Daemon {
             .env("HUBSPOT_ACCESS_TOKEN", "sim-token")
             .env("RATE_LIMIT_PER_10_SECONDS", LIMIT.to_string())
             .env("SYNC_OBJECTS", "contacts,companies,deals")
+            .envs(settings.iter().copied())
             .stdout(log.try_clone()?)
             .stderr(log)
             .spawn()
