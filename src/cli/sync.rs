@@ -9,12 +9,11 @@ use std::io::{IsTerminal, stderr};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use tokio::time::Instant;
 use tracing::{error, info};
 
 use super::progress::Bars;
 use super::read_config;
-use super::session::{Session, UNNOTICED, WATCH};
+use super::session::{Progress, Session};
 use crate::app::{ACCOUNT_LEASE, advise, unless_unanswered};
 use crate::config::{Config, Environment, LogConfig};
 use crate::storage::{Lease, RequestedMode, SyncState, SyncStatus, Trigger, load_states, request_run};
@@ -149,12 +148,11 @@ impl Sync {
         Ok(())
     }
 
-    /// Watches the daemon do what was asked for, until it is done or gone.
+    /// Watches the daemon do what was asked for, and goes on here should it end before.
     async fn watch(&self) -> anyhow::Result<bool> {
         info!("A hubspot-connector is running on this database; it carries the sync out");
-        let mut drawn = HashMap::new();
-        let mut noticed = Instant::now();
-        loop {
+        let (mut drawn, mut succeeded) = (HashMap::new(), true);
+        let look = async || {
             let states = load_states(&self.session.database).await.map_err(advise)?;
             let ours: Vec<_> = states.iter().filter(|state| self.concerns(state)).collect();
             if let Some(bars) = &self.bars {
@@ -162,28 +160,16 @@ impl Sync {
                     draw(bars.bar(&mut drawn, &state.object_type), state);
                 }
             }
-            if ours.iter().all(|state| is_done(state)) {
-                return Ok(report(&ours));
+            let open = ours.iter().filter(|state| !is_done(state)).map(|state| state.object_type.clone());
+            let open: Vec<_> = open.collect();
+            if open.is_empty() {
+                succeeded = report(&ours);
             }
-            if ours.iter().any(|state| state.status == SyncStatus::Running) {
-                noticed = Instant::now();
-            }
-            if let Some(lease) = self.session.keeper.acquire(ACCOUNT_LEASE).await.map_err(advise)? {
-                info!("The other hubspot-connector has ended; going on here");
-                return self.run_here(lease).await;
-            }
-            if noticed.elapsed() > UNNOTICED {
-                let open: Vec<_> =
-                    ours.iter().filter(|state| !is_done(state)).map(|state| &*state.object_type).collect();
-                bail!(
-                    "the running hubspot-connector does not begin {}; is it in its SYNC_OBJECTS?",
-                    open.join(", ")
-                );
-            }
-            tokio::select! {
-                () = self.session.lifecycle.shutdown().cancelled() => bail!("stopped watching; the daemon goes on"),
-                () = tokio::time::sleep(WATCH) => {}
-            }
+            Ok(Progress { open, is_busy: ours.iter().any(|state| state.status == SyncStatus::Running) })
+        };
+        match self.session.watch(look).await? {
+            Some(lease) => self.run_here(lease).await,
+            None => Ok(succeeded),
         }
     }
 

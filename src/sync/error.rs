@@ -115,6 +115,11 @@ impl SyncError {
         matches!(self, Self::HubSpot(error) if error.kind() == ErrorKind::DailyLimit)
     }
 
+    /// Whether nothing failed, and this process is just not the one to go on: it stops, or another one leads.
+    pub fn ends_here(&self) -> bool {
+        self.next_try() == NextTry::Elsewhere
+    }
+
     /// What a person should do about it.
     pub fn advice(&self) -> &'static str {
         match self {

@@ -58,6 +58,22 @@ impl Selected {
         ObjectType::named(name).map(Self::Known).or_else(|| CustomName::parse(name).map(Self::Unread))
     }
 
+    /// The type's name here, or the name a custom object is configured by.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Known(object_type) => object_type.name,
+            Self::Unread(name) => name.as_str(),
+        }
+    }
+
+    /// Whether people call it `name`.
+    pub fn is_called(&self, name: &str) -> bool {
+        match self {
+            Self::Known(object_type) => object_type.is_called(name),
+            Self::Unread(unread) => unread.as_str() == name || unread.short() == Some(name),
+        }
+    }
+
     /// The descriptors that are known, in the same order.
     pub fn known(selected: &[Self]) -> Vec<&'static ObjectType> {
         let known = |selected: &Self| match selected {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use hubspot_mariadb_connector::model::{OBJECT_TYPES, ObjectType};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::daemon::{Setup, text};
 use crate::support::database::TestDatabase;
@@ -180,6 +180,30 @@ async fn a_scope_taken_away_costs_one_request_a_run_and_comes_back_by_itself() {
     in_step(&simulator, &test, &[("tickets", "tickets")]).await;
     daemon.says("HubSpot lets tickets be read again").await;
     assert!(daemon.stop().await.success());
+}
+
+#[tokio::test]
+async fn verifying_names_the_types_it_cannot_compare_and_compares_the_others() {
+    let (simulator, test) = (account_of(&["tickets"]), TestDatabase::migrated().await);
+    let setup = Setup::new(&simulator, &test.url).set("SYNC_OBJECTS", "tickets,companies,p62515_boats");
+    setup.sync(&["tickets"]).await;
+    let verified = setup.run(&["verify"]).await;
+    assert_eq!(verified.status.code(), Some(1));
+    let (verified, never) = (text(&verified.stdout), "not compared: it was never synced to its end; run");
+    for line in [
+        format!("tickets: {RECORDS} compared, no difference"),
+        format!("companies: {never} `hubspot-connector sync companies` first"),
+        format!("p62515_boats: {never} `hubspot-connector sync p62515_boats` first"),
+    ] {
+        assert!(verified.lines().any(|printed| printed == line), "{line}\n{verified}");
+    }
+
+    simulator.set(json!({"deniedTypes": ["tickets"]})).await;
+    let refused = setup.run(&["verify", "tickets", "--json"]).await;
+    assert_eq!(refused.status.code(), Some(1));
+    let refused: Value = serde_json::from_slice(&refused.stdout).unwrap();
+    let error = refused["tickets"]["error"].as_str().unwrap();
+    assert!(error.contains("crm.objects.tickets.read"), "{error}");
 }
 
 /// An account with two custom objects: boats, and one whose name belongs to a standard type.
