@@ -1,6 +1,7 @@
 //! The words of the domain: object types, records, links, properties, windows. No I/O and no async here.
 
 mod association;
+mod merge;
 mod object_type;
 mod properties;
 mod property;
@@ -11,6 +12,10 @@ mod value;
 mod window;
 
 pub use association::{Association, AssociationType, TypePair};
+pub use merge::{
+    Choice, Decision, Documents, EditTimes, FieldRule, Merged, Policy, Resolved, Rules, Sides, UnknownPolicy,
+    ValueKind, rebase,
+};
 pub use object_type::{
     ColumnDef, ColumnType, CustomColumn, CustomName, CustomType, OBJECT_TYPES, ObjectType, Selected,
 };

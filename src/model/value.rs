@@ -16,7 +16,7 @@ const LONG_TEXT_BYTES: usize = 65_535;
 /// Digits before and after the point of [`ColumnType::Number`].
 const NUMBER_DIGITS: (usize, usize) = (26, 12);
 /// Years MariaDB stores in `DATE` and `DATETIME`.
-const YEARS: std::ops::RangeInclusive<i32> = 1..=9999;
+pub(super) const YEARS: std::ops::RangeInclusive<i32> = 1..=9999;
 
 /// The value cannot be held by its column. The words name the rule, never the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -152,7 +152,7 @@ fn date(value: &str) -> Result<Cow<'_, str>, Misfit> {
 }
 
 /// An instant from ISO 8601 (any offset; none means UTC), a date, or epoch milliseconds.
-fn date_time(value: &str) -> Result<NaiveDateTime, Misfit> {
+pub(super) fn date_time(value: &str) -> Result<NaiveDateTime, Misfit> {
     let parsed = DateTime::parse_from_rfc3339(value)
         .map(|at| at.naive_utc())
         .or_else(|_| value.parse::<NaiveDateTime>())

@@ -1,0 +1,89 @@
+//! What a person or a later edit makes of a merge: changes of the documents and nothing else, so that the ordinary
+//! merge does the rest.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Documents;
+use crate::model::Properties;
+
+/// How a person settles a field in conflict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Choice {
+    /// Ours stays and is sent.
+    Local,
+    /// HubSpot's value is taken.
+    HubSpot,
+    /// Both sides get this value; empty clears the field.
+    Value(String),
+}
+
+/// The two documents a resolution changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    /// What counts as agreed: HubSpot's value, of every field chosen for. So only ours can differ from it.
+    pub base: Properties,
+    /// Ours.
+    pub local: Properties,
+}
+
+impl Documents<'_> {
+    /// Settles fields by name. The next merge sends what is ours; it asks again only of a field that HubSpot changes
+    /// once more before that.
+    pub fn resolve(&self, choices: &BTreeMap<String, Choice>) -> Resolved {
+        let mut base = Fields::of(self.base);
+        let mut local = Fields::of(self.local);
+        for (name, choice) in choices {
+            let remote = self.remote.get(name);
+            base.set(name, remote.as_deref());
+            match choice {
+                Choice::Local => {}
+                Choice::HubSpot => local.set(name, remote.as_deref()),
+                Choice::Value(value) => local.set(name, Some(value)),
+            }
+        }
+        Resolved { base: base.build(), local: local.build() }
+    }
+}
+
+/// The content of a row that was edited while it was merged: what was edited since the merge began with `loaded`
+/// stays as it is in `current`, everything else is as in `merged`.
+///
+/// Against the base of the merge, the edits are then changes like any other.
+pub fn rebase(loaded: &Properties, merged: &Properties, current: &Properties) -> Properties {
+    if loaded == current {
+        return merged.clone();
+    }
+    let mut content = Fields::of(merged);
+    let names: BTreeSet<_> = loaded.iter().chain(current.iter()).map(|(name, _)| name).collect();
+    for name in names {
+        let value = current.get(&name);
+        if value != loaded.get(&name) {
+            content.set(&name, value.as_deref());
+        }
+    }
+    content.build()
+}
+
+/// Properties that are being changed.
+struct Fields<'a>(BTreeMap<Cow<'a, str>, String>);
+
+impl<'a> Fields<'a> {
+    /// A copy of `properties`.
+    fn of(properties: &'a Properties) -> Self {
+        Self(properties.iter().map(|(name, value)| (name, value.into_owned())).collect())
+    }
+
+    /// Gives a field another value, `None` to unset it.
+    fn set(&mut self, name: &str, value: Option<&str>) {
+        match value {
+            Some(value) => self.0.insert(Cow::Owned(name.to_owned()), value.to_owned()),
+            None => self.0.remove(name),
+        };
+    }
+
+    /// The properties.
+    fn build(self) -> Properties {
+        self.0.into_iter().collect()
+    }
+}
