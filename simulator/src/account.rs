@@ -12,8 +12,11 @@ pub mod owners;
 pub mod pipelines;
 mod rollups;
 pub mod schemas;
+pub mod source;
 pub mod state_log;
 pub mod store;
+mod unique;
+pub mod write;
 
 use std::path::Path;
 
@@ -24,17 +27,18 @@ use serde::{Deserialize, Serialize};
 use associations::Associations;
 pub use associations::edit::{End, LinkEdit, LinkError};
 pub use change::{Change, Found, Value, View};
-pub use edit::{CreateError, EditError};
+pub use edit::{CreateError, EditError, GivenValues};
 pub use mutate::MutateRequest;
 pub use owners::Owner;
 pub use pipelines::Pipeline;
 pub use schemas::{KeptSchema, Schema, SchemaError};
+pub use source::Source;
 pub use store::Store;
 
 use crate::catalogue::{Catalogue, Property};
 use crate::clock::Millis;
+use crate::generate::World;
 use crate::generate::world::FIRST_CREATED;
-use crate::generate::{World, people};
 use crate::object_type::{Kind, ObjectType, Registry, STANDARD};
 use crate::random::{below, mix};
 use state_log::{Line, StateLog};
@@ -83,6 +87,8 @@ pub struct Moment {
     pub now: Millis,
     /// How the account behaves.
     pub habits: Habits,
+    /// Who makes it.
+    pub source: Source,
 }
 
 /// Everything a portal holds.
@@ -147,6 +153,7 @@ impl Account {
             for property in schemas::usual_properties() {
                 catalogue.put(property);
             }
+            account.stores.last_mut().context("a type was just added")?.watch_unique(catalogue);
         }
         if let Some(bytes) = record_bytes {
             for (object_type, catalogue) in account.registry.iter().zip(&mut account.catalogues) {
@@ -160,7 +167,9 @@ impl Account {
     /// Adds a type to everything that is kept by type; the world has it already.
     fn add_type(&mut self, object_type: ObjectType, catalogue: Catalogue) {
         let kind = object_type.kind;
-        self.stores.push(Store::new(&self.world, kind, catalogue.index_of("email")));
+        let mut store = Store::new(&self.world, kind);
+        store.watch_unique(&catalogue);
+        self.stores.push(store);
         self.pipelines.push(pipelines::of_a_fresh_portal(&object_type));
         self.catalogues.push(catalogue);
         self.registry.put(object_type);
@@ -215,22 +224,6 @@ impl Account {
         view.change.is_none_or(Change::is_live).then_some(view)
     }
 
-    /// The record that holds an e-mail address now.
-    pub fn by_email(&self, kind: Kind, email: &str) -> Option<u64> {
-        let store = self.store(kind);
-        let email = email.to_lowercase();
-        let generated = people::index_in_email(&email).map(|index| self.world.id_of(kind, index));
-        [store.holder_of(&email), generated].into_iter().flatten().map(|id| store.survivor(id)).find(|&id| {
-            let Some(view) = store.get(&self.world, id) else { return false };
-            let catalogue = self.catalogue(kind);
-            let holds = |name| {
-                view.named(catalogue, name)
-                    .is_some_and(|text| text.split(';').any(|one| one.eq_ignore_ascii_case(&email)))
-            };
-            holds("email") || holds("hs_additional_emails")
-        })
-    }
-
     /// Stores the new state of a record: gives it a version, logs it, and lets search see it when it is due.
     fn commit(&mut self, kind: Kind, id: u64, mut change: Change, moment: Moment) {
         self.version += 1;
@@ -250,7 +243,20 @@ impl Account {
     /// Puts a definition in place.
     pub fn put_property(&mut self, kind: Kind, property: Property) {
         self.append(&state_log::property_line(self.registry.of(kind), &property, false));
-        self.catalogues[kind.index()].put(property);
+        self.keep_property(kind, property);
+    }
+
+    /// Puts a definition in place without writing it down.
+    fn keep_property(&mut self, kind: Kind, property: Property) {
+        let catalogue = &mut self.catalogues[kind.index()];
+        let is_new_unique = property.flags.has_unique_value
+            && catalogue
+                .index_of(&property.name)
+                .is_none_or(|known| !catalogue.get(known).flags.has_unique_value);
+        catalogue.put(property);
+        if is_new_unique {
+            self.stores[kind.index()].watch_unique(catalogue);
+        }
     }
 
     /// Removes a definition for good.

@@ -1,8 +1,8 @@
 //! The HTTP surface: who is let in, which handler answers, and what the answers look like.
 //!
 //! `server` owns sockets, `gate` the order in which a request is judged, `route` the table of paths; the other
-//! modules answer one family each. Record writes, webhook settings and the journal are further families:
-//! one more arm in `route`, one more module here.
+//! modules answer one family each. Webhook settings and the journal are further families: one more arm in `route`, one
+//! more module here.
 
 pub mod account_info;
 pub mod associations;
@@ -22,5 +22,6 @@ pub mod route;
 pub mod schemas;
 pub mod search;
 pub mod server;
+pub mod writes;
 
 pub use server::Server;

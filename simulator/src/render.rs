@@ -4,7 +4,7 @@
 //! quoted, and runs of properties no generated record has already written out with their nulls. Rendering a record
 //! nobody changed is then mostly copying.
 
-use crate::account::{Found, View};
+use crate::account::{Found, Source, View};
 use crate::catalogue::{Catalogue, PropertyIndex};
 use crate::clock::Millis;
 use crate::generate::World;
@@ -98,18 +98,24 @@ impl Selection {
             out.extend_from_slice(key);
             out.push(b'[');
             let start = out.len();
-            if let Some(value) = view.change.and_then(|change| change.values.get(index)) {
-                let source =
-                    br#","sourceType":"CRM_UI","sourceId":"userId:9584300","updatedByUserId":9584300}"#;
-                push_history_entry(value.text.as_deref().unwrap_or_default(), value.set_at, source, out);
+            for value in view.change.into_iter().flat_map(|change| change.history(*index)) {
+                if out.len() > start {
+                    out.push(b',');
+                }
+                push_history_entry(
+                    value.text.as_deref().unwrap_or_default(),
+                    value.set_at,
+                    value.source,
+                    out,
+                );
             }
             let mut text = Vec::new();
             if view.find_generated(catalogue, *index, &mut text) == Found::Generated {
                 if out.len() > start {
                     out.push(b',');
                 }
-                let source = br#","sourceType":"INTEGRATION","sourceId":"1845122"}"#;
-                push_history_entry(&String::from_utf8_lossy(&text), view.record.created_at, source, out);
+                let (text, set_at) = (String::from_utf8_lossy(&text), view.record.created_at);
+                push_history_entry(&text, set_at, Source::Import, out);
             }
             out.push(b']');
         }
@@ -158,13 +164,18 @@ fn keyed(catalogue: &Catalogue, mut indexes: Vec<PropertyIndex>) -> Vec<(Propert
     indexes.into_iter().enumerate().map(key).collect()
 }
 
-/// Appends one value of a history; `source` is the rest of the entry, from its comma on.
-fn push_history_entry(text: &str, set_at: Millis, source: &[u8], out: &mut Vec<u8>) {
+/// Appends one value of a history.
+fn push_history_entry(text: &str, set_at: Millis, source: Source, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"value\":");
     push_json_text(out, text);
     out.extend_from_slice(b",\"timestamp\":");
     push_quoted_moment(out, set_at);
-    out.extend_from_slice(source);
+    let (kind, id) = (source.kind(), source.id());
+    out.extend_from_slice(format!(",\"sourceType\":\"{kind}\",\"sourceId\":\"{id}\"").as_bytes());
+    if let Some(user_id) = source.user_id() {
+        out.extend_from_slice(format!(",\"updatedByUserId\":{user_id}").as_bytes());
+    }
+    out.push(b'}');
 }
 
 /// Joins what is the same for all records nobody changed.

@@ -2,11 +2,14 @@
 //!
 //! Rules HubSpot does not document are switches here, so that a client can be tried against either answer.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::account::{Habits, RestoredStamp};
+use crate::account::write::{Condition, LifecycleBack, Rules};
+use crate::account::{Habits, RestoredStamp, Source};
 use crate::config::Config;
 use crate::object_type::ObjectType;
 
@@ -86,8 +89,54 @@ pub struct Settings {
     /// How long records stay in the bin, and property definitions in the archive, before they are gone without trace, in
     /// days.
     pub bin_days: u64,
-    /// Batch reads answer in another order than asked.
+    /// Batches answer in another order than asked.
     pub shuffle_batches: bool,
+    /// The app the token belongs to; what histories show of its writes.
+    pub app_id: u64,
+    /// How histories show the app's writes: what they show of a service key is not established.
+    pub writes_show_as: WritesShowAs,
+    /// The body that refuses an address another contact has.
+    pub conflict_body: ConflictBody,
+    /// A write that changes nothing moves last-modified.
+    pub identical_writes_touch: bool,
+    /// What becomes of an attempt to move a lifecycle stage back: `ignored`, `refused` or `allowed`.
+    pub lifecycle_back: LifecycleBack,
+    /// A contact that gets another address keeps the old one as a further one.
+    pub email_change_keeps_old: bool,
+    /// Versions of the API, as in paths, in which the rules below count and days and times are taken in more forms.
+    pub binding_versions: Vec<String>,
+    /// Properties new records need, by plural name of the type.
+    pub required_on_create: BTreeMap<String, Vec<String>>,
+    /// Properties records need once another one has a value.
+    pub conditionally_required: Vec<Condition>,
+    /// Share of writes that are carried out and then not answered, 0 to 1.
+    pub lost_answer_rate: f64,
+}
+
+/// How histories show what an app wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum WritesShowAs {
+    /// As `INTEGRATION`, which was seen of private apps.
+    #[default]
+    Integration,
+    /// As `API`.
+    Api,
+}
+
+/// How an address that another contact has is refused; all were seen. Source: HubSpot developer Slack, 2022 to 2024.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ConflictBody {
+    /// The message names the other contact.
+    #[default]
+    WithId,
+    /// The message does not.
+    WithoutId,
+    /// The message names the other contact and there is no category.
+    WithoutCategory,
+    /// The body of early 2024, with the identities of the other contact.
+    Rich,
 }
 
 impl Settings {
@@ -127,6 +176,16 @@ impl Settings {
             bin_timeout_above: None,
             bin_days: 90,
             shuffle_batches: true,
+            app_id: 1_845_122,
+            writes_show_as: WritesShowAs::Integration,
+            conflict_body: ConflictBody::WithId,
+            identical_writes_touch: true,
+            lifecycle_back: LifecycleBack::Ignored,
+            email_change_keeps_old: false,
+            binding_versions: vec!["2026-09".to_owned()],
+            required_on_create: BTreeMap::new(),
+            conditionally_required: Vec::new(),
+            lost_answer_rate: 0.0,
         }
     }
 
@@ -155,8 +214,10 @@ impl Settings {
         if self.association_page_size == 0 {
             bail!("associationPageSize must be at least 1");
         }
-        if !(0.0..=1.0).contains(&self.fault_rate) {
-            bail!("faultRate must lie between 0 and 1");
+        for (name, rate) in [("faultRate", self.fault_rate), ("lostAnswerRate", self.lost_answer_rate)] {
+            if !(0.0..=1.0).contains(&rate) {
+                bail!("{name} must lie between 0 and 1");
+            }
         }
         Ok(())
     }
@@ -165,6 +226,29 @@ impl Settings {
     pub fn denies_type(&self, object_type: &ObjectType) -> bool {
         let is_meant = |denied: &String| denied == object_type.scope_name() || object_type.is_called(denied);
         self.denied_types.iter().any(is_meant)
+    }
+
+    /// Who writes through the API.
+    pub const fn app(&self) -> Source {
+        match self.writes_show_as {
+            WritesShowAs::Integration => Source::Integration(self.app_id),
+            WritesShowAs::Api => Source::Api(self.app_id),
+        }
+    }
+
+    /// The rules for writes of a type with a version of the API.
+    pub fn rules(&self, object_type: &ObjectType, version: &str) -> Rules {
+        let is_meant = |name: &str| object_type.is_called(name);
+        let required = self.required_on_create.iter().filter(|(name, _)| is_meant(name));
+        let conditions = self.conditionally_required.iter().filter(|rule| is_meant(&rule.object_type));
+        Rules {
+            binds: self.binding_versions.iter().any(|known| known == version),
+            required: required.flat_map(|(_, names)| names.iter().cloned()).collect(),
+            conditions: conditions.cloned().collect(),
+            lifecycle_back: self.lifecycle_back,
+            email_change_keeps_old: self.email_change_keeps_old,
+            identical_writes_touch: self.identical_writes_touch,
+        }
     }
 
     /// The part the account needs.

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 
 use anyhow::Result;
 
-use crate::account::{Account, Moment};
+use crate::account::source::USER_ID;
+use crate::account::{Account, Moment, Source};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::faults::Faults;
@@ -129,9 +130,15 @@ impl Simulator {
         mix(self.config.seed, self.orders.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// The moment of a change made now.
+    /// The moment of a change somebody makes now in HubSpot's interface.
     pub fn moment(&self) -> Moment {
-        Moment { now: self.clock.now(), habits: self.settings().habits() }
+        Moment { now: self.clock.now(), habits: self.settings().habits(), source: Source::User(USER_ID) }
+    }
+
+    /// The moment of a change the app makes now through the API.
+    pub fn app_moment(&self) -> Moment {
+        let settings = self.settings();
+        Moment { now: self.clock.now(), habits: settings.habits(), source: settings.app() }
     }
 
     /// The prepared form of comma-separated lists of properties and of properties with history.

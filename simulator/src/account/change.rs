@@ -1,7 +1,9 @@
 //! What is remembered about a record that somebody changed or created.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use crate::account::Source;
 use crate::catalogue::{Catalogue, PropertyIndex};
 use crate::clock::Millis;
 use crate::generate::Record;
@@ -13,7 +15,12 @@ pub struct Value {
     pub text: Option<Box<str>>,
     /// When it was set.
     pub set_at: Millis,
+    /// Who set it.
+    pub source: Source,
 }
+
+/// Most values of one property that are remembered, the present one included.
+pub const MOST_REMEMBERED: usize = 20;
 
 /// The state of one record that is not as the seed made it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -34,12 +41,36 @@ pub struct Change {
     pub version: u64,
     /// Values somebody set.
     pub values: BTreeMap<PropertyIndex, Value>,
+    /// Values somebody set before those, newest first; only of properties set more than once.
+    pub earlier: BTreeMap<PropertyIndex, Arc<[Value]>>,
 }
 
 impl Change {
     /// Neither in the bin nor merged away nor purged.
     pub const fn is_live(&self) -> bool {
         self.archived_at.is_none() && self.merged_into.is_none() && !self.purged
+    }
+
+    /// Sets a value and remembers the one it had.
+    pub fn set(&mut self, index: PropertyIndex, value: Value) {
+        if let Some(before) = self.values.insert(index, value) {
+            self.remember(index, [before]);
+        }
+    }
+
+    /// Adds values a property had to those it is known to have had.
+    pub fn remember(&mut self, index: PropertyIndex, values: impl IntoIterator<Item = Value>) {
+        let known = self.earlier.get(&index).into_iter().flat_map(|known| known.iter().cloned());
+        let mut all: Vec<Value> = values.into_iter().chain(known).collect();
+        all.sort_by_key(|value| std::cmp::Reverse(value.set_at));
+        all.truncate(MOST_REMEMBERED - 1);
+        self.earlier.insert(index, all.into());
+    }
+
+    /// The values a property has and had, newest first, as far as somebody set them.
+    pub fn history(&self, index: PropertyIndex) -> impl Iterator<Item = &Value> {
+        let earlier = self.earlier.get(&index).into_iter().flat_map(|earlier| earlier.iter());
+        self.values.get(&index).into_iter().chain(earlier)
     }
 
     /// In the bin, where it is listed and can be read when asked for.

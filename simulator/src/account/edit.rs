@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::account::{Account, Change, Moment, RestoredStamp, Value, View};
+use crate::account::{Account, Change, Moment, RestoredStamp, Source, Value, View};
 use crate::catalogue::{Property, PropertyIndex};
 use crate::clock::{DAY_MS, Millis};
 use crate::generate::text::parse_moment;
@@ -93,7 +93,7 @@ impl Account {
         let created = self.catalogue(kind).index_of("createdate");
         for (index, value) in values {
             if Some(index) != created {
-                change.values.insert(index, value);
+                change.set(index, value);
             } else if let Some(created_at) = value.text.as_deref().and_then(parse_moment) {
                 // The record's own creation time follows the property, which is then generated from it.
                 change.created_at = created_at;
@@ -109,7 +109,7 @@ impl Account {
         given: &GivenValues,
         moment: Moment,
     ) -> Result<(), EditError> {
-        self.set_values(kind, id, given, None, moment)
+        self.set_values(kind, id, given, None, Moment { source: Source::Calculated, ..moment })
     }
 
     /// Moves last-modified and nothing else.
@@ -149,6 +149,7 @@ impl Account {
         let mut change = self.state_of(kind, id).ok_or(EditError::NoSuchRecord(id))?;
         change.purged = true;
         change.values.clear();
+        change.earlier.clear();
         self.commit(kind, id, change, moment);
         self.refresh_rollups_around((kind, id), moment);
         Ok(())
@@ -219,7 +220,7 @@ impl Account {
                     Some(text) if !text.is_empty() => Some(catalogue.get(index).stored_form(text)?),
                     _ => moment.habits.cleared_as_empty.then(Box::default),
                 };
-                Ok((index, Value { text, set_at: moment.now }))
+                Ok((index, Value { text, set_at: moment.now, source: moment.source }))
             })
             .collect()
     }

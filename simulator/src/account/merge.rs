@@ -47,8 +47,8 @@ impl Account {
         let view_of = |id| self.store(kind).get(&self.world, id);
         let (Some(primary), Some(other)) = (view_of(primary), view_of(other)) else { return merged };
         let mut set = |index, text: String| {
-            let value = Value { text: Some(text.into_boxed_str()), set_at: moment.now };
-            merged.values.insert(index, value);
+            let text = Some(text.into_boxed_str());
+            merged.set(index, Value { text, set_at: moment.now, source: moment.source });
         };
         for (index, _) in catalogue.iter() {
             let text_of = |view: &View<'_>| view.text(catalogue, index).filter(|text| !text.is_empty());

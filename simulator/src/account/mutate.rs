@@ -7,7 +7,6 @@ use crate::account::edit::GivenValues;
 use crate::account::{Account, EditError, Moment};
 use crate::catalogue::{Property, ValueType};
 use crate::clock::Millis;
-use crate::generate::funnel;
 use crate::object_type::Kind;
 use crate::random::Draws;
 
@@ -218,7 +217,7 @@ impl Account {
         if given.is_empty() {
             self.draw_fallback(kind, draws, &mut given);
         }
-        follow_stage(&mut given);
+        self.follow_stage(kind, &mut given);
         given
     }
 
@@ -240,24 +239,4 @@ fn spread(now: Millis, position: usize, count: usize) -> Millis {
     let width = (count as u64).min(SPREAD_MS);
     let back = width - width * (position as u64 + 1) / count.max(1) as u64;
     now - back as Millis
-}
-
-/// Brings along what HubSpot derives from a deal's stage: its pipeline, probability and closed flags.
-fn follow_stage(given: &mut GivenValues) {
-    let Some(Some(stage_id)) = given.get("dealstage").cloned() else { return };
-    for pipeline in funnel::pipelines(Kind::DEAL) {
-        let Some(position) = pipeline.stages.iter().position(|stage| stage.id == stage_id) else { continue };
-        let probability = pipeline.stages[position].state;
-        let closed = |flag: bool| Some(flag.to_string());
-        let won = probability == "1.0";
-        let lost = probability == "0.0";
-        let derived = [
-            ("pipeline", Some(pipeline.id.to_owned())),
-            ("hs_deal_stage_probability", Some(probability.to_owned())),
-            ("hs_is_closed", closed(won || lost)),
-            ("hs_is_closed_won", closed(won)),
-            ("hs_is_closed_lost", closed(lost)),
-        ];
-        given.extend(derived.map(|(name, text)| (name.to_owned(), text)));
-    }
 }

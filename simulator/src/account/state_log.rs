@@ -4,7 +4,8 @@
 //! (the process was killed while writing it) loses at most the change it was about. At start the file is rewritten
 //! with one line per changed thing.
 
-use std::collections::BTreeMap;
+mod record;
+
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::Path;
@@ -13,11 +14,12 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::account::associations::{Label, LabelKey, Labels, Pair};
-use crate::account::{Account, Change, Owner, Pipeline, Schema, Value};
+use crate::account::{Account, Change, Owner, Pipeline, Schema};
 use crate::catalogue::{Catalogue, Flags, Property, PropertyOption, ValueType};
 use crate::clock::Millis;
 use crate::generate::rule::Fill;
 use crate::object_type::{Kind, ObjectType, Registry, TYPE_COUNT};
+use record::RecordState;
 
 /// One line of the file.
 #[derive(Debug, Serialize, Deserialize)]
@@ -90,27 +92,6 @@ pub enum Line {
     },
 }
 
-/// A [`Change`] with property names instead of positions.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RecordState {
-    /// See [`Change::content_index`].
-    content_index: Option<u64>,
-    /// See [`Change::created_at`].
-    created_at: Millis,
-    /// See [`Change::updated_at`].
-    updated_at: Millis,
-    /// See [`Change::archived_at`].
-    archived_at: Option<Millis>,
-    /// See [`Change::merged_into`].
-    merged_into: Option<u64>,
-    /// See [`Change::purged`].
-    #[serde(default)]
-    purged: bool,
-    /// Values with the time they were set.
-    values: BTreeMap<String, (Option<String>, Millis)>,
-}
-
 /// A [`Property`] without how it is generated.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -143,20 +124,7 @@ pub struct Definition {
 
 /// The line about a record.
 pub fn record_line(object_type: &ObjectType, catalogue: &Catalogue, id: u64, change: &Change) -> Line {
-    let values = change.values.iter().filter(|(index, _)| !catalogue.is_purged(**index));
-    let values = values.map(|(&index, value)| {
-        (catalogue.get(index).name.clone(), (value.text.as_deref().map(str::to_owned), value.set_at))
-    });
-    let state = RecordState {
-        content_index: change.content_index,
-        created_at: change.created_at,
-        updated_at: change.updated_at,
-        archived_at: change.archived_at,
-        merged_into: change.merged_into,
-        purged: change.purged,
-        values: values.collect(),
-    };
-    Line::Record { object_type: object_type.plural.clone(), id, state }
+    Line::Record { object_type: object_type.plural.clone(), id, state: RecordState::new(catalogue, change) }
 }
 
 /// The line about a definition, or about one that is gone for good.
@@ -316,21 +284,7 @@ impl Account {
     fn apply_record(&mut self, object_type: &str, id: u64, state: RecordState) {
         let Some(kind) = self.kind_called(object_type) else { return };
         self.version += 1;
-        let catalogue = self.catalogue(kind);
-        let values = state.values.into_iter().filter_map(|(name, (text, set_at))| {
-            let text = text.map(String::into_boxed_str);
-            Some((catalogue.index_of(&name)?, Value { text, set_at }))
-        });
-        let change = Change {
-            content_index: state.content_index,
-            created_at: state.created_at,
-            updated_at: state.updated_at,
-            archived_at: state.archived_at,
-            merged_into: state.merged_into,
-            purged: state.purged,
-            version: self.version,
-            values: values.collect(),
-        };
+        let change = state.into_change(self.catalogue(kind), self.version);
         self.stores[kind.index()].put(&self.world, id, change, None);
     }
 
@@ -360,7 +314,7 @@ impl Account {
             Some(known) => known.fill,
             None => definition.is_filled.then(|| Fill::invented(&property)),
         };
-        catalogue.put(property);
+        self.keep_property(kind, property);
     }
 
     /// One line per thing that is not as the seed made it.

@@ -9,7 +9,8 @@ use std::iter::Peekable;
 use std::sync::Arc;
 
 use crate::account::change::{Change, View};
-use crate::catalogue::PropertyIndex;
+use crate::account::unique::Holders;
+use crate::catalogue::Catalogue;
 use crate::clock::Millis;
 use crate::generate::World;
 use crate::object_type::Kind;
@@ -49,15 +50,15 @@ pub struct Store {
     live: u64,
     /// Index the next created record gets.
     next_index: u64,
-    /// Property by whose values records are found, and who had which value lately; checked when used.
-    unique: Option<(PropertyIndex, HashMap<Box<str>, u64>)>,
+    /// Who has which unique value.
+    holders: Holders,
     /// Literal JSON served instead of a record.
     raw: BTreeMap<u64, Box<str>>,
 }
 
 impl Store {
-    /// The untouched records of a kind. `unique` is the property, if any, by which they are found besides the id.
-    pub fn new(world: &World, kind: Kind, unique: Option<PropertyIndex>) -> Self {
+    /// The untouched records of a kind.
+    pub fn new(world: &World, kind: Kind) -> Self {
         Self {
             kind,
             changes: Overlay::new(),
@@ -68,7 +69,7 @@ impl Store {
             merged: BTreeSet::new(),
             live: world.count(kind),
             next_index: world.count(kind),
-            unique: unique.map(|index| (index, HashMap::new())),
+            holders: Holders::default(),
             raw: BTreeMap::new(),
         }
     }
@@ -194,7 +195,7 @@ impl Store {
         if let Some(index) = world.index_of(self.kind, id) {
             self.next_index = self.next_index.max(index + 1);
         }
-        self.remember_unique(id, &change);
+        self.holders.note(id, &change);
         let change = Arc::new(change);
         match indexed_at {
             Some(at) => {
@@ -206,19 +207,17 @@ impl Store {
         self.changes.insert(id, change);
     }
 
-    /// Notes the value by which the record is found.
-    fn remember_unique(&mut self, id: u64, change: &Change) {
-        if let Some((property, holders)) = &mut self.unique
-            && let Some(text) = change.values.get(property).and_then(|value| value.text.as_ref())
-            && !text.is_empty()
-        {
-            holders.insert(text.to_lowercase().into_boxed_str(), id);
-        }
+    /// Who has which unique value.
+    pub const fn holders(&self) -> &Holders {
+        &self.holders
     }
 
-    /// Who had a value lately; the caller checks that it still does.
-    pub fn holder_of(&self, value: &str) -> Option<u64> {
-        self.unique.as_ref().and_then(|(_, holders)| holders.get(value).copied())
+    /// Notes the values of the unique properties of a catalogue, also those records have already.
+    pub fn watch_unique(&mut self, catalogue: &Catalogue) {
+        self.holders.watch(catalogue);
+        for (&id, change) in &self.changes {
+            self.holders.note(id, change);
+        }
     }
 
     /// Lets search see what has arrived by now. A late arrival never replaces a newer state.

@@ -79,6 +79,21 @@ pub fn index_in_email(email: &str) -> Option<u64> {
     local[local.len() - digits..].parse().ok()
 }
 
+/// What customer numbers start from.
+const FIRST_CUSTOMER_NUMBER: u64 = 100_000;
+
+/// Appends a customer number that no other record of the type has.
+pub fn push_customer_number(out: &mut Vec<u8>, record: &Record<'_>) {
+    out.extend_from_slice(b"C-");
+    push_number(out, FIRST_CUSTOMER_NUMBER + record.index);
+}
+
+/// Index of the record a customer number, in either case, was made for, to be checked by making the number again.
+pub fn index_in_customer_number(text: &str) -> Option<u64> {
+    let digits = text.strip_prefix(['c', 'C'])?.strip_prefix('-')?;
+    digits.parse::<u64>().ok()?.checked_sub(FIRST_CUSTOMER_NUMBER)
+}
+
 /// Appends a number in the fictional 555-01 range; `line` tells several of one record apart.
 pub fn push_phone(out: &mut Vec<u8>, record: &Record<'_>, line: u64, digits_only: bool) {
     let dial = record.place().dial;

@@ -7,15 +7,13 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::account::schemas::PORTAL_ID;
+use crate::account::source::USER_ID;
 use crate::generate::text::moment_text;
 use crate::generate::world::FIRST_CREATED;
 use crate::http::body;
 use crate::http::reply::{ApiError, Reply};
 use crate::scopes;
 use crate::simulator::Simulator;
-
-/// The private app the token belongs to.
-pub const APP_ID: u64 = 1_845_122;
 
 /// `GET /account-info/{version}/details`.
 pub fn details(simulator: &Simulator) -> Reply {
@@ -78,6 +76,6 @@ pub fn token_info(simulator: &Simulator, body: &[u8]) -> Result<Reply, ApiError>
     let scopes = scopes::granted(&simulator.settings(), simulator.account().registry());
     Ok(Reply::json(
         200,
-        &json!({ "userId": 9_584_300, "hubId": PORTAL_ID, "appId": APP_ID, "scopes": scopes }),
+        &json!({ "userId": USER_ID, "hubId": PORTAL_ID, "appId": simulator.settings().app_id, "scopes": scopes }),
     ))
 }

@@ -92,19 +92,24 @@ fn push_tail(
     out: &mut Vec<u8>,
 ) {
     if !missing.is_empty() {
-        let error = json!({
-            "status": "error",
-            "category": "OBJECT_NOT_FOUND",
-            "message": format!(
-                "Could not get some {} objects, they may be deleted or not exist. Check that ids are valid.",
-                object_type.error_name
-            ),
-            "context": { "ids": missing },
-        });
+        let error = not_found_part(object_type, missing);
         out.extend_from_slice(format!(",\"numErrors\":1,\"errors\":[{error}]").as_bytes());
     }
     let times = format!(",\"startedAt\":\"{started_at}\",\"completedAt\":\"{completed_at}\"}}");
     out.extend_from_slice(times.as_bytes());
+}
+
+/// The error about ids nobody has: one for all of them.
+pub fn not_found_part(object_type: &ObjectType, missing: &[String]) -> Value {
+    json!({
+        "status": "error",
+        "category": "OBJECT_NOT_FOUND",
+        "message": format!(
+            "Could not get some {} objects, they may be deleted or not exist. Check that ids are valid.",
+            object_type.error_name
+        ),
+        "context": { "ids": missing },
+    })
 }
 
 /// The ids of a call, which must be given, distinct and not too many.
@@ -117,19 +122,31 @@ fn checked_inputs(request: &BatchRead) -> Result<Vec<String>, ApiError> {
              {MOST_INPUTS_WITH_HISTORY}. Please reduce the number of items and try again"
         )));
     }
-    if inputs.len() > MOST_INPUTS {
-        return Err(ApiError::validation(format!(
-            "The maximum number of inputs supported in a batch is {MOST_INPUTS}. Please reduce the number of items and \
-             try again"
-        )));
-    }
+    check_size(inputs.len())?;
     let ids = inputs.iter().map(|input| input.id.as_ref().and_then(body::scalar_text));
     let ids: Vec<String> = ids.collect::<Option<_>>().ok_or_else(|| body::missing("id"))?;
+    check_distinct(&ids)?;
+    Ok(ids)
+}
+
+/// Refuses more inputs than a call takes.
+pub fn check_size(count: usize) -> Result<(), ApiError> {
+    if count <= MOST_INPUTS {
+        return Ok(());
+    }
+    Err(ApiError::validation(format!(
+        "The maximum number of inputs supported in a batch is {MOST_INPUTS}. Please reduce the number of items and try \
+         again"
+    )))
+}
+
+/// Refuses ids that come twice.
+pub fn check_distinct(ids: &[String]) -> Result<(), ApiError> {
     let mut seen = BTreeSet::new();
     let twice: BTreeSet<&str> =
         ids.iter().filter(|id| !seen.insert(id.as_str())).map(String::as_str).collect();
     if twice.is_empty() {
-        return Ok(ids);
+        return Ok(());
     }
     let list: Vec<&str> = twice.into_iter().collect();
     let message = format!("Duplicate IDs found in batch input: [{}]. IDs must be unique", list.join(", "));

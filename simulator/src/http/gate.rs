@@ -23,7 +23,7 @@ use crate::http::reply::{ApiError, Reply};
 use crate::http::route::{NoRoute, Route};
 use crate::http::{
     account_info, associations, batch, control, definitions, lifecycle, objects, owners, pipelines,
-    properties, schemas, search,
+    properties, schemas, search, writes,
 };
 use crate::limits::{Admission, INTERVAL_MS, Policy, Quota, Usage};
 use crate::object_type::ObjectType;
@@ -290,6 +290,9 @@ impl Call<'_> {
             Route::Get(_, id) => objects::get(simulator, object_type, id, query),
             Route::Search(_) => search::search(simulator, object_type, body, halve),
             Route::BatchRead(_) => batch::read(simulator, object_type, query, body, halve),
+            Route::Write(_, write, version) => {
+                writes::answer(simulator, object_type, write, version, query, body)
+            }
             Route::Merge(_) => lifecycle::merge(simulator, object_type, body),
             Route::PrivacyDelete(_) => lifecycle::privacy_delete(simulator, object_type, body),
             Route::Define(_, change) => definitions::answer(simulator, object_type, change, body),

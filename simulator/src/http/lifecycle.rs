@@ -28,7 +28,7 @@ pub fn merge(simulator: &Simulator, object_type: &ObjectType, body: &[u8]) -> Re
         |value: &Value, field: &str| parse_id(&body::scalar_text(value).ok_or_else(|| body::missing(field))?);
     let primary = id_of(&request.primary_object_id, "primaryObjectId")?;
     let other = id_of(&request.object_id_to_merge, "objectIdToMerge")?;
-    let moment = simulator.moment();
+    let moment = simulator.app_moment();
     let kind = object_type.kind;
     let survivor = simulator.account_mut().merge(kind, primary, other, moment);
     let survivor = survivor.map_err(|_| ApiError::not_found())?;
@@ -62,7 +62,7 @@ pub fn privacy_delete(
     }
     let request: PrivacyDelete = body::parse(body)?;
     let text = body::scalar_text(&request.object_id).ok_or_else(|| body::missing("objectId"))?;
-    let moment = simulator.moment();
+    let moment = simulator.app_moment();
     let mut account = simulator.account_mut();
     let id = match request.id_property.as_deref() {
         None | Some("hs_object_id") => account.store(object_type.kind).survivor(parse_id(&text)?),

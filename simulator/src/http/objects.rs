@@ -9,7 +9,7 @@ use crate::generate::text::push_number;
 use crate::http::associations;
 use crate::http::query::Query;
 use crate::http::reply::{ApiError, Reply};
-use crate::object_type::{Kind, ObjectType};
+use crate::object_type::ObjectType;
 use crate::render::Selection;
 use crate::scopes::{self, Area};
 use crate::simulator::Simulator;
@@ -205,7 +205,7 @@ pub fn get(
 }
 
 /// The id a path or batch input names, merges followed.
-fn find_id(
+pub fn find_id(
     account: &Account,
     object_type: &ObjectType,
     text: &str,
@@ -240,11 +240,5 @@ pub fn find_by_property(
     let catalogue = account.catalogue(object_type.kind);
     let index = catalogue.active(name).filter(|&index| catalogue.get(index).flags.has_unique_value);
     let index = index.ok_or_else(|| ApiError::validation(format!("{name} is not a unique property")))?;
-    if name == "email" && object_type.kind == Kind::CONTACT {
-        return account.by_email(object_type.kind, value).ok_or_else(ApiError::not_found);
-    }
-    let mut live = account.store(object_type.kind).live_from(&account.world, 0);
-    live.find(|view| view.text(catalogue, index).as_deref() == Some(value))
-        .map(|view| view.record.id)
-        .ok_or_else(ApiError::not_found)
+    account.holder(object_type.kind, index, value).ok_or_else(ApiError::not_found)
 }

@@ -181,6 +181,14 @@ impl ApiError {
             .field("groupName", json!(group))
     }
 
+    /// The error as one of several in an answer, where it has no name of its own.
+    pub fn into_part(self) -> Value {
+        let mut document = self.fields;
+        document.insert("status".into(), json!("error"));
+        document.insert("message".into(), json!(self.message));
+        Value::Object(document)
+    }
+
     /// What it says to people.
     pub fn message(&self) -> &str {
         &self.message

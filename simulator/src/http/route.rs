@@ -17,6 +17,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::http::associations::call::Call;
 use crate::http::definitions::Change;
+use crate::http::writes::call::Write;
 use crate::scopes::Area;
 
 /// Date versions that answer. Source: HubSpot changelog.
@@ -33,6 +34,8 @@ pub enum Route {
     Search(String),
     /// Records by id.
     BatchRead(String),
+    /// Records to write: their type, what is done, and the version of the path.
+    Write(String, Write, String),
     /// Two records that become one.
     Merge(String),
     /// A record to remove without trace.
@@ -110,6 +113,18 @@ impl Route {
         if let Some(route) = match_schema_write(method, family, rest) {
             return Ok(route);
         }
+        if let ("objects", [name, tail @ ..]) = (family, rest)
+            && let Some(write) = Write::find(method, tail)
+        {
+            return Ok(Self::Write((*name).to_owned(), write, version_of(&segments)));
+        }
+        if let ("objects", [name, "batch", batch]) = (family, rest)
+            && let Some(write) = Write::find_batch(batch)
+        {
+            let is_meant = method.eq_ignore_ascii_case("POST");
+            let route = Self::Write((*name).to_owned(), write, version_of(&segments));
+            return if is_meant { Ok(route) } else { Err(NoRoute::WrongMethod) };
+        }
         let (wanted, route) = match_family(family, rest).ok_or(NoRoute::UnknownPath)?;
         if method.eq_ignore_ascii_case(wanted) { Ok(route) } else { Err(NoRoute::WrongMethod) }
     }
@@ -121,6 +136,7 @@ impl Route {
             Self::Get(..) => "get",
             Self::Search(_) => "search",
             Self::BatchRead(_) => "batchRead",
+            Self::Write(_, write, _) => write.family(),
             Self::Merge(_) | Self::PrivacyDelete(_) => "lifecycle",
             Self::Associations(..) => "associations",
             Self::Properties(_)
@@ -143,13 +159,10 @@ impl Route {
     /// What the request wants to see of its object type.
     pub const fn area(&self) -> Area {
         match self {
-            Self::List(_)
-            | Self::Get(..)
-            | Self::Search(_)
-            | Self::BatchRead(_)
-            | Self::Merge(_)
-            | Self::PrivacyDelete(_)
-            | Self::Associations(..) => Area::Records,
+            Self::List(_) | Self::Get(..) | Self::Search(_) | Self::BatchRead(_) | Self::Associations(..) => {
+                Area::Records
+            }
+            Self::Write(..) | Self::Merge(_) | Self::PrivacyDelete(_) => Area::Writes,
             _ => Area::Definitions,
         }
     }
@@ -161,6 +174,7 @@ impl Route {
             | Self::Get(name, _)
             | Self::Search(name)
             | Self::BatchRead(name)
+            | Self::Write(name, ..)
             | Self::Merge(name)
             | Self::PrivacyDelete(name)
             | Self::Define(name, _)
@@ -201,6 +215,12 @@ fn split_version<'a>(segments: &'a [&'a str]) -> Option<(&'a str, &'a [&'a str])
         ["oauth", "v2", rest @ ..] => Some(("oauth", rest)),
         _ => None,
     }
+}
+
+/// The version a path is of.
+fn version_of(segments: &[&str]) -> String {
+    let version = segments.iter().find(|segment| is_version(segment) || **segment == "v4");
+    version.map_or_else(String::new, |version| (*version).to_owned())
 }
 
 /// Whether a segment is a version that answers.

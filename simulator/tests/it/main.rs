@@ -22,3 +22,4 @@ mod scopes;
 mod search;
 mod state;
 mod types;
+mod write;

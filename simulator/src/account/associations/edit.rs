@@ -6,7 +6,7 @@ use crate::account::associations::{
     Associations, Category, Direction, Label, LabelKey, Labels, MOST_LABELS, Pair, primary_key,
 };
 use crate::account::edit::GivenValues;
-use crate::account::{Account, Moment, Value, state_log};
+use crate::account::{Account, Moment, Source, Value, state_log};
 use crate::object_type::Kind;
 
 /// One end of a link: a type and an id.
@@ -229,7 +229,7 @@ impl Account {
         let Some(mut change) = self.state_of(kind, id) else { return };
         let cleared = moment.habits.cleared_as_empty.then(Box::default);
         let text = value.map(String::into_boxed_str).or(cleared);
-        change.values.insert(index, Value { text, set_at: moment.now });
+        change.set(index, Value { text, set_at: moment.now, source: Source::Calculated });
         self.commit(kind, id, change, moment);
     }
 

@@ -115,10 +115,7 @@ impl PartyFact {
             Self::Imported => push_flag(out, true),
             Self::Source => out.extend_from_slice(source_of(record).0.as_bytes()),
             Self::SourceId => out.extend_from_slice(source_of(record).1.as_bytes()),
-            Self::CustomerNumber => {
-                out.extend_from_slice(b"C-");
-                push_number(out, 100_000 + record.index);
-            }
+            Self::CustomerNumber => people::push_customer_number(out, record),
         }
         true
     }

@@ -36,7 +36,7 @@ pub fn answer(
         Action::Label(from, to) => label(simulator, types, [from, to], body),
         Action::Dissociate(from, to) => {
             let change = Change::new(types, from, to, LinkEdit::Remove)?;
-            let moment = simulator.moment();
+            let moment = simulator.app_moment();
             // Like other removals, this one does not mind when there is nothing to remove.
             let _ = simulator.account_mut().edit_link(change.from, change.to, &change.edit, moment);
             Ok(Reply::empty(204))
@@ -150,7 +150,7 @@ fn apply(
     status: u16,
     shown: Option<Shown>,
 ) -> Result<Reply, ApiError> {
-    let moment = simulator.moment();
+    let moment = simulator.app_moment();
     let mut account = simulator.account_mut();
     check_ends(&account, types, changes)?;
     for Change { from, to, edit } in changes {
@@ -237,7 +237,7 @@ fn label(
 ) -> Result<Reply, ApiError> {
     let labels: Vec<SentLabel> = body::parse(body)?;
     let change = Change::new(types, from, to, LinkEdit::Replace(named(&labels)))?;
-    let moment = simulator.moment();
+    let moment = simulator.app_moment();
     let mut account = simulator.account_mut();
     account
         .edit_link(change.from, change.to, &change.edit, moment)
@@ -263,7 +263,7 @@ fn archive(
 ) -> Result<Reply, ApiError> {
     let batch: Batch<SentRemoval> = body::parse(body)?;
     check_size(batch.inputs.len(), MOST_INPUTS)?;
-    let moment = simulator.moment();
+    let moment = simulator.app_moment();
     let mut account = simulator.account_mut();
     for removal in &batch.inputs {
         for to in &removal.to {
