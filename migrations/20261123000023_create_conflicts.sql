@@ -1,0 +1,28 @@
+-- Records that were changed on both sides in a way only a person can settle.
+CREATE TABLE IF NOT EXISTS conflicts (
+    id           BIGINT NOT NULL AUTO_INCREMENT COMMENT 'Number of the conflict',
+    object_type  VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'contacts, companies, ...',
+    row_id       BIGINT NULL COMMENT 'id of the row; NULL when it was deleted by SQL',
+    hubspot_id   BIGINT NULL COMMENT 'Id in HubSpot',
+    kind         VARCHAR(24) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'fields: both sides changed them; deleted_here, deleted_in_hubspot: the other side edited what was deleted there',
+    fields       JSON NOT NULL COMMENT 'Names of the properties in question',
+    base_json    JSON NOT NULL COMMENT 'What both sides last agreed on, of these properties; null: not set',
+    local_json   JSON NOT NULL COMMENT 'What MariaDB has; null: not set',
+    hubspot_json JSON NOT NULL COMMENT 'What HubSpot has; null: not set',
+    sources      JSON NOT NULL COMMENT 'Who set the value in HubSpot and when, by property, as far as it is known',
+    status       VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'pending' COMMENT 'pending, keep_local, keep_hubspot, merged, or superseded: closed by itself',
+    resolution   JSON NULL COMMENT 'What was decided, by property',
+    resolved_by  VARCHAR(255) NULL COMMENT 'Who decided',
+    created_at   DATETIME(3) NOT NULL COMMENT 'Opened, UTC',
+    updated_at   DATETIME(3) NOT NULL COMMENT 'Last change, UTC',
+    resolved_at  DATETIME(3) NULL COMMENT 'Closed, UTC',
+    open_key     VARCHAR(24) CHARACTER SET ascii COLLATE ascii_bin AS (IF(status = 'pending', IF(row_id IS NULL, CONCAT('hubspot ', hubspot_id), CONCAT('row ', row_id)), NULL)) VIRTUAL COMMENT 'The record while the conflict is open: one open conflict a record',
+    PRIMARY KEY (id),
+    UNIQUE KEY conflicts_open (object_type, open_key),
+    KEY conflicts_by_status (status, object_type, id),
+    KEY conflicts_by_row (object_type, row_id, id),
+    KEY conflicts_by_record (object_type, hubspot_id, id),
+    CONSTRAINT conflicts_record CHECK (row_id IS NOT NULL OR hubspot_id IS NOT NULL),
+    CONSTRAINT conflicts_kind CHECK (kind IN ('fields', 'deleted_here', 'deleted_in_hubspot')),
+    CONSTRAINT conflicts_status CHECK (status IN ('pending', 'keep_local', 'keep_hubspot', 'merged', 'superseded'))
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_uca1400_ai_ci COMMENT='Changes on both sides that a person settles, one row a conflict';
