@@ -14,6 +14,7 @@ mod catalogue;
 mod column_fill;
 mod database;
 mod error;
+mod jobs;
 mod lease;
 mod merges;
 mod migrate;
@@ -41,6 +42,11 @@ pub use associations::{
 pub use catalogue::{known_properties, load_catalogue, property_names, store_catalogue};
 pub use database::Database;
 pub use error::{StorageError, StorageErrorKind};
+pub use jobs::{
+    Chosen, Job, JobEntry, JobKind, JobState, QueueFigures, Rescued, Settled, claim_jobs, dead_jobs,
+    enqueue_jobs, finish_job, give_back_jobs, held_jobs, next_due, park_job, postpone_jobs, queue_figures,
+    renew_jobs, rescue_jobs, retry_job, revive_jobs,
+};
 pub use lease::{LEASE_TTL, Lease, LeaseKeeper, LeasedTransaction, lease_holder};
 pub use merges::{MERGED_IDS, known_survivors, merged_ids, record_merges};
 pub use migrate::{create_tables, migrate, pending_migrations};

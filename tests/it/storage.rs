@@ -2,6 +2,7 @@
 
 mod associations;
 mod columns;
+mod jobs;
 mod leases;
 mod mirror;
 mod reference;

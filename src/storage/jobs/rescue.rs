@@ -1,0 +1,102 @@
+//! Jobs that come back: those of workers that are gone, and those a person wants to be tried again.
+
+use sqlx::QueryBuilder;
+
+use super::figures::{JobEntry, STUCK, from_row};
+use super::{BATCH, JobState, push_ids, update_these};
+use crate::storage::{Database, StorageError};
+
+/// What became of the jobs of workers that are gone.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rescued {
+    /// Jobs that are due again.
+    pub returned: u64,
+    /// Jobs that had been tried as often as they may and are dead now.
+    pub parked: Vec<JobEntry>,
+}
+
+/// Takes the jobs back whose lease is over: their worker is gone. The try counts, because the job may be what it died of.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn rescue_jobs(database: &Database, max_attempts: u32) -> Result<Rescued, StorageError> {
+    let failed = || StorageError::query("rescue the jobs of a worker that is gone");
+    let sql = "SELECT * FROM jobs FORCE INDEX (jobs_to_claim) \
+               WHERE state = 'running' AND lease_until < UTC_TIMESTAMP(3) LIMIT ? FOR UPDATE SKIP LOCKED";
+    let mut rescued = Rescued::default();
+    loop {
+        let mut transaction = database.begin().await?;
+        let query = sqlx::query(sql).bind(BATCH as i64);
+        let rows = query.fetch_all(&mut *transaction).await.map_err(failed())?;
+        let abandoned = rows.iter().map(from_row).collect::<Result<Vec<_>, _>>()?;
+        let (dead, ready): (Vec<_>, Vec<_>) =
+            abandoned.into_iter().partition(|job| job.attempts >= max_attempts);
+        for (state, jobs) in [(JobState::Dead, &dead), (JobState::Ready, &ready)] {
+            let ids: Vec<_> = jobs.iter().map(|job| job.id).collect();
+            let mut update = QueryBuilder::new("UPDATE jobs SET state = ");
+            update.push_bind(state.word());
+            update.push(", run_at = UTC_TIMESTAMP(3), updated_at = UTC_TIMESTAMP(3), lease_until = NULL, ");
+            update.push("last_error = CONCAT('lost with the process that worked on it, ', locked_by), locked_by = NULL");
+            update_these(&mut transaction, update, &ids).await?;
+        }
+        transaction.commit().await.map_err(failed())?;
+        rescued.returned += ready.len() as u64;
+        rescued.parked.extend(dead);
+        if rows.len() < BATCH {
+            return Ok(rescued);
+        }
+    }
+}
+
+/// Which jobs are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Chosen<'a> {
+    /// These, by their numbers.
+    Ids(&'a [i64]),
+    /// All that there are.
+    All,
+}
+
+/// Makes jobs due now, with all their tries, that are dead, were put off, or wait for another try. Returns how many.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn revive_jobs(database: &Database, chosen: Chosen<'_>) -> Result<u64, StorageError> {
+    let chunks: Vec<Option<&[i64]>> = match chosen {
+        Chosen::Ids(ids) => ids.chunks(BATCH).map(Some).collect(),
+        Chosen::All => vec![None],
+    };
+    let mut revived = 0;
+    for ids in chunks {
+        loop {
+            let count = revive_some(database, ids).await?;
+            revived += count;
+            if count < BATCH as u64 {
+                break;
+            }
+        }
+    }
+    Ok(revived)
+}
+
+/// One transaction of [`revive_jobs`]; what it has revived is not found again. A job that is locked is being edited, which
+/// revives it as well.
+async fn revive_some(database: &Database, ids: Option<&[i64]>) -> Result<u64, StorageError> {
+    let failed = || StorageError::query("make jobs due again");
+    let mut query = QueryBuilder::new(format!("SELECT id FROM jobs WHERE {STUCK}"));
+    if let Some(ids) = ids {
+        query.push(" AND id IN ");
+        push_ids(&mut query, ids.iter().copied());
+    }
+    query.push(" LIMIT ").push_bind(BATCH as i64).push(" FOR UPDATE SKIP LOCKED");
+    let mut transaction = database.begin().await?;
+    let found = query.build_query_scalar().persistent(false).fetch_all(&mut *transaction).await;
+    let found: Vec<i64> = found.map_err(failed())?;
+    let update = QueryBuilder::new(
+        "UPDATE jobs SET state = 'ready', run_at = UTC_TIMESTAMP(3), attempts = 0, last_error = NULL, \
+         waiting = NULL, updated_at = UTC_TIMESTAMP(3)",
+    );
+    update_these(&mut transaction, update, &found).await?;
+    transaction.commit().await.map_err(failed())?;
+    Ok(found.len() as u64)
+}

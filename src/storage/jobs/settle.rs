@@ -1,0 +1,124 @@
+//! What a worker says of the jobs it has claimed.
+
+use chrono::{DateTime, Utc};
+use sqlx::{MySql, MySqlConnection, QueryBuilder};
+
+use super::{Job, shortened, update_held};
+use crate::storage::{Database, StorageError};
+
+/// What became of a job whose worker has settled it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// What the worker said.
+    AsAsked,
+    /// It is due again at once with all its tries, because the record was edited since it was claimed.
+    EditedSince,
+    /// Nothing: its lease was over and it is somebody else's now, or done. The caller rolls back.
+    Lost,
+}
+
+/// The job is done and goes, inside the transaction that stores what came of it. Lock the row before: an editor has the
+/// row first and its job next.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn finish_job(connection: &mut MySqlConnection, job: &Job) -> Result<Settled, StorageError> {
+    let done = "DELETE FROM jobs WHERE object_type = ? AND kind = ? AND record_id = ? \
+                AND id = ? AND claims = ? AND state = 'running' AND generation = ?";
+    settle(connection, job, sqlx::query(done)).await
+}
+
+/// The job failed for a cause that may pass; it is due again at `run_at`.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn retry_job(
+    connection: &mut MySqlConnection,
+    job: &Job,
+    error: &str,
+    run_at: DateTime<Utc>,
+) -> Result<Settled, StorageError> {
+    let later = "UPDATE jobs SET state = 'ready', last_error = ?, run_at = ?, locked_by = NULL, lease_until = NULL, \
+                 updated_at = UTC_TIMESTAMP(3) WHERE object_type = ? AND kind = ? AND record_id = ? \
+                 AND id = ? AND claims = ? AND state = 'running' AND generation = ?";
+    settle(connection, job, sqlx::query(later).bind(shortened(error)).bind(run_at)).await
+}
+
+/// The job failed for a cause that only a person can remove: it waits until it is [revived](super::revive_jobs), or the record is
+/// edited again.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn park_job(
+    connection: &mut MySqlConnection,
+    job: &Job,
+    error: &str,
+) -> Result<Settled, StorageError> {
+    let parked = "UPDATE jobs SET state = 'dead', last_error = ?, locked_by = NULL, lease_until = NULL, \
+                  updated_at = UTC_TIMESTAMP(3) WHERE object_type = ? AND kind = ? AND record_id = ? \
+                  AND id = ? AND claims = ? AND state = 'running' AND generation = ?";
+    settle(connection, job, sqlx::query(parked).bind(shortened(error))).await
+}
+
+/// A statement with what is bound to it.
+type Statement<'q> = sqlx::query::Query<'q, MySql, sqlx::mysql::MySqlArguments>;
+
+/// Runs a statement that ends in the key of the job, its claim and its generation. Where the record was edited since, the
+/// job is made ready instead.
+async fn settle(
+    connection: &mut MySqlConnection,
+    job: &Job,
+    statement: Statement<'_>,
+) -> Result<Settled, StorageError> {
+    // An edit has set the tries to 0 and the time to its own.
+    let again = "UPDATE jobs SET state = 'ready', locked_by = NULL, lease_until = NULL, updated_at = UTC_TIMESTAMP(3) \
+                 WHERE object_type = ? AND kind = ? AND record_id = ? AND id = ? AND claims = ? AND state = 'running'";
+    let failed = || StorageError::query(format!("settle a job of {}", job.object_type));
+    let settled = of(job, statement).bind(job.generation).execute(&mut *connection).await.map_err(failed())?;
+    if settled.rows_affected() > 0 {
+        return Ok(Settled::AsAsked);
+    }
+    let released = of(job, sqlx::query(again)).execute(connection).await.map_err(failed())?;
+    Ok(if released.rows_affected() > 0 { Settled::EditedSince } else { Settled::Lost })
+}
+
+/// Binds the key of the job and its claim.
+fn of<'q>(job: &'q Job, statement: Statement<'q>) -> Statement<'q> {
+    let statement = statement.bind(&job.object_type).bind(job.kind.word()).bind(job.record_id);
+    statement.bind(job.id).bind(job.claims)
+}
+
+/// Gives jobs back that were not tried, as at a shutdown; the claim costs no try. Returns how many. Those an editor holds
+/// in an open transaction stay as they are until their lease is over.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn give_back_jobs(database: &Database, jobs: &[Job]) -> Result<u64, StorageError> {
+    let release = |update: &mut QueryBuilder<MySql>| {
+        update.push(
+            "state = 'ready', attempts = GREATEST(attempts - 1, 0), locked_by = NULL, lease_until = NULL",
+        );
+    };
+    update_held(database, jobs, release).await
+}
+
+/// Puts jobs off until `until` for a cause that lies not in them, such as a brake; the claim costs no try. Returns how
+/// many. Those an editor holds in an open transaction stay as they are until their lease is over.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn postpone_jobs(
+    database: &Database,
+    jobs: &[Job],
+    until: DateTime<Utc>,
+    waiting: &str,
+) -> Result<u64, StorageError> {
+    let put_off = |update: &mut QueryBuilder<MySql>| {
+        update.push(
+            "state = 'ready', attempts = GREATEST(attempts - 1, 0), locked_by = NULL, lease_until = NULL",
+        );
+        update.push(", run_at = ").push_bind(until);
+        update.push(", waiting = ").push_bind(shortened(waiting).to_owned());
+    };
+    update_held(database, jobs, put_off).await
+}
