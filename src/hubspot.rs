@@ -4,6 +4,7 @@
 //! | Part | Does |
 //! | --- | --- |
 //! | `records`, `associations`, `reference` | one method per question, each a path, a body and a parser |
+//! | `writes` | one method per change of a record, and what became of it |
 //! | `transport` | sends one call: permit, deadline, status, retry, log line |
 //! | [`limiter`](LimiterSnapshot) | never lets a request out that could break a limit |
 //! | `wire` | HubSpot's JSON |
@@ -17,10 +18,13 @@ mod limiter;
 mod path;
 mod records;
 mod reference;
+mod refusal;
 mod server_clock;
 mod transport;
 mod wire;
+mod writes;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -32,9 +36,11 @@ pub use self::associations::{ASSOCIATION_INPUTS, AssociationPage};
 pub use self::error::{ErrorKind, HubSpotError};
 pub use self::limiter::{DailySnapshot, LimiterSnapshot, Pause, PauseReason, QuotaSnapshot};
 use self::path::Paths;
-pub use self::records::{RECORD_PAGE, SEARCH_PAGE};
+pub use self::records::{HISTORY_PAGE, RECORD_PAGE, SEARCH_PAGE};
+pub use self::refusal::{Refusal, RefusalKind, RefusedProperty};
 use self::transport::{Call, Transport};
 use self::wire::Malformed;
+pub use self::writes::{Created, NewRecord, RecordUpdate, Updated, WRITE_BATCH};
 use crate::config::HubSpotConfig;
 use crate::model::{Cursor, ObjectId, Record, RejectedRecord};
 use crate::retry::RetryPolicy;
@@ -77,6 +83,35 @@ pub struct BatchRead {
     /// them.
     pub rejected: Vec<RejectedRecord>,
     /// The ids asked for under which there is no record: deleted, never there, or merged away.
+    pub missing: Vec<ObjectId>,
+}
+
+/// A value a property has or had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryEntry {
+    /// Since when; the only time HubSpot tells of a single value.
+    pub at: DateTime<Utc>,
+    /// The value, `None` when it was cleared.
+    pub value: Option<String>,
+    /// `CRM_UI`, `INTEGRATION`, `IMPORT`, `CALCULATED`, …
+    pub source_type: Option<String>,
+    /// Which one: `userId:123`, or of an integration the app's id.
+    pub source_id: Option<String>,
+    /// What people call the source.
+    pub source_label: Option<String>,
+}
+
+/// The records behind a set of ids, with what some of their properties were before.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HistoryRead {
+    /// As in [`BatchRead::records`].
+    pub records: Vec<Record>,
+    /// The histories of the properties asked for, by the id and the name, each newest first. HubSpot keeps a limited
+    /// number of values.
+    pub histories: BTreeMap<ObjectId, BTreeMap<String, Vec<HistoryEntry>>>,
+    /// As in [`BatchRead::rejected`].
+    pub rejected: Vec<RejectedRecord>,
+    /// As in [`BatchRead::missing`].
     pub missing: Vec<ObjectId>,
 }
 

@@ -2,7 +2,9 @@
 //!
 //! | What failed | Who tries again |
 //! | --- | --- |
-//! | overload, lock, broken connection, unreadable answer | the HubSpot client, up to [`RetryPolicy::API_CALL`] tries |
+//! | overload, broken connection, unreadable answer | the HubSpot client, up to [`RetryPolicy::API_CALL`] tries |
+//! | the same, of a create | whoever asked for it, after a look whether it was done all the same |
+//! | lock, no connection | the HubSpot client, as often, also of a create: nothing was done |
 //! | rate limit, account being moved | the HubSpot client, when HubSpot's hint has passed; costs no try |
 //! | any of these that outlasts the client | another run of that object type, after 5, 10, 20, ... s |
 //! | a transaction, for a cause that passes | `sync::patience`, for half a minute |
@@ -55,7 +57,9 @@ impl RetryPolicy {
 pub enum Fault {
     /// HubSpot answered with this status.
     Status(u16),
-    /// No complete answer: refused, reset, timed out, cut off.
+    /// No connection was made, so nothing was sent.
+    Unreachable,
+    /// No complete answer: reset, timed out, cut off.
     Connection,
     /// A success status with a body that is not what it should be.
     Malformed,
@@ -72,14 +76,14 @@ pub enum Remedy {
     ObeyHint,
 }
 
-/// The table. `idempotent` says that doing the call twice does no harm, which is true of every read.
+/// The table. `idempotent` says that doing the call twice does no harm, which is true of every call but a create.
 ///
 /// Source: HubSpot, "Error handling"; 408 and 520 are added because they mean the same to a client as 504 and 521.
 pub const fn remedy(fault: Fault, idempotent: bool) -> Remedy {
     match fault {
         Fault::Status(429 | 477) => Remedy::ObeyHint,
-        // A locked record was not touched, so even a write may be sent again.
-        Fault::Status(423) => Remedy::BackOff,
+        // A locked record was not touched, so even a create may be sent again.
+        Fault::Status(423) | Fault::Unreachable => Remedy::BackOff,
         Fault::Status(408 | 500 | 502..=504 | 520..=526) | Fault::Connection | Fault::Malformed
             if idempotent =>
         {
@@ -106,8 +110,9 @@ mod tests {
     }
 
     #[test]
-    fn a_write_is_sent_again_only_when_it_was_refused() {
+    fn a_create_is_sent_again_only_when_nothing_was_done() {
         assert_eq!(statuses(Remedy::BackOff, false), [423]);
+        assert_eq!(remedy(Fault::Unreachable, false), Remedy::BackOff);
         assert_eq!(statuses(Remedy::ObeyHint, false), [429, 477]);
         for fault in [Fault::Connection, Fault::Malformed] {
             assert_eq!(remedy(fault, false), Remedy::GiveUp);

@@ -4,6 +4,9 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+use super::refusal::RefusedProperty;
+use crate::model::ObjectId;
+
 /// What a failed call means for the caller. Everything that can be retried inside a run was retried already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
@@ -94,6 +97,12 @@ pub(super) struct Details {
     pub category: Option<String>,
     /// HubSpot's message or our description, at most 300 characters; may be empty.
     pub message: String,
+    /// The record that has what a refused write would have taken.
+    pub existing: Option<ObjectId>,
+    /// The properties HubSpot names in a refused write.
+    pub properties: Vec<RefusedProperty>,
+    /// Whether HubSpot may have done it nevertheless.
+    pub in_doubt: bool,
     /// What HubSpot's support asks for.
     pub correlation_id: Option<String>,
     /// How often the request was sent.
@@ -148,6 +157,22 @@ impl HubSpotError {
     /// HubSpot's message or our description, at most 300 characters; may be empty.
     pub fn message(&self) -> &str {
         &self.details.message
+    }
+
+    /// The record that has what a refused write would have taken, where HubSpot names it.
+    pub(super) fn existing(&self) -> Option<ObjectId> {
+        self.details.existing
+    }
+
+    /// The properties HubSpot names in a refused write.
+    pub(super) fn properties(&self) -> &[RefusedProperty] {
+        &self.details.properties
+    }
+
+    /// Whether HubSpot may have done what it was asked by the last try, although that failed: the answer was lost, or
+    /// says nothing of it.
+    pub fn is_in_doubt(&self) -> bool {
+        self.details.in_doubt
     }
 
     /// What HubSpot's support asks for.

@@ -20,8 +20,10 @@ const ACCOUNT_MOVING: u16 = 477;
 /// How one attempt failed.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// The daemon is stopping.
+    /// The daemon is stopping, and nothing was sent.
     Cancelled,
+    /// The daemon is stopping, and the answer was not waited for.
+    Abandoned,
     /// It was not sent: the day's requests of its sort are used up.
     DayUsedUp,
     /// No complete answer.
@@ -66,9 +68,10 @@ impl Failure {
     /// The row of the retry table; `None` where another try would end in the same way.
     pub fn fault(&self) -> Option<Fault> {
         match self {
-            Self::Cancelled | Self::DayUsedUp | Self::TooLarge { .. } => None,
+            Self::Cancelled | Self::Abandoned | Self::DayUsedUp | Self::TooLarge { .. } => None,
+            Self::Connection(error) if error.is_connect() => Some(Fault::Unreachable),
             Self::Connection(_) => Some(Fault::Connection),
-            Self::Refused { status, .. } => Some(Fault::Status(status.as_u16())),
+            Self::Refused { status, body, .. } => Some(Fault::Status(meaning(*status, body).as_u16())),
             Self::Malformed { .. } => Some(Fault::Malformed),
         }
     }
@@ -76,11 +79,12 @@ impl Failure {
     /// The shortest wait HubSpot asks for, if it asks.
     pub fn hint(&self) -> Option<Duration> {
         match self {
-            Self::Refused { status: StatusCode::LOCKED, retry_after, .. } => {
+            Self::Refused { status, body, retry_after } if meaning(*status, body) == StatusCode::LOCKED => {
                 Some(retry_after.unwrap_or_default().max(LOCK_DURATION))
             }
             Self::Refused { retry_after, .. } => *retry_after,
             Self::Cancelled
+            | Self::Abandoned
             | Self::DayUsedUp
             | Self::Connection(_)
             | Self::TooLarge { .. }
@@ -94,6 +98,7 @@ impl Failure {
             Self::Refused { status, .. } if status.as_u16() == ACCOUNT_MOVING => Throttle::AccountMoving,
             Self::Refused { body, .. } => Throttle::named(body.policy_name.as_deref()),
             Self::Cancelled
+            | Self::Abandoned
             | Self::DayUsedUp
             | Self::Connection(_)
             | Self::TooLarge { .. }
@@ -107,7 +112,7 @@ impl Failure {
             Self::Refused { status, .. } | Self::TooLarge { status, .. } | Self::Malformed { status, .. } => {
                 Some(status.as_u16())
             }
-            Self::Cancelled | Self::DayUsedUp | Self::Connection(_) => None,
+            Self::Cancelled | Self::Abandoned | Self::DayUsedUp | Self::Connection(_) => None,
         }
     }
 
@@ -118,20 +123,32 @@ impl Failure {
             Self::TooLarge { correlation_id, .. } | Self::Malformed { correlation_id, .. } => {
                 correlation_id.as_deref()
             }
-            Self::Cancelled | Self::DayUsedUp | Self::Connection(_) => None,
+            Self::Cancelled | Self::Abandoned | Self::DayUsedUp | Self::Connection(_) => None,
         }
     }
 
     /// What it means once nobody tries again.
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Cancelled => ErrorKind::Cancelled,
+            Self::Cancelled | Self::Abandoned => ErrorKind::Cancelled,
             Self::DayUsedUp => ErrorKind::DailyLimit,
             Self::TooLarge { .. } => ErrorKind::TooLarge,
             Self::Connection(error) if error.is_builder() => ErrorKind::Configuration,
             Self::Connection(_) => ErrorKind::Unavailable,
-            Self::Refused { status, body, .. } => kind_of_refusal(status.as_u16(), body),
+            Self::Refused { status, body, .. } => kind_of_refusal(meaning(*status, body).as_u16(), body),
             Self::Malformed { .. } => ErrorKind::Protocol,
+        }
+    }
+
+    /// Whether HubSpot may have done what it was asked: it said neither so nor the contrary.
+    fn is_in_doubt(&self) -> bool {
+        match self {
+            Self::Cancelled | Self::DayUsedUp => false,
+            Self::Connection(error) => !error.is_connect() && !error.is_builder(),
+            Self::Refused { status, .. } => {
+                status.is_server_error() || *status == StatusCode::REQUEST_TIMEOUT
+            }
+            Self::Abandoned | Self::TooLarge { .. } | Self::Malformed { .. } => true,
         }
     }
 
@@ -140,6 +157,7 @@ impl Failure {
         let kind = self.kind();
         let mut details = Details {
             operation,
+            in_doubt: self.is_in_doubt(),
             status: self.status(),
             correlation_id: self.correlation_id().map(str::to_owned),
             attempts,
@@ -147,7 +165,7 @@ impl Failure {
             ..Details::default()
         };
         match self {
-            Self::Cancelled => "the daemon is stopping".clone_into(&mut details.message),
+            Self::Cancelled | Self::Abandoned => STOPPING.clone_into(&mut details.message),
             Self::DayUsedUp => USED_UP.clone_into(&mut details.message),
             Self::TooLarge { most, .. } => details.message = too_large(most),
             Self::Connection(error) => {
@@ -157,6 +175,8 @@ impl Failure {
             Self::Refused { status, body, .. } => {
                 details.message = refusal_text(status.as_u16(), &body);
                 details.category = body.category;
+                details.existing = body.existing;
+                details.properties = body.properties;
             }
             Self::Malformed { flaw, .. } => {
                 details.message = format!("the answer is not what it should be: {flaw}");
@@ -169,7 +189,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Cancelled => f.write_str("the daemon is stopping"),
+            Self::Cancelled | Self::Abandoned => f.write_str(STOPPING),
             Self::DayUsedUp => f.write_str(USED_UP),
             Self::TooLarge { most, .. } => f.write_str(&too_large(*most)),
             Self::Connection(error) => f.write_str(describe_connection(error)),
@@ -189,12 +209,20 @@ impl fmt::Display for Failure {
     }
 }
 
+/// Why a request has no answer any more.
+const STOPPING: &str = "the daemon is stopping";
+
 /// Why a request is not even sent.
 const USED_UP: &str = "today's requests of this sort are used up";
 
 /// What is wrong with an answer of more than `most` bytes.
 fn too_large(most: usize) -> String {
     format!("the answer is larger than {} MiB", most / 1024 / 1024)
+}
+
+/// The status that says what a refusal means: a lock on a unique value may come as a bad request.
+fn meaning(status: StatusCode, body: &FailureBody) -> StatusCode {
+    if status == StatusCode::BAD_REQUEST && body.is_lock() { StatusCode::LOCKED } else { status }
 }
 
 /// What a status means once nobody tries again.

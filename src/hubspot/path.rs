@@ -1,6 +1,6 @@
 //! The one table of paths. Links in HubSpot's answers are never followed: they may show another version's form.
 
-use crate::model::{CustomName, ObjectType};
+use crate::model::{CustomName, ObjectId, ObjectType};
 
 /// A group of endpoints that share a path prefix and a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,6 +9,8 @@ pub(super) enum Family {
     Objects,
     /// Links between records, in bulk.
     Associations,
+    /// Links of one record.
+    Links,
     /// Property definitions.
     Properties,
     /// Pipelines with their stages.
@@ -22,11 +24,12 @@ pub(super) enum Family {
 }
 
 impl Family {
-    /// Prefix before a date version, and the whole prefix of v3 (of associations: v4). Source: HubSpot's public API specifications.
+    /// Prefix before a date version, and the whole prefix of v3 (of links: v4). Source: HubSpot's public API specifications.
     const fn prefixes(self) -> (&'static str, &'static str) {
         match self {
             Self::Objects => ("/crm/objects", "/crm/v3/objects"),
             Self::Associations => ("/crm/associations", "/crm/v4/associations"),
+            Self::Links => ("/crm/objects", "/crm/v4/objects"),
             Self::Properties => ("/crm/properties", "/crm/v3/properties"),
             Self::Pipelines => ("/crm/pipelines", "/crm/v3/pipelines"),
             Self::Owners => ("/crm/owners", "/crm/v3/owners"),
@@ -63,9 +66,14 @@ impl Paths {
         format!("{}/{}", self.root(Family::Objects), object_type.path)
     }
 
-    /// Reads many records of a type at once.
-    pub fn batch_read(&self, object_type: &ObjectType) -> String {
-        format!("{}/batch/read", self.records(object_type))
+    /// One record of a type.
+    pub fn record(&self, object_type: &ObjectType, id: ObjectId) -> String {
+        format!("{}/{id}", self.records(object_type))
+    }
+
+    /// Does something to many records of a type at once: `read`, `create`, `update` or `archive`.
+    pub fn batch(&self, object_type: &ObjectType, action: &str) -> String {
+        format!("{}/batch/{action}", self.records(object_type))
     }
 
     /// Searches the records of a type.
@@ -76,6 +84,17 @@ impl Paths {
     /// Reads the links of many records of the type `from` to records of the type `to`.
     pub fn associations(&self, from: &ObjectType, to: &ObjectType) -> String {
         format!("{}/{}/{}/batch/read", self.root(Family::Associations), from.path, to.path)
+    }
+
+    /// The link between two records.
+    pub fn link(&self, from: (&ObjectType, ObjectId), to: (&ObjectType, ObjectId)) -> String {
+        let root = self.root(Family::Links);
+        format!("{root}/{}/{}/associations/{}/{}", from.0.path, from.1, to.0.path, to.1)
+    }
+
+    /// Takes labels off many links from one type to another; the links stay.
+    pub fn archive_labels(&self, from: &ObjectType, to: &ObjectType) -> String {
+        format!("{}/{}/{}/batch/labels/archive", self.root(Family::Associations), from.path, to.path)
     }
 
     /// The kinds of link from one type to another.
@@ -118,7 +137,8 @@ mod tests {
         let deals = ObjectType::named("deals").unwrap();
         let contacts = ObjectType::named("contacts").unwrap();
         let dated = Paths::new("2026-09");
-        assert_eq!(dated.batch_read(deals), "/crm/objects/2026-09/deals/batch/read");
+        assert_eq!(dated.batch(deals, "read"), "/crm/objects/2026-09/deals/batch/read");
+        assert_eq!(dated.record(deals, ObjectId(7)), "/crm/objects/2026-09/deals/7");
         assert_eq!(dated.search(deals), "/crm/objects/2026-09/deals/search");
         assert_eq!(dated.properties(deals), "/crm/properties/2026-09/deals");
         assert_eq!(dated.pipelines(deals), "/crm/pipelines/2026-09/deals");
@@ -138,7 +158,15 @@ mod tests {
             "/crm/associations/2026-09/contacts/deals/labels"
         );
 
+        let link = |paths: &Paths| paths.link((contacts, ObjectId(1)), (deals, ObjectId(2)));
+        assert_eq!(link(&dated), "/crm/objects/2026-09/contacts/1/associations/deals/2");
+        assert_eq!(
+            dated.archive_labels(contacts, deals),
+            "/crm/associations/2026-09/contacts/deals/batch/labels/archive"
+        );
+
         let v3 = Paths::new("v3");
+        assert_eq!(link(&v3), "/crm/v4/objects/contacts/1/associations/deals/2");
         assert_eq!(v3.associations(contacts, deals), "/crm/v4/associations/contacts/deals/batch/read");
         assert_eq!(v3.association_labels(contacts, deals), "/crm/v4/associations/contacts/deals/labels");
         assert_eq!(v3.records(deals), "/crm/v3/objects/deals");

@@ -10,19 +10,23 @@ use serde_json::json;
 use super::limiter::Quota;
 use super::transport::Call;
 use super::wire::Malformed;
+use super::wire::history::parse_histories;
 use super::wire::page::{parse_batch, parse_list, parse_search, parse_total};
-use super::{BatchRead, HubSpotClient, HubSpotError, Priority, RecordPage, SearchPage};
+use super::{BatchRead, HistoryRead, HubSpotClient, HubSpotError, Priority, RecordPage, SearchPage};
 use crate::clock;
 use crate::model::{Cursor, ObjectId, ObjectType, Window};
 
 /// Records per page of a listing and per batch read, the most HubSpot allows. Source: HubSpot, "Using object APIs".
 pub const RECORD_PAGE: usize = 100;
 
+/// Records per batch read with history, the most HubSpot allows. Source: HubSpot, "Contacts".
+pub const HISTORY_PAGE: usize = 50;
+
 /// Hits per page of a search, the most HubSpot allows. Source: HubSpot, "Search the CRM".
 pub const SEARCH_PAGE: usize = 200;
 
 /// The property every record has. Asking for it alone keeps an answer small; asking for none brings the default ones.
-const ID: &str = "hs_object_id";
+pub(super) const ID: &str = "hs_object_id";
 
 /// Which records of a type are meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -182,34 +186,52 @@ impl HubSpotClient {
         bin: Bin,
         priority: Priority,
     ) -> Result<BatchRead, HubSpotError> {
-        /// The body of a batch read.
-        #[derive(Serialize)]
-        struct Question<'a> {
-            /// Names.
-            properties: &'a [String],
-            /// Who.
-            inputs: Vec<Input>,
-        }
-        /// One record asked for.
-        #[derive(Serialize)]
-        struct Input {
-            /// Its id, as text.
-            id: String,
-        }
-        // HubSpot refuses a batch that names an id twice.
-        let mut seen = HashSet::with_capacity(ids.len());
-        let asked: Vec<ObjectId> = ids.iter().copied().filter(|id| seen.insert(*id)).collect();
+        let asked = distinct(ids);
         if asked.is_empty() {
             return Ok(BatchRead { records: Vec::new(), rejected: Vec::new(), missing: Vec::new() });
         }
-        let inputs = asked.iter().map(|id| Input { id: id.to_string() }).collect();
-        let body = to_body(&Question { properties, inputs });
-        let path = self.shared.paths.batch_read(object_type);
-        let mut call =
-            Call::read_by_post(format!("read {}{object_type}", bin.adjective()), path, body, priority);
-        bin.parameter().trim_start_matches('&').clone_into(&mut call.query);
+        let question = BatchQuestion::new(properties, &[], &asked);
+        let call = self.batch_call(object_type, &question, bin, priority);
         let read_at = clock::now();
         self.send(&call, |body| parse_batch(body, &asked, read_at)).await
+    }
+
+    /// The records behind at most 50 ids, with the named properties and what those in `history` were before. Ids given
+    /// twice count once.
+    pub async fn read_with_history(
+        &self,
+        object_type: &ObjectType,
+        properties: &[String],
+        history: &[String],
+        ids: &[ObjectId],
+        priority: Priority,
+    ) -> Result<HistoryRead, HubSpotError> {
+        let asked = distinct(ids);
+        if asked.is_empty() {
+            return Ok(HistoryRead::default());
+        }
+        let question = BatchQuestion::new(properties, history, &asked);
+        let call = self.batch_call(object_type, &question, Bin::Live, priority);
+        let read_at = clock::now();
+        let decode = |body: &[u8]| {
+            let BatchRead { records, rejected, missing } = parse_batch(body, &asked, read_at)?;
+            Ok(HistoryRead { records, histories: parse_histories(body)?, rejected, missing })
+        };
+        self.send(&call, decode).await
+    }
+
+    /// The call for a batch read.
+    fn batch_call(
+        &self,
+        object_type: &ObjectType,
+        question: &BatchQuestion<'_>,
+        bin: Bin,
+        priority: Priority,
+    ) -> Call {
+        let path = self.shared.paths.batch(object_type, "read");
+        let operation = format!("read {}{object_type}", bin.adjective());
+        let call = Call::read_by_post(operation, path, to_body(question), priority);
+        Call { query: bin.parameter().trim_start_matches('&').to_owned(), ..call }
     }
 
     /// The next records after `after` in ascending id order whose last modification lies in `window`, or whose id is
@@ -262,7 +284,7 @@ impl HubSpotClient {
     }
 
     /// The call for a search.
-    fn search_call(
+    pub(super) fn search_call(
         &self,
         operation: String,
         object_type: &ObjectType,
@@ -273,6 +295,40 @@ impl HubSpotClient {
         let call = Call::read_by_post(operation, path, to_body(question), priority);
         Call { quota: Quota::Search, ..call }
     }
+}
+
+/// The body of a batch read.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BatchQuestion<'a> {
+    /// Names.
+    properties: &'a [String],
+    /// Names of properties whose earlier values are told too.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    properties_with_history: &'a [String],
+    /// Who.
+    inputs: Vec<BatchInput>,
+}
+
+/// One record asked for.
+#[derive(Serialize)]
+struct BatchInput {
+    /// Its id, as text.
+    id: String,
+}
+
+impl<'a> BatchQuestion<'a> {
+    /// The question for `ids`.
+    fn new(properties: &'a [String], properties_with_history: &'a [String], ids: &[ObjectId]) -> Self {
+        let inputs = ids.iter().map(|id| BatchInput { id: id.to_string() }).collect();
+        Self { properties, properties_with_history, inputs }
+    }
+}
+
+/// The ids, each once: HubSpot refuses a batch that names an id twice.
+pub(super) fn distinct(ids: &[ObjectId]) -> Vec<ObjectId> {
+    let mut seen = HashSet::with_capacity(ids.len());
+    ids.iter().copied().filter(|id| seen.insert(*id)).collect()
 }
 
 /// JSON of a request body.

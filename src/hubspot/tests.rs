@@ -1,9 +1,11 @@
 //! The client against a server over real HTTP.
 
 mod answers;
+mod creates;
 mod failures;
 mod limits;
 mod secrecy;
+mod updates;
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -97,6 +99,36 @@ fn page_of(ids: &[i64]) -> ResponseTemplate {
 /// The JSON body of a request the server got.
 fn body_of(request: &Request) -> Value {
     serde_json::from_slice(&request.body).unwrap()
+}
+
+/// Property values as they are sent.
+fn values(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+/// An answer to the write of one record.
+fn written(id: i64) -> ResponseTemplate {
+    ResponseTemplate::new(200).set_body_json(json!({
+        "id": id.to_string(), "properties": {"city": "Bonn"}, "createdAt": "2026-01-01T00:00:00Z",
+        "updatedAt": "2026-02-03T04:05:06Z", "archived": false,
+    }))
+}
+
+/// Methods, paths and bodies of the requests the server got.
+async fn requests_of(server: &MockServer) -> Vec<(String, String, Value)> {
+    let requests = server.received_requests().await.unwrap();
+    let shown = |request: &Request| {
+        let body = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
+        (request.method.to_string(), request.url.path().to_owned(), body)
+    };
+    requests.iter().map(shown).collect()
+}
+
+/// A refusal of invalid values, in HubSpot's words.
+fn invalid(property: &str) -> Value {
+    json!({"status": "error", "message": "Property values were not valid: []", "correlationId": "c",
+           "category": "VALIDATION_ERROR", "errors": [{"message": "no", "code": "INVALID_OPTION",
+           "context": {"propertyName": [property]}}]})
 }
 
 /// What a [`rude_server`] does with a connection.

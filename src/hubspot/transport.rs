@@ -50,8 +50,10 @@ pub(super) struct Call {
     pub operation: String,
     /// HTTP method.
     pub method: Method,
-    /// Path without query; holds type names and versions only, so it may be logged.
+    /// Path without query; holds type names, versions and ids only, so it may be logged.
     pub path: String,
+    /// The rest of the path, percent-encoded, which may not be logged: an address. Empty or with a leading slash.
+    pub tail: String,
     /// Query without the question mark, percent-encoded; may be empty.
     pub query: String,
     /// JSON body.
@@ -70,12 +72,23 @@ impl Call {
     /// A GET of `path`.
     pub fn get(operation: String, path: String, query: String, priority: Priority) -> Self {
         let (method, quota, largest_answer) = (Method::GET, Quota::Burst, LARGEST_BODY);
-        Self { operation, method, path, query, body: None, quota, priority, idempotent: true, largest_answer }
+        let (body, tail) = (None, String::new());
+        Self { operation, method, path, tail, query, body, quota, priority, idempotent: true, largest_answer }
     }
 
     /// A POST of `body` to `path` that only reads.
     pub fn read_by_post(operation: String, path: String, body: Vec<u8>, priority: Priority) -> Self {
         Self { method: Method::POST, body: Some(body), ..Self::get(operation, path, String::new(), priority) }
+    }
+
+    /// A write of `body` to `path` that may be done twice with the result of once.
+    pub fn write(operation: String, method: Method, path: String, body: Vec<u8>, priority: Priority) -> Self {
+        Self { method, ..Self::read_by_post(operation, path, body, priority) }
+    }
+
+    /// A POST of `body` to `path` that creates something each time it is done.
+    pub fn create(operation: String, path: String, body: Vec<u8>, priority: Priority) -> Self {
+        Self { idempotent: false, ..Self::read_by_post(operation, path, body, priority) }
     }
 
     /// The same call, counted as one about associations.
@@ -239,7 +252,7 @@ impl Transport {
             run.fetch_add(1, Ordering::Relaxed);
         }
         let answer = self.shutdown.run_until_cancelled(self.exchange(call, permit, course.attempts)).await;
-        let answer = answer.ok_or(Failure::Cancelled)??;
+        let answer = answer.ok_or(Failure::Abandoned)??;
         let Answer { status, correlation_id, retry_after, body } = answer;
         if !status.is_success() {
             let mut body = FailureBody::parse(&body);
@@ -253,7 +266,8 @@ impl Transport {
     /// the request by then, however long the body takes.
     async fn exchange(&self, call: &Call, permit: Permit, attempt: u32) -> Result<Answer, Failure> {
         let sent = Instant::now();
-        let mut request = self.http.request(call.method.clone(), self.url(&call.path, &call.query));
+        let path = format!("{}{}", call.path, call.tail);
+        let mut request = self.http.request(call.method.clone(), self.url(&path, &call.query));
         if let Some(body) = &call.body {
             request = request.header(CONTENT_TYPE, "application/json").body(body.clone());
         }

@@ -3,10 +3,12 @@
 
 pub(super) mod association;
 pub(super) mod failure;
+pub(super) mod history;
 pub(super) mod page;
 pub(super) mod record;
 pub(super) mod reference;
 pub(super) mod schema;
+pub(super) mod write;
 
 use std::borrow::Cow;
 use std::fmt;
