@@ -3,7 +3,7 @@
 //!
 //! | Part | Does |
 //! | --- | --- |
-//! | `records`, `associations`, `reference` | one method per question, each a path, a body and a parser |
+//! | `records`, `lookup`, `associations`, `reference` | one method per question, each a path, a body and a parser |
 //! | `writes` | one method per change of a record, and what became of it |
 //! | `transport` | sends one call: permit, deadline, status, retry, log line |
 //! | [`limiter`](LimiterSnapshot) | never lets a request out that could break a limit |
@@ -15,6 +15,7 @@ mod associations;
 mod error;
 mod failure;
 mod limiter;
+mod lookup;
 mod path;
 mod records;
 mod reference;
@@ -42,7 +43,7 @@ use self::transport::{Call, Transport};
 use self::wire::Malformed;
 pub use self::writes::{Created, NewRecord, RecordUpdate, Updated, WRITE_BATCH};
 use crate::config::HubSpotConfig;
-use crate::model::{Cursor, ObjectId, Record, RejectedRecord};
+use crate::model::{Cursor, ObjectId, ObjectType, Record, RejectedRecord};
 use crate::retry::RetryPolicy;
 
 /// Who waits for a request, in order of service.
@@ -144,6 +145,14 @@ pub struct TokenInfo {
     pub app_id: Option<i64>,
     /// Granted scopes.
     pub scopes: Vec<String>,
+}
+
+impl TokenInfo {
+    /// Whether it may write records of a type; `None` when HubSpot names no scopes.
+    pub fn may_write(&self, object_type: &ObjectType) -> Option<bool> {
+        let is_granted = |scope: &String| self.scopes.contains(scope);
+        (!self.scopes.is_empty()).then(|| object_type.write_scopes().iter().any(is_granted))
+    }
 }
 
 /// The client. Cheap to clone; clones share connections, limits and HubSpot's clock.

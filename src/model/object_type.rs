@@ -56,6 +56,22 @@ impl ObjectType {
         self.name == name || self.type_id == name || self.qualified_name.eq_ignore_ascii_case(name)
     }
 
+    /// The property with the time of creation.
+    pub fn created_property(&self) -> &'static str {
+        let has = |name: &str| self.columns.iter().any(|column| column.name == name);
+        if has("createdate") { "createdate" } else { "hs_createdate" }
+    }
+
+    /// Scopes of which a token needs one to write it; the first is the one to grant. Those without `read` in their
+    /// names serve both. Source: HubSpot, "Scopes".
+    pub fn write_scopes(&self) -> Vec<String> {
+        let of = |scope: &&str| match scope.strip_suffix(".read") {
+            Some(stem) => Some(format!("{stem}.write")),
+            None => (!scope.contains("read")).then(|| (*scope).to_owned()),
+        };
+        self.scopes.iter().filter_map(of).collect()
+    }
+
     /// Whether its records can be erased at a person's request; they then vanish at once instead of lying in the
     /// recycle bin. Source: HubSpot, "Contacts".
     pub fn has_privacy_delete(&self) -> bool {
