@@ -4,7 +4,7 @@
 //! | Part | Does |
 //! | --- | --- |
 //! | `records`, `lookup`, `associations`, `reference` | one method per question, each a path, a body and a parser |
-//! | `writes` | one method per change of a record, and what became of it |
+//! | `writes`, `company_link` | one method per change of a record, and what became of it |
 //! | `transport` | sends one call: permit, deadline, status, retry, log line |
 //! | [`limiter`](LimiterSnapshot) | never lets a request out that could break a limit |
 //! | `wire` | HubSpot's JSON |
@@ -12,6 +12,7 @@
 //! It knows nothing of the database. Nothing it logs or returns in an error holds the token or a record's contents.
 
 mod associations;
+mod company_link;
 mod error;
 mod failure;
 mod limiter;

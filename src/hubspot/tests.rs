@@ -4,6 +4,7 @@ mod answers;
 mod creates;
 mod failures;
 mod limits;
+mod links;
 mod lookups;
 mod secrecy;
 mod updates;
