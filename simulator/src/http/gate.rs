@@ -17,7 +17,7 @@ use hyper::Request;
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT, AUTHORIZATION};
 
-use crate::faults::Action;
+use crate::faults::{self, Action, Odds};
 use crate::http::query::Query;
 use crate::http::reply::{ApiError, Reply};
 use crate::http::route::{NoRoute, Route};
@@ -135,8 +135,15 @@ impl Call<'_> {
             }
         };
         let fault = {
-            let Settings { fault_rate, fault_seed, .. } = *self.settings;
-            self.simulator.faults().strike(self.method, self.target, fault_rate, fault_seed)
+            let Settings { fault_rate, lost_answer_rate, fault_seed, .. } = *self.settings;
+            let odds = Odds { any: fault_rate, lost_answer: lost_answer_rate, seed: fault_seed };
+            let request = faults::Request {
+                method: self.method,
+                target: self.target,
+                family: route.family(),
+                writes: route.writes(),
+            };
+            self.simulator.faults().strike(&request, odds)
         };
         self.wait(self.settings.latency_ms).await;
         match fault {
@@ -212,6 +219,14 @@ impl Call<'_> {
                 Outcome::Answer(reply) => Outcome::Torn(reply),
                 other => other,
             },
+            Action::LoseAnswer { ms, status } => match self.answer(route, body, usage, false).await {
+                Outcome::Answer(_) => {
+                    self.wait(ms).await;
+                    let in_front = status.map(|status| Reply::html(status, "Gateway Time-out"));
+                    in_front.map_or(Outcome::Reset, Outcome::Answer)
+                }
+                other => other,
+            },
             Action::Garbage => Outcome::Answer(Reply::html(200, "Please wait")),
             Action::RateLimit { policy } => Outcome::Answer(self.refusal(policy, usage)),
             Action::Status { status, body, retry_after } => {
@@ -244,6 +259,9 @@ impl Call<'_> {
         if let Route::Associations(call, answers_empty) = route {
             let [from, to] = [&call.from, &call.to].map(|name| self.readable_type(name, Area::Records));
             let (from, to) = (from?, to?);
+            if route.writes() {
+                refuse(scopes::missing(self.settings, &from, Area::Writes))?;
+            }
             return associations::answer(simulator, call, [&from, &to], &query, body, *answers_empty);
         }
         if let Some(name) = route.object_type() {

@@ -156,6 +156,15 @@ impl Route {
         }
     }
 
+    /// Whether the request changes records or their links.
+    pub const fn writes(&self) -> bool {
+        match self {
+            Self::Write(..) | Self::Merge(_) | Self::PrivacyDelete(_) => true,
+            Self::Associations(call, _) => call.writes(),
+            _ => false,
+        }
+    }
+
     /// What the request wants to see of its object type.
     pub const fn area(&self) -> Area {
         match self {

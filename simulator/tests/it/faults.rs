@@ -150,3 +150,37 @@ async fn latency_is_waited_before_every_answer() {
     sim.get(PATH).await;
     assert!(started.elapsed() >= Duration::from_millis(80));
 }
+
+#[tokio::test]
+async fn a_lost_answer_comes_after_the_write_and_the_next_one_is_answered() {
+    let sim = Sim::small().await;
+    let path = "/crm/objects/2026-09/contacts";
+    let body = |email: &str| json!({ "properties": { "email": email } }).to_string();
+    let fault = json!([
+        { "match": { "family": "create" }, "action": { "kind": "loseAnswer" } },
+        { "match": { "writes": true }, "action": { "kind": "loseAnswer", "status": 504 } },
+    ]);
+    sim.control("POST", "faults", &fault).await;
+    assert_eq!(sim.search("contacts", json!({})).await.status, 200, "reads that are posted are left alone");
+    let lost = sim.try_send("POST", path, Some("sim-token"), &body("first@lost.test")).await;
+    assert!(chain(lost.unwrap_err().as_ref()).contains("reset"));
+    assert_eq!(sim.send("POST", path, &body("second@lost.test")).await.status, 504);
+    for email in ["first@lost.test", "second@lost.test"] {
+        assert_eq!(sim.send("POST", path, &body(email)).await.status, 409, "{email} was written");
+    }
+}
+
+#[tokio::test]
+async fn answers_to_writes_are_lost_at_the_set_rate() {
+    let sim = Sim::small().await;
+    sim.set(json!({ "lostAnswerRate": 0.3 })).await;
+    let mut lost = 0;
+    for number in 0..100 {
+        let body = json!({ "properties": { "name": format!("Company {number}") } }).to_string();
+        let sent = sim.try_send("POST", "/crm/v3/objects/companies", Some("sim-token"), &body).await;
+        lost += usize::from(sent.is_err() || sent.unwrap().status != 201);
+        assert_eq!(sim.get(PATH).await.status, 200);
+    }
+    assert!((10..60).contains(&lost), "{lost}");
+    assert_eq!(sim.truth("companies").await.len(), 140, "all were written");
+}

@@ -41,6 +41,11 @@ pub struct Call {
 }
 
 impl Call {
+    /// Whether links change.
+    pub const fn writes(&self) -> bool {
+        !matches!(self.action, Action::BatchRead | Action::Read(_) | Action::Labels | Action::DefineLabel)
+    }
+
     /// The call a path without version names; `None` for a path that is not about associations.
     pub fn find(method: &str, family: &str, rest: &[&str]) -> Option<Result<Self, NoRoute>> {
         let owned = |text: &str| text.to_owned();
