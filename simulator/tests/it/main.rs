@@ -23,3 +23,4 @@ mod search;
 mod state;
 mod types;
 mod write;
+mod write_batch;
