@@ -24,3 +24,4 @@ mod state;
 mod types;
 mod write;
 mod write_batch;
+mod write_rules;
