@@ -42,6 +42,7 @@ use crate::generate::world::FIRST_CREATED;
 use crate::object_type::{Kind, ObjectType, Registry, STANDARD};
 use crate::random::{below, mix};
 use state_log::{Line, StateLog};
+use write::Created;
 
 /// What last-modified a record has that comes out of the bin: HubSpot does not say, and either was met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -112,6 +113,8 @@ pub struct Account {
     owners: Vec<Owner>,
     /// Links that are not as the seed made them.
     associations: Associations,
+    /// Records made through the API since the start, in order.
+    created: Vec<Created>,
     /// Where changes are kept over restarts.
     log: Option<StateLog>,
     /// Version of the latest change.
@@ -133,6 +136,7 @@ impl Account {
             pipelines: Vec::new(),
             owners,
             associations: Associations::default(),
+            created: Vec::new(),
             log: None,
             version: 0,
         };

@@ -15,12 +15,17 @@ Control API (JSON, no token), for example with curl:
   PATCH  /_sim/settings                     limits, lag, switches; GET shows all names
   DELETE /_sim/scopes/{type}                no scope for a type, or one by name; PUT gives it back
   POST   /_sim/faults                       {\"times\":3,\"action\":{\"kind\":\"reset\"}}
-         kinds: status reset truncate hang delay garbage rateLimit shortPage
-         only some requests: \"match\":{\"method\":\"GET\",\"pathContains\":\"deals\"}
+         kinds: status reset truncate hang delay garbage rateLimit shortPage loseAnswer
+         only some requests: \"match\":{\"method\":\"GET\",\"pathContains\":\"deals\"},
+         also \"family\":\"batchUpdate\" as in stats, and \"writes\":true
+         loseAnswer writes first; {\"status\":504} answers in place of a reset
   GET    /_sim/truth/{type}                 records as they are, one line each; ?archived=true
+  GET    /_sim/history/{type}[/{id}]        who set which value and when, one line each
+  GET    /_sim/creates/{type}               made through the API; ?by=email counts by value
   GET    /_sim/count/{type}                 {\"live\":n,\"archived\":n}
   POST   /_sim/objects/{type}               {\"count\":1}, with \"properties\" to choose values
   PATCH  /_sim/objects/{type}/{id}          {\"properties\":{}}; DELETE puts it into the bin
+         as a person, or with \"app\":7 as another app
   POST   /_sim/objects/{type}/{id}/restore  out of the bin; /purge: gone without trace
   POST   /_sim/objects/{type}/merge         {\"primaryObjectId\":\"1\",\"objectIdToMerge\":\"2\"}
   POST   /_sim/mutate                       {\"type\":\"contacts\",\"count\":100,\"seed\":7}

@@ -92,7 +92,7 @@ pub struct Settings {
     /// Batches answer in another order than asked.
     pub shuffle_batches: bool,
     /// The app the token belongs to; what histories show of its writes.
-    pub app_id: u64,
+    pub app_id: u32,
     /// How histories show the app's writes: what they show of a service key is not established.
     pub writes_show_as: WritesShowAs,
     /// The body that refuses an address another contact has.

@@ -40,12 +40,18 @@ impl Account {
         Ok(survivor)
     }
 
-    /// The primary's state, with the other's values where the primary has none, and what merging leaves behind.
+    /// The primary's state, with the other's values where the primary has none, the history of both, and what merging
+    /// leaves behind.
     fn merged_state(&self, kind: Kind, primary: u64, other: u64, state: Change, moment: Moment) -> Change {
         let mut merged = state;
         let catalogue = self.catalogue(kind);
         let view_of = |id| self.store(kind).get(&self.world, id);
         let (Some(primary), Some(other)) = (view_of(primary), view_of(other)) else { return merged };
+        for (&index, _) in other.change.iter().flat_map(|change| &change.values) {
+            let theirs: Vec<Value> =
+                other.change.iter().flat_map(|change| change.history(index)).cloned().collect();
+            merged.remember(index, theirs);
+        }
         let mut set = |index, text: String| {
             let text = Some(text.into_boxed_str());
             merged.set(index, Value { text, set_at: moment.now, source: moment.source });

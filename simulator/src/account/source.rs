@@ -5,18 +5,18 @@
 use serde::{Deserialize, Serialize};
 
 /// The user who is at work in HubSpot's interface, and who changes what the control API changes.
-pub const USER_ID: u64 = 9_584_300;
+pub const USER_ID: u32 = 9_584_300;
 
 /// Who set a value, as histories show it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Source {
     /// A person in HubSpot's interface, by user id.
-    User(u64),
+    User(u32),
     /// An app through the API, by app id, as a private app's writes show.
-    Integration(u64),
+    Integration(u32),
     /// An app through the API, by app id, as the writes of a service key may show.
-    Api(u64),
+    Api(u32),
     /// HubSpot itself, from links and other records.
     Calculated,
     /// What brought the record into the portal.
@@ -46,7 +46,7 @@ impl Source {
     }
 
     /// `updatedByUserId` of a history entry; `None` unless a person set the value.
-    pub const fn user_id(self) -> Option<u64> {
+    pub const fn user_id(self) -> Option<u32> {
         match self {
             Self::User(id) => Some(id),
             Self::Integration(_) | Self::Api(_) | Self::Calculated | Self::Import => None,

@@ -19,6 +19,7 @@ pub use rules::{Condition, LifecycleBack, Rules};
 use crate::account::associations::edit::NamedLabel;
 use crate::account::edit::GivenValues;
 use crate::account::{Account, End, LinkEdit, Moment, View};
+use crate::clock::Millis;
 use crate::object_type::Kind;
 
 /// What a write is to.
@@ -123,6 +124,19 @@ pub struct Plan {
     touches: bool,
 }
 
+/// A record made through the API.
+#[derive(Debug)]
+pub struct Created {
+    /// What it is.
+    pub kind: Kind,
+    /// Its id.
+    pub id: u64,
+    /// When it was made.
+    pub at: Millis,
+    /// The values it was made with, in stored form.
+    pub values: GivenValues,
+}
+
 impl Plan {
     /// Whether the record does not exist yet.
     pub fn is_new(&self) -> bool {
@@ -201,7 +215,9 @@ impl Account {
         let id = match plan.target {
             Target::New => {
                 let values = self.with_origin(kind, plan.values.clone(), moment);
-                self.create(kind, Some(&values), moment).expect(TAKEN)
+                let id = self.create(kind, Some(&values), moment).expect(TAKEN);
+                self.created.push(Created { kind, id, at: moment.now, values: plan.values.clone() });
+                id
             }
             Target::Existing(id) => {
                 if !plan.values.is_empty() || plan.touches {
@@ -215,6 +231,11 @@ impl Account {
             let _ = self.edit_link((kind, id), *end, &LinkEdit::Replace(labels.clone()), moment);
         }
         id
+    }
+
+    /// Records of a type made through the API since the start, in order.
+    pub fn created(&self, kind: Kind) -> impl Iterator<Item = &Created> {
+        self.created.iter().filter(move |created| created.kind == kind)
     }
 
     /// The values of a new record with who made it.

@@ -8,7 +8,9 @@
 //! | `POST clock/advance` | moves time forward |
 //! | `GET faults`, `POST faults`, `DELETE faults` | misbehaviour |
 //! | `GET truth/{type}`, `GET count/{type}` | what the records really are |
-//! | `POST objects/{type}`, `PATCH`/`DELETE objects/{type}/{id}`, `POST .../restore`, `POST .../purge`, `POST objects/{type}/merge` | changes to single records |
+//! | `GET history/{type}`, `GET history/{type}/{id}` | every value somebody set, with who and when |
+//! | `GET creates/{type}` | what was created through the API, and with `?by=email` how often, see `history` |
+//! | `POST objects/{type}`, `PATCH`/`DELETE objects/{type}/{id}`, `POST .../restore`, `POST .../purge`, `POST objects/{type}/merge` | changes to single records, by a person or with `"app"` by another app |
 //! | `POST mutate`, `POST touch`, `POST silent` | changes to many, of last-modified alone, without last-modified |
 //! | `POST recalculate` | new values of calculated properties of many, without last-modified |
 //! | `POST`/`DELETE raw/{type}/{id}` | literal JSON in place of a record |
@@ -20,6 +22,7 @@
 
 mod associations;
 mod definitions;
+mod history;
 mod records;
 mod schemas;
 mod truth;
@@ -108,6 +111,7 @@ fn dispatch(simulator: &Arc<Simulator>, method: &str, path: &[&str], query: &Que
         (_, ["objects" | "mutate" | "touch" | "recalculate" | "silent" | "raw", ..]) => {
             records::dispatch(simulator, method, path, body)
         }
+        (_, ["history" | "creates", ..]) => history::dispatch(simulator, method, path, query),
         (_, ["associations" | "labels", ..]) => associations::dispatch(simulator, method, path, body),
         ("POST", ["schemas"]) => schemas::define(simulator, body),
         (_, ["properties" | "pipelines" | "owners", ..]) => {

@@ -10,6 +10,7 @@ mod errors;
 mod family;
 mod faults;
 mod harness;
+mod history;
 mod limits;
 mod list;
 mod merge;

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Done, Refusal, done, kind_of, read};
-use crate::account::{EditError, MutateRequest};
+use crate::account::{EditError, Moment, MutateRequest, Source};
 use crate::generate::text::MOMENTS;
 use crate::http::body::scalar_text;
 use crate::http::reply::Reply;
@@ -97,6 +97,8 @@ struct Create {
     /// How many records.
     #[serde(default = "one")]
     count: u64,
+    /// The app that makes them; a person when absent.
+    app: Option<u32>,
 }
 
 /// One record unless the request says otherwise.
@@ -118,7 +120,7 @@ fn create(simulator: &Simulator, name: &str, body: &[u8]) -> Done {
     check_count(request.count)?;
     let kind = kind_of(simulator, name)?;
     let values = request.properties.as_ref().map(given);
-    let moment = simulator.moment();
+    let moment = moment_of(simulator, request.app);
     let mut account = simulator.account_mut();
     let created: Result<Vec<u64>, EditError> =
         (0..request.count).map(|_| account.create(kind, values.as_ref(), moment)).collect();
@@ -131,12 +133,20 @@ fn create(simulator: &Simulator, name: &str, body: &[u8]) -> Done {
 struct Update {
     /// New values.
     properties: SentValues,
+    /// The app that sets them; a person when absent.
+    app: Option<u32>,
+}
+
+/// The moment of a change made now by an app, or by a person.
+fn moment_of(simulator: &Simulator, app: Option<u32>) -> Moment {
+    let moment = simulator.moment();
+    Moment { source: app.map_or(moment.source, Source::Integration), ..moment }
 }
 
 /// `PATCH objects/{type}/{id}`.
 fn update(simulator: &Simulator, name: &str, id: &str, body: &[u8]) -> Done {
     let request: Update = read(body)?;
-    let (kind, moment) = (kind_of(simulator, name)?, simulator.moment());
+    let (kind, moment) = (kind_of(simulator, name)?, moment_of(simulator, request.app));
     simulator.account_mut().update(kind, id_of(id)?, &given(&request.properties), moment)?;
     Ok(done())
 }
