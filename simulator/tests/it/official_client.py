@@ -50,6 +50,42 @@ assert all(deal.properties["pipeline"] == "default" for deal in found.results)
 times = [deal.updated_at for deal in found.results]
 assert times == sorted(times, reverse=True)
 
+# Writes, one and many.
+made = client.crm.contacts.basic_api.create(
+    contacts.SimplePublicObjectInputForCreate(properties={"email": "Client@write.test", "city": "Ulm"})
+)
+assert made.properties["email"] == "client@write.test"
+changed = client.crm.contacts.basic_api.update(
+    "client@write.test", contacts.SimplePublicObjectInput(properties={"city": "Jena"}), id_property="email"
+)
+assert changed.id == made.id and changed.updated_at > made.updated_at
+kept = client.crm.contacts.basic_api.get_by_id(made.id, properties_with_history=["city"])
+assert [was.value for was in kept.properties_with_history["city"]] == ["Jena", "Ulm"]
+rows = [
+    contacts.SimplePublicObjectBatchInputUpsert(
+        id=address, id_property="email", properties={"zip": "07743"}, object_write_trace_id=address
+    )
+    for address in ["client@write.test", "second@write.test", "no address"]
+]
+upserted = client.crm.contacts.batch_api.upsert(contacts.BatchInputSimplePublicObjectBatchInputUpsert(inputs=rows))
+assert sorted(row.new for row in upserted.results) == [False, True]
+assert upserted.num_errors == 1 and upserted.errors[0].context["objectWriteTraceId"] == ["no address"]
+client.crm.contacts.basic_api.archive(made.id)
+try:
+    client.crm.contacts.basic_api.update(
+        made.id, contacts.SimplePublicObjectInput(properties={"city": "Gera"})
+    )
+    raise AssertionError("an archived record was updated")
+except contacts.ApiException as error:
+    assert error.status == 404
+try:
+    client.crm.contacts.basic_api.create(
+        contacts.SimplePublicObjectInputForCreate(properties={"email": "second@write.test"})
+    )
+    raise AssertionError("an address was taken twice")
+except contacts.ApiException as error:
+    assert error.status == 409 and "Existing ID" in error.body
+
 # Definitions, pipelines, owners, schemas.
 definitions = client.crm.properties.core_api.get_all("contacts").results
 assert {"email", "lastmodifieddate", "hs_object_id"} <= {definition.name for definition in definitions}

@@ -55,7 +55,7 @@ fn python() -> PathBuf {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_official_python_client_reads_lists_searches_batches_pipelines_owners_and_errors() {
+async fn the_official_python_client_reads_writes_searches_batches_and_understands_errors() {
     let sim = Sim::small().await;
     let url = sim.server.url();
     let output = tokio::task::spawn_blocking(move || {
