@@ -81,6 +81,26 @@ async fn owners_have_a_scope_of_their_own() {
 }
 
 #[tokio::test]
+async fn links_are_written_with_the_write_scope_of_the_type_they_start_from() {
+    let sim = Sim::small().await;
+    let [contact, company] =
+        ["contacts", "companies"].map(|plural| format!("/crm/v3/objects/{plural}?limit=1"));
+    let (contact, company) = (sim.get(&contact).await.ids()[0], sim.get(&company).await.ids()[0]);
+    let there = format!("/crm/objects/2026-09/contacts/{contact}/associations/default/companies/{company}");
+    let back = format!("/crm/objects/2026-09/companies/{company}/associations/default/contacts/{contact}");
+    sim.control("DELETE", "scopes/crm.objects.contacts.write", &json!({})).await;
+    assert_eq!(sim.send("PUT", &there, "").await.status, 403);
+    assert_eq!(sim.send("PUT", &back, "").await.status, 200);
+    assert_eq!(statuses(&sim, &RECORDS[..1]).await, [200], "reads are left alone");
+    let merge = json!({ "primaryObjectId": "1", "objectIdToMerge": "2" });
+    assert_eq!(sim.post("/crm/objects/2026-09/contacts/merge", &merge).await.status, 403);
+    assert!(!granted(&sim).await.contains(&"crm.objects.contacts.write".to_owned()));
+    sim.control("PUT", "scopes/crm.objects.contacts.write", &json!({})).await;
+    assert_eq!(sim.send("PUT", &there, "").await.status, 200);
+    assert!(granted(&sim).await.contains(&"crm.objects.contacts.write".to_owned()));
+}
+
+#[tokio::test]
 async fn only_scopes_of_types_there_are_can_be_taken_away() {
     let sim = Sim::small().await;
     assert_eq!(sim.send("DELETE", "/_sim/scopes/boats", "").await.status, 404);

@@ -1,9 +1,10 @@
 //! Rules that refuse writes besides the form of values, and the switches over what is not established.
 //! Source: HubSpot, "Contacts", "Pipelines"; changelog, "CRM API Write Validation Enforcement".
 
+use hubspot_simulator::Config;
 use serde_json::{Value, json};
 
-use crate::harness::{Sim, millis};
+use crate::harness::{Sim, millis, small};
 use crate::write::{codes, create, patch, truth_of};
 
 #[tokio::test]
@@ -106,6 +107,41 @@ async fn a_property_defined_as_unique_is_enforced_from_then_on() {
     assert_eq!(again.status, 400);
     let found = sim.get("/crm/objects/2026-09/contacts/B-1?idProperty=badge").await;
     assert_eq!(found.json()["id"], id);
+}
+
+#[tokio::test]
+async fn of_creates_that_race_for_one_address_exactly_one_succeeds() {
+    let sim = Sim::small().await;
+    let body = json!({ "properties": { "email": "race@taken.test" } });
+    let creates = (0..20).map(|_| sim.post("/crm/objects/2026-09/contacts", &body));
+    let answers = futures_util::future::join_all(creates).await;
+    let count = |status: u16| answers.iter().filter(|answer| answer.status == status).count();
+    assert_eq!((count(201), count(409)), (1, 19));
+    let counts = sim.control("GET", "creates/contacts?by=email", &json!({})).await;
+    assert_eq!(counts, json!({ "counts": { "race@taken.test": 1 } }));
+}
+
+#[tokio::test]
+async fn records_of_a_type_the_portal_defined_need_what_its_definition_says() {
+    let sim = Sim::start(Config { custom: vec![("boats".to_owned(), 3)], ..small() }).await;
+    let path = "/crm/objects/2026-09/p62515_boats";
+    let unnamed = sim.post(path, &json!({ "properties": { "weight": "3" } })).await;
+    assert_eq!(codes(&unnamed), ["MISSING_REQUIRED_PROPERTY"]);
+    let boat = json!({ "properties": { "name": "Dinghy", "weight": "3.0", "condition": "new" } });
+    let made = sim.post(path, &boat).await;
+    assert_eq!((made.status, &made.json()["properties"]["weight"]), (201, &json!("3")));
+    let truth = sim.truth("p62515_boats").await;
+    let number = truth[0]["properties"]["serial_number"].clone();
+    let taken = patch(&sim, "p62515_boats", &made.json()["id"], json!({ "serial_number": number })).await;
+    assert_eq!((taken.status, taken.json()["category"].as_str()), (400, Some("VALIDATION_ERROR")));
+}
+
+#[tokio::test]
+async fn an_archived_property_takes_no_values() {
+    let sim = Sim::small().await;
+    assert_eq!(sim.send("DELETE", "/crm/properties/2026-09/contacts/favourite_topic", "").await.status, 204);
+    let sent = json!({ "properties": { "favourite_topic": "x" } });
+    assert_eq!(codes(&sim.post("/crm/v3/objects/contacts", &sent).await), ["PROPERTY_DOESNT_EXIST"]);
 }
 
 #[tokio::test]
