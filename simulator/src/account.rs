@@ -1,7 +1,8 @@
 //! The account: everything a HubSpot portal holds, and every way to change it.
 //!
 //! Reads go through [`Store`] views; changes go through the methods in `account/edit.rs`, `account/merge.rs` and
-//! `account/mutate.rs`, which all end in [`Account::commit`], the one place that stamps, logs and indexes.
+//! `account/mutate.rs`, those of the API first through `account/write.rs`. They all end in [`Account::commit`], the one
+//! place that stamps, logs and indexes.
 
 pub mod associations;
 pub mod change;

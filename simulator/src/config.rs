@@ -13,6 +13,8 @@ const CONTROL_API: &str = "\
 Control API (JSON, no token), for example with curl:
   GET    /_sim/stats                        what was asked; POST /_sim/stats/reset
   PATCH  /_sim/settings                     limits, lag, switches; GET shows all names
+         of writes: appId conflictBody lifecycleBack identicalWritesTouch emailChangeKeepsOld
+         requiredOnCreate conditionallyRequired bindingVersions lostAnswerRate
   DELETE /_sim/scopes/{type}                no scope for a type, or one by name; PUT gives it back
   POST   /_sim/faults                       {\"times\":3,\"action\":{\"kind\":\"reset\"}}
          kinds: status reset truncate hang delay garbage rateLimit shortPage loseAnswer

@@ -44,10 +44,11 @@ impl Account {
 
     /// The pipeline and the stage with an id, unique within the type.
     fn stage(&self, kind: Kind, id: &str) -> Option<(&Pipeline, &Stage)> {
-        let stages = |pipeline: &'_ Pipeline| pipeline.stages.iter().position(|stage| stage.id == id);
-        self.pipelines(kind)
+        let stages = self
+            .pipelines(kind)
             .iter()
-            .find_map(|pipeline| stages(pipeline).map(|position| (pipeline, &pipeline.stages[position])))
+            .flat_map(|pipeline| pipeline.stages.iter().map(move |stage| (pipeline, stage)));
+        stages.into_iter().find(|(_, stage)| stage.id == id)
     }
 
     /// What is wrong with the pipeline or the stage among the values.
@@ -117,7 +118,8 @@ impl Account {
         values.extend(known.map(|(name, text)| (name.to_owned(), Some(text))));
     }
 
-    /// Keeps a lifecycle stage from moving back unless it was cleared before.
+    /// Keeps a lifecycle stage from moving back unless it was cleared before. How HubSpot refuses that is not known:
+    /// code and text are ours.
     pub(super) fn keep_lifecycle(
         &self,
         kind: Kind,

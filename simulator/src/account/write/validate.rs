@@ -1,4 +1,7 @@
-//! Whether a value is one its property takes. Source: HubSpot, "Handling errors", for codes and wordings.
+//! Whether a value is one its property takes.
+//!
+//! Source: HubSpot, "Handling errors", for codes and most wordings. How `INVALID_OWNER_ID`, `MAX_LENGTH` and
+//! `CONTAINS_URL` are worded is not known; those texts are ours.
 
 use crate::account::write::normalise::{self, NoDay, Taken};
 use crate::account::write::stages::is_stage_property;
@@ -22,34 +25,28 @@ impl Account {
         rules: &Rules,
     ) -> Result<Taken, Problem> {
         let catalogue = self.catalogue(kind);
-        let problem = |code, message: String| Problem::new(name, code, message);
-        let index = catalogue
-            .active(name)
-            .ok_or_else(|| problem("PROPERTY_DOESNT_EXIST", format!("Property \"{name}\" does not exist")))?;
+        let index = catalogue.active(name).ok_or_else(|| {
+            let message = format!("Property \"{name}\" does not exist");
+            Problem::new(name, "PROPERTY_DOESNT_EXIST", message)
+        })?;
         let property = catalogue.get(index);
         if property.flags.read_only_value {
-            let is_calculated = property.flags.calculated || property.field_type.starts_with("calculation");
-            let what = if is_calculated { "calculated" } else { "read only" };
-            let message = format!("\"{name}\" is a {what} property; its value cannot be set.");
-            return Err(problem("READ_ONLY_VALUE", message));
+            return Err(read_only(property));
         }
-        if text.is_empty() {
-            return Ok(Taken::usual(""));
+        let is_contact = kind == Kind::CONTACT;
+        match name {
+            _ if text.is_empty() => Ok(Taken::usual("")),
+            _ if property.referenced_type.as_deref() == Some("OWNER") => self.check_owner(name, text.trim()),
+            _ if is_stage_property(kind, name) => Ok(Taken::usual(text.trim())),
+            "email" | "hs_additional_emails" if is_contact => check_addresses(name, text),
+            "firstname" | "lastname" if is_contact && text.contains("://") => {
+                Err(Problem::new(name, "CONTAINS_URL", format!("\"{name}\" cannot contain a URL")))
+            }
+            _ => {
+                let before = || view.and_then(|view| view.text(catalogue, index)).unwrap_or_default();
+                check_typed(property, text, before, rules.binds)
+            }
         }
-        if property.referenced_type.as_deref() == Some("OWNER") {
-            return self.check_owner(name, text.trim());
-        }
-        if kind == Kind::CONTACT && matches!(name, "email" | "hs_additional_emails") {
-            return check_addresses(name, text);
-        }
-        if kind == Kind::CONTACT && matches!(name, "firstname" | "lastname") && text.contains("://") {
-            return Err(problem("CONTAINS_URL", format!("\"{name}\" cannot contain a URL")));
-        }
-        if is_stage_property(kind, name) {
-            return Ok(Taken::usual(text.trim()));
-        }
-        let before = || view.and_then(|view| view.text(catalogue, index)).unwrap_or_default();
-        check_typed(property, text, before, rules.binds)
     }
 
     /// A value that names an owner.
@@ -62,11 +59,20 @@ impl Account {
     }
 }
 
-/// One address, or several split by `;`, in lower case.
+/// The problem of a property nobody can write to.
+fn read_only(property: &Property) -> Problem {
+    let is_calculated = property.flags.calculated || property.field_type.starts_with("calculation");
+    let what = if is_calculated { "calculated" } else { "read only" };
+    let message = format!("\"{}\" is a {what} property; its value cannot be set.", property.name);
+    Problem::new(&property.name, "READ_ONLY_VALUE", message)
+}
+
+/// One address, or for further addresses several split by `;`, in lower case.
 fn check_addresses(name: &str, text: &str) -> Result<Taken, Problem> {
-    match text.split(';').find(|one| !is_address(one.trim())) {
-        None if name == "email" && text.contains(';') => Err(invalid_address(name, text)),
-        None => Ok(Taken::usual(text.trim().to_lowercase())),
+    let addresses: Vec<&str> = text.split(';').map(str::trim).collect();
+    match addresses.iter().find(|one| !is_address(one)) {
+        None if name == "email" && addresses.len() > 1 => Err(invalid_address(name, text)),
+        None => Ok(Taken::usual(addresses.join(";").to_lowercase())),
         Some(wrong) => Err(invalid_address(name, wrong)),
     }
 }

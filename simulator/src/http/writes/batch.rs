@@ -92,32 +92,36 @@ impl Scene<'_> {
         }
         let (mut rows, mut missing) = (Vec::new(), Vec::new());
         for sent in inputs {
-            let mut values = sent.values()?;
-            let links = if what == BatchWrite::Create { sent.links()? } else { Vec::new() };
-            let found = match what {
-                BatchWrite::Create => None,
-                BatchWrite::Update | BatchWrite::Archive => self.named_record(account, sent)?,
-                BatchWrite::Upsert => {
-                    let name = sent.id_property.clone().ok_or_else(ApiError::not_found)?;
-                    let found = self.named_record(account, sent)?;
-                    if name != ID {
-                        values.insert(name, Some(sent.id_text()?));
-                    }
-                    found
-                }
-            };
-            let may_be_new = match what {
-                BatchWrite::Create => true,
-                BatchWrite::Update | BatchWrite::Archive => false,
-                BatchWrite::Upsert => sent.id_property.as_deref() != Some(ID),
-            };
-            let target = found.map(Target::Existing).or_else(|| may_be_new.then_some(Target::New));
-            match target {
-                Some(target) => rows.push(Row { sent, draft: Draft { target, values, links } }),
+            match self.draft(account, what, sent)? {
+                Some(draft) => rows.push(Row { sent, draft }),
                 None => missing.push(sent),
             }
         }
         Ok((rows, missing))
+    }
+
+    /// What is to be written for an input; `None` for one that names a record nobody has.
+    fn draft(
+        &self,
+        account: &Account,
+        what: BatchWrite,
+        sent: &SentRecord,
+    ) -> Result<Option<Draft>, ApiError> {
+        let mut values = sent.values()?;
+        if what == BatchWrite::Create {
+            return Ok(Some(Draft { target: Target::New, values, links: sent.links()? }));
+        }
+        // Looking for records to update or create, HubSpot wants to be told by what.
+        let property = match (&sent.id_property, what) {
+            (None, BatchWrite::Upsert) => return Err(ApiError::not_found()),
+            (property, _) => property.clone().filter(|name| name != ID),
+        };
+        let mut target = self.named_record(account, sent)?.map(Target::Existing);
+        if let (BatchWrite::Upsert, Some(name)) = (what, property) {
+            values.insert(name, Some(sent.id_text()?));
+            target = target.or(Some(Target::New));
+        }
+        Ok(target.map(|target| Draft { target, values, links: Vec::new() }))
     }
 
     /// The live record an input names. Unlike elsewhere, an id that was merged away names none.
