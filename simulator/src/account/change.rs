@@ -51,8 +51,12 @@ impl Change {
         self.archived_at.is_none() && self.merged_into.is_none() && !self.purged
     }
 
-    /// Sets a value and remembers the one it had.
+    /// Sets a value and remembers the one it had. Setting what somebody set before changes nothing: histories show when
+    /// a value came to be.
     pub fn set(&mut self, index: PropertyIndex, value: Value) {
+        if self.values.get(&index).is_some_and(|known| known.text == value.text) {
+            return;
+        }
         if let Some(before) = self.values.insert(index, value) {
             self.remember(index, [before]);
         }

@@ -33,6 +33,7 @@ async fn a_value_knows_who_set_it_and_what_was_there_before() {
     let path = format!("objects/contacts/{}", id.as_str().unwrap());
     sim.control("PATCH", &path, &json!({ "properties": { "city": "Jena" } })).await;
     sim.control("PATCH", &path, &json!({ "properties": { "city": "Gera" }, "app": 77 })).await;
+    sim.control("PATCH", &path, &json!({ "properties": { "city": "Gera" } })).await;
     assert_eq!(patch(&sim, "contacts", &id, json!({ "city": "" })).await.status, 200);
     let entries = history(&sim, &id, "city").await;
     assert_eq!(
