@@ -51,9 +51,10 @@ impl Engine {
         state: &SyncState,
     ) -> Result<Found, SyncError> {
         let mut to_read = quarantined_records(&self.database, context.object_type).await?;
-        // A new record is met whatever its time; the delayed pass is after changes only.
+        // A new record is met whatever its time; the delayed pass is after changes only. The index may show one later than
+        // others with a higher id, so what is new is told by what was there before the window.
         let newest = match run.lane {
-            Lane::Incremental => Some(newest_id(&self.database, &context.table).await?),
+            Lane::Incremental => Some(newest_id(&self.database, &context.table, window.start).await?),
             _ => None,
         };
         let mut walk = Walk { newest, ..Walk::default() };

@@ -120,14 +120,24 @@ pub async fn stored_versions(
     Ok(versions)
 }
 
-/// The highest id in HubSpot of any row; [`ObjectId::START`] when there is none.
+/// The highest id in HubSpot of any row that was created there before `created`; [`ObjectId::START`] when there is none.
+/// Survivors of merges do not count: their id is newer than their time of creation.
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn newest_id(database: &Database, table: &MirrorTable) -> Result<ObjectId, StorageError> {
+pub async fn newest_id(
+    database: &Database,
+    table: &MirrorTable,
+    created: DateTime<Utc>,
+) -> Result<ObjectId, StorageError> {
     let name = table.object_type.table;
-    let sql = format!("SELECT COALESCE(MAX(hubspot_id), 0) FROM {name}");
-    let newest = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(database.pool()).await;
+    let sql = format!(
+        "SELECT COALESCE((SELECT hubspot_id FROM {name} WHERE hubspot_created_at < ? AND NOT EXISTS \
+         (SELECT 1 FROM hubspot_merges WHERE object_type = ? AND survivor_id = {name}.hubspot_id) \
+         ORDER BY hubspot_id DESC LIMIT 1), 0)"
+    );
+    let query = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(created).bind(table.object_type.name);
+    let newest = query.fetch_one(database.pool()).await;
     newest.map(ObjectId).map_err(StorageError::query(format!("look for the newest row of {name}")))
 }
 
