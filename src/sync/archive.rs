@@ -4,6 +4,7 @@
 //! also shows what has left it: restored records, and those that were erased before their 90 days were over.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -14,7 +15,7 @@ use tracing::info;
 use super::engine::Engine;
 use super::error::SyncError;
 use super::pages_ahead::{Group, PagesAhead};
-use super::pass::PassPage;
+use super::pass::{Overlay, PassPage};
 use super::records::Context;
 use super::run::Run;
 use super::upkeep::Pass;
@@ -41,9 +42,11 @@ struct Progress {
     after: ObjectId,
 }
 
-/// The properties asked for of what lies in the bin: what was merged into a deleted record answers under no id.
-fn asked() -> [String; 1] {
-    [MERGED_IDS.to_owned()]
+/// The properties asked for of what lies in the bin: what was merged into a deleted record answers under no id, and what was
+/// not known when its row was read is filled by no other lane.
+fn asked(new: &[String]) -> Arc<[String]> {
+    let known = std::iter::once(MERGED_IDS.to_owned());
+    known.chain(new.iter().filter(|name| *name != MERGED_IDS).cloned()).collect()
 }
 
 /// Ids behind the first up to and with the second.
@@ -65,18 +68,22 @@ impl Engine {
         // A pass that was ended behind its last page begins anew.
         let progress = cursor.as_ref().and_then(|_| pass.progress::<Progress>());
         let mut after = progress.map_or(ObjectId::START, |progress| progress.after);
-        let first =
-            run.hubspot.list_archived(object_type, &asked(), cursor.as_ref(), Priority::Incremental).await?;
-        let hubspot = run.hubspot.clone();
-        let mut ahead = PagesAhead::start(first.next.clone(), move |cursor| {
-            let hubspot = hubspot.clone();
-            async move { hubspot.list_archived(object_type, &asked(), Some(&cursor), Priority::Incremental).await }
-        });
+        let new = pass.state.completed_at.map(|completed| context.known_after(completed)).unwrap_or_default();
+        let (hubspot, asked) = (run.hubspot.clone(), asked(&new));
+        let fetch = move |cursor: Option<Cursor>| {
+            let (hubspot, asked) = (hubspot.clone(), asked.clone());
+            async move { hubspot.list_archived(object_type, &asked, cursor.as_ref(), Priority::Incremental).await }
+        };
+        let first = fetch(cursor).await?;
+        let mut ahead = PagesAhead::start(first.next.clone(), move |cursor| fetch(Some(cursor)));
         let mut next = Some(Group::from(first));
         while let Some(Group { page, .. }) = &next {
             let last = page.records.last().map_or(after, |record| record.id);
             let to = if page.next.is_some() { last } else { ObjectId::END };
             let mut found = self.compare_bin(run, &context, page, (after, to)).await?;
+            if !new.is_empty() {
+                found.overlay = Overlay { names: new.clone(), partials: page.records.clone() };
+            }
             after = to;
             found.fetched = page.records.len() as u64;
             found.cursor = page.next.as_ref().map_or_else(String::new, |next| next.0.clone());

@@ -87,7 +87,8 @@ fn compared_row(row: &MySqlRow) -> Result<ComparedRow, sqlx::Error> {
 }
 
 /// Gives stored records of the same version the values of the properties called `names`, as `partials` have them and
-/// nothing else, inside the caller's transaction. A row that was written since the partial was read is left alone.
+/// nothing else, inside the caller's transaction; whether they count as deleted stays. A row that was written since the
+/// partial was read is left alone, and so is one that counts as deleted where HubSpot has it live.
 ///
 /// # Errors
 /// When the database fails.
@@ -99,27 +100,37 @@ pub async fn overlay_records(
 ) -> Result<PageOutcome, StorageError> {
     let mut records = Vec::with_capacity(partials.len());
     for chunk in partials.chunks(WITH_CONTENT) {
-        for (row, created_at) in lock_rows(connection, table, chunk).await? {
+        for LockedRow { row, created_at, archived_at } in lock_rows(connection, table, chunk).await? {
             let Some(partial) = chunk.iter().find(|partial| partial.id == row.id) else { continue };
-            let is_same = row.updated_at == Some(partial.updated_at) && !row.archived;
+            let is_same = row.updated_at == Some(partial.updated_at) && (partial.archived || !row.archived);
             let is_older = row.synced_at.is_none_or(|synced_at| synced_at < partial.read_at);
             let Some(stored) = row.properties.filter(|_| is_same && is_older) else { continue };
             let properties = overlay(&stored, names, &partial.properties);
-            records.push(Record { properties, created_at, ..partial.clone() });
+            let archived = row.archived;
+            records.push(Record { properties, created_at, archived, archived_at, ..partial.clone() });
         }
     }
     store_records(connection, table, &records, &[]).await
 }
 
-/// Reads and locks the rows of the records, each with when it was created.
+/// A row that stays as it is until the transaction ends.
+struct LockedRow {
+    row: ComparedRow,
+    /// When HubSpot created the record.
+    created_at: DateTime<Utc>,
+    /// Since when it counts as deleted.
+    archived_at: Option<DateTime<Utc>>,
+}
+
+/// Reads and locks the rows of the records.
 async fn lock_rows(
     connection: &mut MySqlConnection,
     table: &MirrorTable,
     records: &[Record],
-) -> Result<Vec<(ComparedRow, DateTime<Utc>)>, StorageError> {
+) -> Result<Vec<LockedRow>, StorageError> {
     let name = table.object_type.table;
     let mut query = QueryBuilder::new(
-        "SELECT hubspot_id, hubspot_updated_at, last_synced_at, archived, properties_json, hubspot_created_at FROM ",
+        "SELECT hubspot_id, hubspot_updated_at, last_synced_at, archived, properties_json, hubspot_created_at, archived_at FROM ",
     );
     query.push(name).push(" WHERE hubspot_id IN (");
     let mut ids = query.separated(", ");
@@ -130,7 +141,8 @@ async fn lock_rows(
     let rows = query.build().persistent(false).fetch_all(connection).await;
     let locked = |row: &MySqlRow| {
         let created_at: Option<DateTime<Utc>> = row.try_get(5)?;
-        Ok((compared_row(row)?, created_at.unwrap_or_default()))
+        let created_at = created_at.unwrap_or_default();
+        Ok(LockedRow { row: compared_row(row)?, created_at, archived_at: row.try_get(6)? })
     };
     rows.and_then(|rows| rows.iter().map(locked).collect())
         .map_err(StorageError::query(format!("lock rows of {name}")))
