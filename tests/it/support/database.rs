@@ -61,6 +61,18 @@ impl TestDatabase {
         keeper.acquire("account").await.unwrap().expect("nobody else holds the lease of a fresh database")
     }
 
+    /// Breaks every connection to it, as a restart of the server does.
+    pub async fn disconnect_everybody(&self) {
+        let others =
+            "SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()";
+        let mut own = self.sql.acquire().await.unwrap();
+        let others: Vec<i64> = sqlx::query_scalar(others).fetch_all(&mut *own).await.unwrap();
+        for other in others {
+            // Gone by itself in the meantime, it need not be broken.
+            own.execute(sqlx::AssertSqlSafe(format!("KILL {other}"))).await.ok();
+        }
+    }
+
     /// Runs a statement.
     pub async fn execute(&self, sql: &str) {
         self.sql.execute(sqlx::AssertSqlSafe(sql.to_owned())).await.unwrap();

@@ -55,16 +55,35 @@ async fn mirrored(test: &TestDatabase, from: &str, to: &str) -> BTreeSet<String>
     test.rows("hubspot_associations", &columns, &condition).await.into_iter().collect()
 }
 
-/// The first differences between the two, in words.
-pub async fn differences(simulator: &Simulator, test: &TestDatabase) -> Vec<String> {
+/// A link one side has and the other has not.
+#[derive(Debug)]
+pub struct Difference {
+    /// The two records: name of the type, and id.
+    pub ends: [(&'static str, i64); 2],
+    /// What is wrong, in words.
+    pub text: String,
+}
+
+/// Every difference between the two.
+pub async fn exact_differences(simulator: &Simulator, test: &TestDatabase) -> Vec<Difference> {
     let mut found = Vec::new();
     for (from, to) in PAIRS {
         let (theirs, ours) = (remote(simulator, from, to).await, mirrored(test, from, to).await);
-        found.extend(theirs.difference(&ours).map(|link| format!("{from} to {to} lacks {link}")));
-        found.extend(ours.difference(&theirs).map(|link| format!("{from} to {to} still has {link}")));
+        let difference = |what, link: &String| {
+            let mut ids = link.split('|').map(|id| id.parse().unwrap_or_default());
+            let ends = [from, to].map(|object_type| (object_type, ids.next().unwrap()));
+            Difference { ends, text: format!("{from} to {to} {what} {link}") }
+        };
+        found.extend(theirs.difference(&ours).map(|link| difference("lacks", link)));
+        found.extend(ours.difference(&theirs).map(|link| difference("still has", link)));
     }
-    found.truncate(10);
     found
+}
+
+/// The first differences between the two, in words.
+pub async fn differences(simulator: &Simulator, test: &TestDatabase) -> Vec<String> {
+    let found = exact_differences(simulator, test).await;
+    found.into_iter().map(|difference| difference.text).take(10).collect()
 }
 
 /// How many links HubSpot holds.

@@ -1,7 +1,20 @@
 //! A random life: everything that can happen to records, links, properties and pipelines happens in random order while the
-//! daemon syncs, is hit by faults and is killed. When it is quiet again the mirror is exactly what HubSpot holds.
+//! daemon syncs, is hit by faults, loses the database and is killed.
+//!
+//! When it is quiet again, the lanes that run all day bring the mirror in step without the audit. What may be left then is
+//! what shows nowhere but in a listing of everything:
+//!
+//! | What happened | Why no other lane sees it |
+//! | --- | --- |
+//! | a value was recalculated, or follows a link | the version stays |
+//! | a record vanished, without a stay in the recycle bin or with one between two looks into it | it is nowhere any more |
+//! | a merge kept the id and the version of the primary | nothing has a new version, and the other answers under the primary's id |
+//! | a record was in the recycle bin while the first listing went by, and came back in its old version before the bin was read | it has no row, and no new version |
+//!
+//! The audit repairs just that, and then the mirror is exactly what HubSpot holds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use rand::seq::{IndexedMutRandom, IndexedRandom};
@@ -15,16 +28,21 @@ use crate::support::lanes::{make_due, run_lane};
 use crate::support::links;
 use crate::support::simulator::Simulator;
 use crate::support::soak_setting;
-use crate::support::truth::{everything_is_searchable, exact_differences};
+use crate::support::truth::{Difference, Place, everything_is_searchable, exact_differences};
+use crate::support::{eventually, holds};
 
 /// Rounds of life; `SOAK_ROUNDS` asks for more.
-const ROUNDS: u32 = 14;
+const ROUNDS: u32 = 10;
 /// Things that happen in a round.
-const EVENTS: u32 = 30;
+const EVENTS: u32 = 210;
 /// The types that live.
 const TYPES: [&str; 3] = ["contacts", "companies", "deals"];
-/// Rounds of upkeep the mirror gets when it is quiet again: what the audit brings in, the archive lane may complete.
-const QUIET_ROUNDS: u32 = 3;
+/// Passes of the archive lane until the mirror is in step: what one marks, the next brings up to date.
+const ARCHIVE_PASSES: u32 = 2;
+/// What HubSpot changes in silence besides what its catalogue marks: the primary company and the parent follow the links.
+const FOLLOWING_LINKS: &str = "'associatedcompanyid', 'hs_parent_company_id'";
+/// Rounds after which the daemon may end its first listing in peace.
+const LISTED_AFTER: u32 = 2;
 
 /// The records of a type, as the test has made them.
 struct Herd {
@@ -43,8 +61,18 @@ struct Life {
     setup: Setup,
     random: ChaCha8Rng,
     herds: Vec<Herd>,
-    /// Contacts that were erased.
-    erased: BTreeSet<String>,
+    /// Records that are gone without trace, and all that had been merged into them.
+    vanished: BTreeSet<Known>,
+    /// The records of merges that left no trace but in the primary's content.
+    quietly_merged: BTreeSet<Known>,
+    /// Whether merges are such now.
+    merges_are_quiet: bool,
+    /// Records that came out of the recycle bin in the version they went with.
+    quietly_restored: BTreeSet<Known>,
+    /// Whether records come back so now.
+    restores_are_quiet: bool,
+    /// Who was merged into each record, at any time.
+    taken_in: BTreeMap<Known, Vec<i64>>,
     /// Links that were made, contacts first; an end may be gone by now.
     links: Vec<Link>,
     /// The number of a label of links from contacts to companies.
@@ -52,8 +80,11 @@ struct Life {
     /// Properties that were made, and whether each is archived.
     properties: Vec<(String, bool)>,
     /// How often each kind of event happened.
-    events: std::collections::BTreeMap<&'static str, u32>,
+    events: BTreeMap<&'static str, u32>,
 }
+
+/// A record: where its herd is in [`TYPES`], and its id.
+type Known = (usize, i64);
 
 impl Life {
     async fn new(seed: u64) -> Self {
@@ -81,11 +112,16 @@ impl Life {
             setup,
             random: ChaCha8Rng::seed_from_u64(seed),
             herds,
-            erased: BTreeSet::new(),
+            vanished: BTreeSet::new(),
+            quietly_merged: BTreeSet::new(),
+            merges_are_quiet: false,
+            quietly_restored: BTreeSet::new(),
+            restores_are_quiet: false,
+            taken_in: BTreeMap::new(),
             links: Vec::new(),
             label,
             properties: Vec::new(),
-            events: std::collections::BTreeMap::new(),
+            events: BTreeMap::new(),
         }
     }
 
@@ -164,21 +200,37 @@ impl Life {
             "restore" => {
                 let Some(id) = take(bin) else { return };
                 self.simulator.post(&format!("/objects/{object_type}/{id}/restore"), json!({})).await;
+                if self.restores_are_quiet {
+                    self.quietly_restored.insert((herd, id.parse().unwrap()));
+                }
                 live.push(id);
             }
             "purge" => {
                 let from_bin = !bin.is_empty() && live.len() % 2 == 0;
                 let Some(id) = (if from_bin { bin.pop() } else { take(live) }) else { return };
                 self.simulator.post(&format!("/objects/{object_type}/{id}/purge"), json!({})).await;
-                if *object_type == "contacts" {
-                    self.erased.insert(id);
-                }
+                let known = (herd, id.parse().unwrap());
+                let earlier = self.taken_in.remove(&known).unwrap_or_default();
+                self.vanished.extend(earlier.into_iter().map(|id| (herd, id)).chain([known]));
             }
             _ => {
                 let (Some(primary), Some(other)) = (take(live), take(live)) else { return };
                 let body = json!({"primaryObjectId": primary, "objectIdToMerge": other});
                 let answer = self.simulator.post(&format!("/objects/{object_type}/merge"), body).await;
-                live.push(answer["id"].as_str().unwrap().to_owned());
+                let survivor = answer["id"].as_str().unwrap().to_owned();
+                let known = (herd, survivor.parse().unwrap());
+                let both = [primary, other].map(|id| (herd, id.parse::<i64>().unwrap()));
+                let mut earlier = Vec::new();
+                for one in both {
+                    earlier.extend(self.taken_in.remove(&one).unwrap_or_default());
+                    earlier.extend((one != known).then_some(one.1));
+                }
+                if self.merges_are_quiet {
+                    // What the other had taken in need not have been seen either.
+                    self.quietly_merged.extend(earlier.iter().map(|id| (herd, *id)).chain(both));
+                }
+                self.taken_in.insert(known, earlier);
+                live.push(survivor);
             }
         }
     }
@@ -216,11 +268,14 @@ impl Life {
     /// HubSpot behaves in another of the ways it may.
     async fn change_habits(&mut self) {
         let mut coin = || self.random.random::<bool>();
+        let (keeps_id, touches, restores_anew) = (coin(), coin(), coin());
         let habits = json!({
-            "associationTouches": coin(), "mergeKeepsPrimaryId": coin(), "mergeTouches": coin(), "mergedAreArchived": coin(),
-            "restoredLastModified": if coin() { "newer" } else { "same" }, "clearedAsEmpty": coin(), "shuffleBatches": coin(),
+            "associationTouches": coin(), "mergeKeepsPrimaryId": keeps_id, "mergeTouches": touches, "mergedAreArchived": coin(),
+            "restoredLastModified": if restores_anew { "newer" } else { "same" }, "clearedAsEmpty": coin(), "shuffleBatches": coin(),
         });
         self.simulator.set(habits).await;
+        self.merges_are_quiet = keeps_id && !touches;
+        self.restores_are_quiet = !restores_anew;
     }
 
     /// A property of contacts is made, archived, brought back, or given another type.
@@ -271,74 +326,188 @@ impl Life {
         self.simulator.put("/pipelines/deals", json!({"pipelines": definitions})).await;
     }
 
-    /// Lives a round: events, then the daemon works for a moment and may die.
+    /// Lives a round: events, then the daemon works for a moment, may lose the database and may die.
     async fn live(&mut self, daemon: Daemon) -> Daemon {
         for _ in 0..EVENTS {
             self.happen().await;
         }
-        // Before the daemon's first start there is no such table.
-        if !daemon.log().contains("Listing all") || self.random.random::<bool>() {
+        // Before, the table may not be there.
+        if daemon.log().contains("is up after") {
             let lane = ["archive", "audit", "associations"].choose(&mut self.random).unwrap();
-            if daemon.log().contains("is up after") {
-                make_due(&self.test, lane).await;
-            }
+            make_due(&self.test, lane).await;
         }
         // Not a wait for anything: the moment is the point.
         tokio::time::sleep(Duration::from_millis(self.random.random_range(50..1_500))).await;
-        if self.random.random_range(0..3) == 0 {
-            return daemon;
+        match self.random.random_range(0..6) {
+            0..3 => daemon,
+            3 => {
+                *self.events.entry("outage").or_default() += 1;
+                self.test.disconnect_everybody().await;
+                daemon
+            }
+            _ => {
+                *self.events.entry("kill").or_default() += 1;
+                daemon.kill();
+                self.setup.start(&["run"])
+            }
         }
-        *self.events.entry("kill").or_default() += 1;
-        daemon.kill();
-        self.setup.start(&["run"])
     }
 
-    /// Everything becomes quiet, and each lane has its turn.
-    async fn quiet(&mut self) {
+    /// Waits until everything was listed once.
+    async fn is_listed(&self) {
+        let sql = "SELECT COUNT(*) FROM sync_state WHERE watermark IS NOT NULL AND object_type IN ('contacts', 'companies', 'deals')";
+        eventually("everything was listed", async || {
+            let listed = self.test.number(sql).await;
+            holds(listed == 3, listed)
+        })
+        .await;
+    }
+
+    /// Everything becomes quiet, and the lanes that run all day have their turn; the audit is off, and what a pass of it
+    /// had in hand is dropped. Answers the daemon that does it.
+    async fn quiet(&mut self, daemon: Daemon) -> Daemon {
+        assert!(daemon.stop().await.success());
         self.simulator.set(json!({"latencyMs": 0, "faultRate": 0.0})).await;
         for (name, _) in self.properties.iter().filter(|(_, archived)| *archived) {
             self.simulator.define("contacts", name, json!({"archived": false})).await;
         }
+        let begun = "UPDATE sync_lanes SET pass_cursor = NULL, pass_state = NULL WHERE lane = 'audit'";
+        self.test.execute(begun).await;
+        let daemon = self.setup.clone().set("AUDIT_INTERVAL_HOURS", "0").start(&["run"]);
         everything_is_searchable(&self.simulator).await;
         self.setup.sync(&[]).await;
-        for _ in 0..QUIET_ROUNDS {
-            run_lane(&self.test, "fill").await;
-            // Nothing that was deleted just now is taken for erased.
+        self.let_lanes_run().await;
+        daemon
+    }
+
+    /// The lanes beside the regular runs have their turn, all but the audit. Whatever was deleted was so hours ago: a record
+    /// that has just left the recycle bin may come back.
+    async fn let_lanes_run(&self) {
+        run_lane(&self.test, "fill").await;
+        for _ in 0..ARCHIVE_PASSES {
             for object_type in TYPES {
+                let table = format!("hubspot_{object_type}");
                 let sql = format!(
-                    "UPDATE hubspot_{object_type} SET archived_at = archived_at - INTERVAL 3 HOUR WHERE archived"
+                    "UPDATE {table} SET archived_at = archived_at - INTERVAL 3 HOUR WHERE archived AND purged_at IS NULL"
                 );
                 self.test.execute(&sql).await;
             }
-            for lane in ["archive", "audit", "associations"] {
-                run_lane(&self.test, lane).await;
+            run_lane(&self.test, "archive").await;
+        }
+        run_lane(&self.test, "associations").await;
+        self.setup.sync(&[]).await;
+    }
+
+    /// What differs when every lane but the audit has had its turn.
+    async fn left(&self) -> Left {
+        let mut left = Left::default();
+        for (herd, object_type) in TYPES.into_iter().enumerate() {
+            let silent = self.silent(object_type).await;
+            let (mut alone, mut with_survivor) = (BTreeSet::new(), BTreeSet::new());
+            for found in exact_differences(&self.simulator, &self.test, object_type).await {
+                if !self.is_for_the_audit(herd, &found, &silent) {
+                    left.unexplained.push(found.words);
+                } else if found.place == Place::Nowhere && !self.vanished.contains(&(herd, found.id)) {
+                    with_survivor.insert(found.id);
+                } else if found.place != Place::Bin && !is_silent(&found, &silent) {
+                    alone.insert(found.id);
+                }
             }
-            self.setup.sync(&[]).await;
-            if self.differences().await.is_empty() {
-                return;
-            }
+            left.repairs.push((object_type, alone.len()..=alone.len() + with_survivor.len()));
+        }
+        let is_seen = |link: &links::Difference| !link.ends.iter().any(|end| self.is_unseen(*end));
+        let links = links::exact_differences(&self.simulator, &self.test).await;
+        left.unexplained.extend(links.into_iter().filter(is_seen).map(|link| link.text));
+        left.unexplained.extend(self.other_stages().await);
+        left
+    }
+
+    /// Whether only the audit can see what differs.
+    fn is_for_the_audit(&self, herd: usize, found: &Difference, silent: &BTreeSet<String>) -> bool {
+        let known = (herd, found.id);
+        match found.place {
+            Place::Live if found.is_missing => self.quietly_restored.contains(&known),
+            Place::Live | Place::Bin => is_silent(found, silent) || self.quietly_merged.contains(&known),
+            Place::Nowhere => self.vanished.contains(&known) || self.quietly_merged.contains(&known),
         }
     }
 
-    /// Whatever differs, in words.
+    /// Whether a record may be in the mirror as it is not in HubSpot, until the audit.
+    fn is_unseen(&self, (object_type, id): (&str, i64)) -> bool {
+        let herd = TYPES.iter().position(|known| *known == object_type).unwrap();
+        [&self.vanished, &self.quietly_merged, &self.quietly_restored]
+            .iter()
+            .any(|known| known.contains(&(herd, id)))
+    }
+
+    /// The properties whose values HubSpot changes without a new version. What was merged is none of them.
+    async fn silent(&self, object_type: &str) -> BTreeSet<String> {
+        let condition = format!(
+            "WHERE object_type = '{object_type}' AND name <> 'hs_merged_object_ids' AND \
+             (calculated OR read_only OR field_type LIKE 'calculation%' OR name IN ({FOLLOWING_LINKS}))"
+        );
+        self.test.rows("hubspot_properties", &["name"], &condition).await.into_iter().collect()
+    }
+
+    /// Whatever differs when the audit has been here as well, in words. Rows of deleted records are not audited: their
+    /// values stay as they were last read.
     async fn differences(&self) -> Vec<String> {
         let mut found = Vec::new();
-        for object_type in TYPES {
-            found.extend(exact_differences(&self.simulator, &self.test, object_type).await);
+        for (herd, object_type) in TYPES.into_iter().enumerate() {
+            let silent = self.silent(object_type).await;
+            let differences = exact_differences(&self.simulator, &self.test, object_type).await;
+            let counts = |found: &Difference| {
+                found.place != Place::Bin || !self.is_for_the_audit(herd, found, &silent)
+            };
+            found.extend(differences.into_iter().filter(counts).map(|difference| difference.words));
         }
         found.extend(links::differences(&self.simulator, &self.test).await);
+        found.extend(self.other_stages().await);
         let left = self.test.rows("hubspot_contacts", &["hubspot_id"], "WHERE properties_json <> '{}'").await;
-        let left = left.iter().filter(|id| self.erased.contains(*id));
+        let left = left.iter().map(|id| id.parse::<i64>().unwrap());
+        let left = left.filter(|id| self.vanished.contains(&(0, *id)));
         found.extend(left.map(|id| format!("contact {id} was erased and its content is there")));
+        found
+    }
+
+    /// The stages of deals that differ.
+    async fn other_stages(&self) -> Vec<String> {
         let columns = ["pipeline_id", "stage_id", "label", "display_order"];
         let stored = self.test.rows("hubspot_deal_stages", &columns, "WHERE NOT archived ORDER BY 1").await;
         let stored: BTreeSet<_> = stored.into_iter().collect();
         let pipelines = self.simulator.get("/pipelines/deals").await;
-        let stages = pipelines["pipelines"].as_array().unwrap().iter().flat_map(stages_of);
-        let held: BTreeSet<_> = stages.collect();
-        found.extend(held.symmetric_difference(&stored).map(|stage| format!("stage {stage}")));
-        found
+        let held: BTreeSet<_> =
+            pipelines["pipelines"].as_array().unwrap().iter().flat_map(stages_of).collect();
+        held.symmetric_difference(&stored).map(|stage| format!("stage {stage}")).collect()
     }
+
+    /// Lets the audit run as by schedule, and asserts how many records of each type it repairs.
+    async fn audit(&self, expected: &[(&str, RangeInclusive<usize>)]) {
+        run_lane(&self.test, "audit").await;
+        for (object_type, expected) in expected {
+            let sql = format!("SELECT audit_repairs FROM sync_state WHERE object_type = '{object_type}'");
+            let repairs = self.test.number(&sql).await as usize;
+            assert!(
+                expected.contains(&repairs),
+                "{repairs} repairs of {object_type} instead of {expected:?}"
+            );
+        }
+    }
+}
+
+/// What differs before the audit.
+#[derive(Default)]
+struct Left {
+    /// What another lane should have brought in, in words.
+    unexplained: Vec<String>,
+    /// How many records of each type the audit has to repair: it may find one that was merged by itself, or see to it with
+    /// its survivor.
+    repairs: Vec<(&'static str, RangeInclusive<usize>)>,
+}
+
+/// Whether only values differ that HubSpot changes without a new version.
+fn is_silent(found: &Difference, silent: &BTreeSet<String>) -> bool {
+    !found.names.is_empty() && found.names.iter().all(|name| silent.contains(name))
 }
 
 /// The id in a line of truth.
@@ -373,11 +542,23 @@ async fn after_a_random_life_the_mirror_is_what_hubspot_holds() {
     println!("seed {seed}, {rounds} rounds of {EVENTS} events");
     let mut life = Life::new(seed.into()).await;
     let mut daemon = life.setup.start(&["run"]);
-    for _ in 0..rounds {
+    for round in 0..rounds {
         daemon = life.live(daemon).await;
+        if round == LISTED_AFTER {
+            life.is_listed().await;
+        }
     }
     println!("{:?}", life.events);
-    life.quiet().await;
+    let daemon = life.quiet(daemon).await;
+    let Left { unexplained, repairs } = life.left().await;
+    assert!(unexplained.is_empty(), "seed {seed}, without the audit: {unexplained:#?}");
+    assert!(daemon.stop().await.success());
+
+    println!("left for the audit: {repairs:?}");
+    let daemon = life.setup.start(&["run"]);
+    life.audit(&repairs).await;
+    life.let_lanes_run().await;
+    life.audit(&TYPES.map(|object_type| (object_type, 0..=0))).await;
     let differences = life.differences().await;
     assert!(differences.is_empty(), "seed {seed}: {differences:#?}");
     let verified = life.setup.run(&["verify", "--deep"]).await;
