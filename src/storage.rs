@@ -29,6 +29,7 @@ mod reference;
 mod schemas;
 mod state_row;
 mod sync_lane;
+mod sync_log;
 mod sync_run;
 mod sync_state;
 mod typed_columns;
@@ -66,6 +67,9 @@ pub use quarantine::{quarantined_records, release as release_from_quarantine};
 pub use schemas::{recall_types, store_schema};
 pub use state_row::{StateRow, request_run};
 pub use sync_lane::{LaneRow, LaneState, load_lanes, request_lane, show_notices};
+pub use sync_log::{
+    LogAction, LogDirection, LogEntry, LogFilter, LogRow, LogStatus, purge_sync_log, recent_log, write_log,
+};
 pub use sync_run::{
     Lane, NewRun, Outcome, RunCounts, Trigger, count_page, finish_run, interrupt_open_runs, last_run,
     load_report, record_audit, start_run,

@@ -10,3 +10,4 @@ mod schema;
 mod schemas;
 mod silence;
 mod state;
+mod sync_log;
