@@ -12,6 +12,7 @@ mod associations;
 mod calls;
 mod catalogue;
 mod column_fill;
+mod conflicts;
 mod database;
 mod error;
 mod jobs;
@@ -41,6 +42,11 @@ pub use associations::{
     remove_associations_of, store_associations, store_pair,
 };
 pub use catalogue::{known_properties, load_catalogue, property_names, store_catalogue};
+pub use conflicts::{
+    Conflict, ConflictChange, ConflictFilter, ConflictKind, ConflictRecord, ConflictStatus, ConflictStep,
+    Disagreement, FieldSource, FieldValues, close_conflict_by_itself, conflict_policies, conflict_steps,
+    list_conflicts, load_conflict, lock_conflict, open_conflicts, open_or_update_conflict, settle_conflict,
+};
 pub use database::Database;
 pub use error::{StorageError, StorageErrorKind};
 pub use jobs::{

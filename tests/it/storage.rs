@@ -2,6 +2,7 @@
 
 mod associations;
 mod columns;
+mod conflicts;
 mod jobs;
 mod leases;
 mod mirror;

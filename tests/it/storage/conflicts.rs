@@ -1,0 +1,189 @@
+//! `conflicts`: one open one a record, every change noted.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use hubspot_mariadb_connector::model::ObjectId;
+use hubspot_mariadb_connector::storage::{
+    ConflictChange, ConflictFilter, ConflictKind, ConflictRecord, ConflictStatus, Disagreement, FieldSource,
+    close_conflict_by_itself, conflict_policies, conflict_steps, list_conflicts, load_conflict,
+    lock_conflict, open_conflicts, open_or_update_conflict, settle_conflict,
+};
+use serde_json::json;
+
+use crate::support::database::TestDatabase;
+
+/// The time the tests count from.
+fn at(seconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_780_000_000 + seconds, 0).unwrap()
+}
+
+/// A contact that is in HubSpot under the tenfold number of its row.
+fn contact(row_id: i64) -> ConflictRecord {
+    ConflictRecord {
+        object_type: "contacts".to_owned(),
+        row_id: Some(row_id),
+        hubspot_id: Some(ObjectId(row_id * 10)),
+    }
+}
+
+/// A disagreement about a city, which is not set in the base.
+fn about_city(hubspot: &str) -> Disagreement {
+    let city = |value: Option<&str>| BTreeMap::from([("city".to_owned(), value.map(str::to_owned))]);
+    let source =
+        FieldSource { at: Some(at(-5)), source_type: Some("CRM_UI".to_owned()), ..FieldSource::default() };
+    Disagreement {
+        kind: ConflictKind::Fields,
+        fields: vec!["city".to_owned()],
+        base: city(None),
+        local: city(Some("Köln")),
+        hubspot: city(Some(hubspot)),
+        sources: BTreeMap::from([("city".to_owned(), source)]),
+    }
+}
+
+/// Opens or updates in a transaction of its own.
+async fn open(
+    test: &TestDatabase,
+    record: &ConflictRecord,
+    about: &Disagreement,
+    second: i64,
+) -> (i64, ConflictChange) {
+    let mut transaction = test.sql.begin().await.unwrap();
+    let opened =
+        open_or_update_conflict(&mut transaction, record, about, "daemon", at(second)).await.unwrap();
+    transaction.commit().await.unwrap();
+    opened
+}
+
+#[tokio::test]
+async fn a_record_has_one_open_conflict_which_follows_both_sides() {
+    let test = TestDatabase::migrated().await;
+    let (id, change) = open(&test, &contact(1), &about_city("Bonn"), 0).await;
+    assert_eq!(change, ConflictChange::Opened);
+    assert_eq!(open(&test, &contact(1), &about_city("Bonn"), 1).await, (id, ConflictChange::Unchanged));
+    assert_eq!(open(&test, &contact(1), &about_city("Aachen"), 2).await, (id, ConflictChange::Updated));
+    let (other, change) = open(&test, &contact(2), &about_city("Bonn"), 3).await;
+    assert_eq!((other != id, change), (true, ConflictChange::Opened));
+
+    let conflict = load_conflict(&test.database, id).await.unwrap().unwrap();
+    assert_eq!((&conflict.record, &conflict.disagreement), (&contact(1), &about_city("Aachen")));
+    assert_eq!((conflict.created_at, conflict.updated_at, conflict.resolved_at), (at(0), at(2), None));
+    let steps = conflict_steps(&test.database, id).await.unwrap();
+    let told: Vec<_> = steps.iter().map(|step| (step.at, step.actor.as_str(), step.step.as_str())).collect();
+    assert_eq!(told, [(at(0), "daemon", "opened"), (at(2), "daemon", "updated")]);
+    assert_eq!(steps[0].detail.as_ref().unwrap()["hubspot"], json!({"city": "Bonn"}));
+    assert_eq!(steps[0].detail.as_ref().unwrap()["base"], json!({"city": null}));
+    assert_eq!(load_conflict(&test.database, other + 1).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_record_whose_row_is_gone_is_told_by_its_id_in_hubspot() {
+    let test = TestDatabase::migrated().await;
+    let gone = ConflictRecord { row_id: None, ..contact(1) };
+    let about = Disagreement { kind: ConflictKind::DeletedHere, ..about_city("Bonn") };
+    let (id, _) = open(&test, &gone, &about, 0).await;
+    assert_eq!(open(&test, &gone, &about, 1).await, (id, ConflictChange::Unchanged));
+    // Row 10 is not the record 10 of HubSpot.
+    assert_eq!(open(&test, &contact(10), &about, 2).await.1, ConflictChange::Opened);
+}
+
+#[tokio::test]
+async fn a_second_open_conflict_of_a_record_is_refused_by_the_table() {
+    let test = TestDatabase::migrated().await;
+    open(&test, &contact(1), &about_city("Bonn"), 0).await;
+    let copy = "INSERT INTO conflicts (object_type, row_id, kind, fields, base_json, local_json, hubspot_json, sources, \
+                status, created_at, updated_at) SELECT object_type, row_id, kind, fields, base_json, local_json, \
+                hubspot_json, sources, ?, created_at, updated_at FROM conflicts LIMIT 1";
+    assert!(sqlx::query(copy).bind("pending").execute(&test.sql).await.is_err());
+    sqlx::query(copy).bind("merged").execute(&test.sql).await.unwrap();
+    sqlx::query(copy).bind("merged").execute(&test.sql).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_settled_conflict_stays_as_it_was_and_makes_room_for_the_next() {
+    let test = TestDatabase::migrated().await;
+    let (id, _) = open(&test, &contact(1), &about_city("Bonn"), 0).await;
+    let resolution = json!({"city": "local"});
+    let settle = async |who: &str, second| {
+        let mut transaction = test.sql.begin().await.unwrap();
+        let seen = lock_conflict(&mut transaction, id).await.unwrap().unwrap();
+        let settled =
+            settle_conflict(&mut transaction, id, ConflictStatus::KeepLocal, &resolution, who, at(second));
+        let settled = settled.await.unwrap();
+        transaction.commit().await.unwrap();
+        (seen.status, settled)
+    };
+    assert_eq!(settle("ann", 5).await, (ConflictStatus::Pending, true));
+    assert_eq!(settle("bob", 6).await, (ConflictStatus::KeepLocal, false), "somebody was faster");
+
+    let conflict = load_conflict(&test.database, id).await.unwrap().unwrap();
+    assert_eq!((conflict.status, conflict.resolved_at), (ConflictStatus::KeepLocal, Some(at(5))));
+    assert_eq!(
+        (conflict.resolved_by.as_deref(), conflict.resolution),
+        (Some("ann"), Some(resolution.clone()))
+    );
+    let steps = conflict_steps(&test.database, id).await.unwrap();
+    assert_eq!(steps.len(), 2);
+    assert_eq!((steps[1].actor.as_str(), steps[1].step.as_str()), ("ann", "keep_local"));
+    assert_eq!(steps[1].detail, Some(resolution.clone()));
+    let (next, change) = open(&test, &contact(1), &about_city("Bonn"), 9).await;
+    assert_eq!((next != id, change), (true, ConflictChange::Opened));
+}
+
+#[tokio::test]
+async fn a_conflict_closes_by_itself_once() {
+    let test = TestDatabase::migrated().await;
+    let (id, _) = open(&test, &contact(1), &about_city("Bonn"), 0).await;
+    let close = async |record: &ConflictRecord| {
+        let mut transaction = test.sql.begin().await.unwrap();
+        let closed = close_conflict_by_itself(&mut transaction, record, "daemon", at(1)).await.unwrap();
+        transaction.commit().await.unwrap();
+        closed
+    };
+    assert_eq!(close(&contact(2)).await, None);
+    assert_eq!(close(&contact(1)).await, Some(id));
+    assert_eq!(close(&contact(1)).await, None);
+    let conflict = load_conflict(&test.database, id).await.unwrap().unwrap();
+    assert_eq!((conflict.status, conflict.resolution), (ConflictStatus::Superseded, None));
+    let steps = conflict_steps(&test.database, id).await.unwrap();
+    assert_eq!((steps.len(), steps[1].step.as_str(), &steps[1].detail), (2, "superseded", &None));
+}
+
+#[tokio::test]
+async fn conflicts_are_listed_by_status_and_type_and_counted_while_open() {
+    let test = TestDatabase::migrated().await;
+    let company = ConflictRecord { object_type: "companies".to_owned(), ..contact(1) };
+    let mut ids = Vec::new();
+    for record in [contact(1), contact(2), company, contact(3)] {
+        ids.push(open(&test, &record, &about_city("Bonn"), 0).await.0);
+    }
+    let mut transaction = test.sql.begin().await.unwrap();
+    close_conflict_by_itself(&mut transaction, &contact(2), "daemon", at(1)).await.unwrap();
+    transaction.commit().await.unwrap();
+
+    let list = async |status, object_type: Option<&str>, before, limit| {
+        let filter = ConflictFilter { status, object_type: object_type.map(str::to_owned) };
+        let found = list_conflicts(&test.database, &filter, before, limit).await.unwrap();
+        found.iter().map(|conflict| conflict.id).collect::<Vec<_>>()
+    };
+    assert_eq!(list(None, None, None, 10).await, [ids[3], ids[2], ids[1], ids[0]]);
+    assert_eq!(list(Some(ConflictStatus::Pending), Some("contacts"), None, 10).await, [ids[3], ids[0]]);
+    assert_eq!(list(None, None, Some(ids[3]), 2).await, [ids[2], ids[1]]);
+    assert_eq!(list(Some(ConflictStatus::Superseded), None, None, 10).await, [ids[1]]);
+    let open = open_conflicts(&test.database).await.unwrap();
+    assert_eq!(open, [("companies".to_owned(), 1), ("contacts".to_owned(), 2)]);
+}
+
+#[tokio::test]
+async fn policies_are_read_as_people_wrote_them_and_others_cannot_be_written() {
+    let test = TestDatabase::migrated().await;
+    test.execute("INSERT INTO conflict_policies VALUES ('contacts', 'email', 'hubspot'), ('contacts', 'city', 'newest'), ('deals', 'amount', 'ask')").await;
+    let policies = conflict_policies(&test.database, "contacts").await.unwrap();
+    let expected =
+        [("city", "newest"), ("email", "hubspot")].map(|(name, policy)| (name.to_owned(), policy.to_owned()));
+    assert_eq!(policies, BTreeMap::from(expected));
+    let wrong =
+        sqlx::query("INSERT INTO conflict_policies VALUES ('contacts', 'phone', 'mine')").execute(&test.sql);
+    assert!(wrong.await.is_err());
+}
