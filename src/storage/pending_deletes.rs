@@ -275,7 +275,8 @@ async fn include_merged(
     added.map(|_| ()).map_err(StorageError::query(format!("find what was merged into erased {object_type}")))
 }
 
-/// Takes away all content of the purged rows of a range, and what lies of them in quarantine: only the ids stay.
+/// Takes away all content of the purged rows of a range, what lies of them in quarantine and in conflicts, and the words
+/// HubSpot had for them: only the ids stay.
 async fn erase(
     connection: &mut MySqlConnection,
     table: &MirrorTable,
@@ -292,14 +293,38 @@ async fn erase(
         joined(object_type.table),
         typed.join(", ")
     );
-    let quarantine = "DELETE quarantine FROM quarantine JOIN pending_deletes AS pending \
-                      ON quarantine.object_type = pending.object_type AND quarantine.record_key = CAST(pending.hubspot_id AS CHAR) \
-                      WHERE pending.object_type = ? AND pending.reason = ? AND (pending.confirmed OR pending.found_by = ?) \
-                      AND pending.hubspot_id BETWEEN ? AND ?";
-    for sql in [erasing.as_str(), quarantine] {
+    let [quarantine, conflicts, log] = traces();
+    for sql in [erasing, quarantine, conflicts, log] {
         let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(object_type.name);
         let query = query.bind(DeleteReason::Purged.word()).bind(chosen(by)).bind(first).bind(last);
         query.execute(&mut *connection).await.map_err(failed())?;
     }
     Ok(())
+}
+
+/// The statements that take away what other tables hold of the purged rows of a range.
+fn traces() -> [String; 3] {
+    let of_these = |table: &str, key: &str| {
+        format!(
+            "JOIN pending_deletes AS pending ON {table}.object_type = pending.object_type AND {key} \
+             WHERE pending.object_type = ? AND pending.reason = ? AND (pending.confirmed OR pending.found_by = ?) \
+             AND pending.hubspot_id BETWEEN ? AND ?"
+        )
+    };
+    [
+        format!(
+            "DELETE quarantine FROM quarantine {}",
+            of_these("quarantine", "quarantine.record_key = CAST(pending.hubspot_id AS CHAR)")
+        ),
+        format!(
+            "DELETE conflicts, conflict_audit FROM conflicts \
+             LEFT JOIN conflict_audit ON conflict_audit.conflict_id = conflicts.id {}",
+            of_these("conflicts", "conflicts.hubspot_id = pending.hubspot_id")
+        ),
+        format!(
+            "UPDATE sync_log, (SELECT sync_log.id FROM sync_log {}) AS erased \
+             SET message = NULL WHERE sync_log.id = erased.id",
+            of_these("sync_log", "sync_log.hubspot_id = pending.hubspot_id")
+        ),
+    ]
 }

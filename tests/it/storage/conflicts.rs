@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use hubspot_mariadb_connector::model::ObjectId;
+use hubspot_mariadb_connector::model::{ObjectId, ObjectType, Record};
 use hubspot_mariadb_connector::storage::{
-    ConflictChange, ConflictFilter, ConflictKind, ConflictRecord, ConflictStatus, Disagreement, FieldSource,
+    ConflictChange, ConflictFilter, ConflictKind, ConflictRecord, ConflictStatus, DeleteReason, Disagreement,
+    FieldSource, Lane, LogAction, LogDirection, LogEntry, LogStatus, PendingDelete, apply_deletes,
     close_conflict_by_itself, conflict_policies, conflict_steps, list_conflicts, load_conflict,
-    lock_conflict, open_conflicts, open_or_update_conflict, settle_conflict,
+    load_mirror_table, lock_conflict, open_conflicts, open_or_update_conflict, settle_conflict,
+    stage_deletes, store_records, write_log,
 };
 use serde_json::json;
 
@@ -186,4 +188,55 @@ async fn policies_are_read_as_people_wrote_them_and_others_cannot_be_written() {
     let wrong =
         sqlx::query("INSERT INTO conflict_policies VALUES ('contacts', 'phone', 'mine')").execute(&test.sql);
     assert!(wrong.await.is_err());
+}
+
+#[tokio::test]
+async fn of_an_erased_contact_neither_conflicts_nor_words_stay() {
+    let test = TestDatabase::migrated().await;
+    let contacts = ObjectType::named("contacts").unwrap();
+    let (table, lease) = (load_mirror_table(&test.database, contacts).await.unwrap(), test.lease().await);
+    let record = |id| Record {
+        id: ObjectId(id),
+        properties: [("city", "Bonn")].into_iter().collect(),
+        created_at: at(0),
+        updated_at: at(0),
+        archived: false,
+        archived_at: None,
+        read_at: at(0),
+    };
+    let entry = |row_id: i64| LogEntry {
+        row_id: Some(row_id),
+        hubspot_id: Some(ObjectId(row_id * 10)),
+        job_id: None,
+        action: LogAction::Update,
+        direction: LogDirection::Push,
+        status: LogStatus::Failed,
+        message: Some("Köln is no city".to_owned()),
+        changed_fields: vec!["city".to_owned()],
+    };
+    let mut page = lease.begin(&test.database).await.unwrap();
+    store_records(&mut page, &table, &[record(10), record(20)], &[]).await.unwrap();
+    write_log(&mut page, "contacts", &[entry(1), entry(2)], at(0)).await.unwrap();
+    page.commit().await.unwrap();
+    let (erased, _) = open(&test, &contact(1), &about_city("Bonn"), 0).await;
+    let (kept, _) = open(&test, &contact(2), &about_city("Bonn"), 0).await;
+
+    let purged = PendingDelete {
+        id: ObjectId(10),
+        reason: DeleteReason::Purged,
+        archived_at: None,
+        found_at: at(100),
+    };
+    let mut page = lease.begin(&test.database).await.unwrap();
+    stage_deletes(&mut page, contacts, Lane::Archive, &[purged]).await.unwrap();
+    test.execute("UPDATE hubspot_contacts SET last_synced_at = NULL").await;
+    assert_eq!(apply_deletes(&mut page, &table, Some(Lane::Archive), at(100)).await.unwrap(), Some(1));
+    page.commit().await.unwrap();
+
+    assert_eq!(load_conflict(&test.database, erased).await.unwrap(), None);
+    assert_eq!(conflict_steps(&test.database, erased).await.unwrap(), []);
+    assert!(load_conflict(&test.database, kept).await.unwrap().is_some());
+    assert_eq!(conflict_steps(&test.database, kept).await.unwrap().len(), 1);
+    let log = test.rows("sync_log", &["hubspot_id", "message"], "ORDER BY hubspot_id").await;
+    assert_eq!(log, ["10|-", "20|Köln is no city"]);
 }
