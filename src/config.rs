@@ -6,6 +6,7 @@ mod database;
 mod environment;
 mod hubspot;
 mod log;
+mod push;
 mod secret;
 mod sync;
 mod unknown;
@@ -17,6 +18,7 @@ pub use database::DatabaseConfig;
 pub use environment::{Environment, Problem};
 pub use hubspot::HubSpotConfig;
 pub use log::{LogConfig, LogFormat};
+pub use push::{PushConfig, SqlDelete};
 pub use sync::{Schedule, SyncConfig, UpkeepConfig};
 pub use variables::{VARIABLES, Variable};
 
@@ -95,6 +97,9 @@ mod tests {
             ("SYNC_INTERVAL_MINUTES", "0"),
             ("SYNC_OBJECTS", "contacts,unicorns"),
             ("COLUMNS_CONTACTS", "bad`name"),
+            ("WRITABLE_OBJECTS", "deals"),
+            ("CONFLICT_POLICY_CONTACTS", "mine"),
+            ("SQL_DELETE", "forget"),
             ("SYNC_CRON_DEALS", "every now and then"),
             ("RATE_LIMIT_THRESHOLD", "1.5"),
             ("LOG_FORMAT", "xml"),
@@ -108,6 +113,9 @@ mod tests {
             "SYNC_INTERVAL_MINUTES",
             "SYNC_OBJECTS",
             "COLUMNS_CONTACTS",
+            "WRITABLE_OBJECTS",
+            "CONFLICT_POLICY_CONTACTS",
+            "SQL_DELETE",
             "SYNC_CRON_DEALS",
             "RATE_LIMIT_THRESHOLD",
             "LOG_FORMAT",

@@ -6,7 +6,7 @@ use std::time::Duration;
 use croner::Cron;
 use croner::parser::{CronParser, Seconds};
 
-use super::Environment;
+use super::{Environment, PushConfig};
 use crate::model::{OBJECT_TYPES, ObjectType, Selected};
 
 /// Settings of the lanes and their schedule.
@@ -30,6 +30,8 @@ pub struct SyncConfig {
     pub max_watermark_age: Duration,
     /// The lanes beside the regular runs.
     pub upkeep: UpkeepConfig,
+    /// The way of local edits to HubSpot.
+    pub push: PushConfig,
 }
 
 /// Settings of the lanes that find what modification dates do not show. A period of `None` turns its lane off.
@@ -59,7 +61,7 @@ pub struct Schedule {
 const MAX_COLUMN_NAME: usize = 64;
 
 impl SyncConfig {
-    /// Reads the `SYNC_` and `COLUMNS_` variables.
+    /// Reads the `SYNC_` and `COLUMNS_` variables and those of the parts.
     pub(super) fn read(env: &mut Environment) -> Self {
         let minutes = |env: &mut Environment, name: &str, least: u64| {
             Duration::from_secs(60 * env.parsed(name, |n| (least..=1440).contains(n)))
@@ -71,6 +73,7 @@ impl SyncConfig {
         Self {
             portal_id,
             columns: read_columns(env, &objects),
+            push: PushConfig::read(env, &objects),
             objects,
             schedule: Schedule { interval: minutes(env, "SYNC_INTERVAL_MINUTES", 1), cron },
             overlap: minutes(env, "SYNC_OVERLAP_MINUTES", 0),
@@ -91,7 +94,8 @@ impl SyncConfig {
         }
         let is_mirrored =
             |name: &str| Selected::known(&self.objects).iter().any(|object_type| object_type.name == name);
-        let named = self.columns.keys().chain(self.schedule.cron.keys()).map(String::as_str);
+        let policies = self.push.conflict_policies.keys();
+        let named = self.columns.keys().chain(self.schedule.cron.keys()).chain(policies).map(String::as_str);
         let mut strangers: Vec<_> =
             named.filter(|name| !is_mirrored(name) && ObjectType::named(name).is_none()).collect();
         strangers.sort_unstable();
@@ -114,7 +118,7 @@ impl UpkeepConfig {
 }
 
 /// The parts of a comma-separated list.
-fn list(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn list(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|part| !part.is_empty())
 }
 
@@ -145,7 +149,11 @@ fn read_objects(env: &mut Environment) -> Vec<Selected> {
 
 /// Every variable that is set of those that begin with `family` and end with the name of a type: the type, the
 /// variable, its value. Which names custom objects have is known later only.
-fn of_each_type(env: &mut Environment, family: &str, objects: &[Selected]) -> Vec<(String, String, String)> {
+pub(super) fn of_each_type(
+    env: &mut Environment,
+    family: &str,
+    objects: &[Selected],
+) -> Vec<(String, String, String)> {
     let standard = OBJECT_TYPES.iter().map(|known| known.name.to_owned());
     let names: Vec<_> = standard.chain(env.names_of_custom_types(family, objects)).collect();
     let given = names.into_iter().filter_map(|name| {

@@ -20,8 +20,21 @@ pub struct Variable {
 }
 
 /// How names begin that belong to us, or to whoever chose the same beginning.
-pub(super) const OWN_PREFIXES: &[&str] =
-    &["HUBSPOT_", "DB_", "SYNC_", "COLUMNS_", "RATE_LIMIT_", "ARCHIVE_", "ASSOCIATION_", "AUDIT_"];
+pub(super) const OWN_PREFIXES: &[&str] = &[
+    "HUBSPOT_",
+    "DB_",
+    "SYNC_",
+    "COLUMNS_",
+    "RATE_LIMIT_",
+    "ARCHIVE_",
+    "ASSOCIATION_",
+    "AUDIT_",
+    "WRITABLE_",
+    "CONFLICT_",
+    "PUSH_",
+    "MAX_PUSH_",
+    "SQL_DELETE",
+];
 
 /// What the name of a variable ends with that holds the path of a file with a secret.
 const FILE_SUFFIX: &str = "_FILE";
@@ -251,6 +264,67 @@ pub const VARIABLES: &[Variable] = &[
         "0 to 720",
         "How often every record is compared with HubSpot and calculated values are refreshed; 0 turns it off.",
     ),
+    public(
+        "WRITABLE_OBJECTS",
+        "contacts,companies",
+        "a comma-separated list of types in SYNC_OBJECTS, or none",
+        "Types whose rows may be edited here, for HubSpot to follow; the default as far as it is mirrored.",
+    ),
+    public(
+        "PUSH_ENABLED",
+        "true",
+        "true or false",
+        "Send edits to HubSpot; while false they are kept and wait.",
+    ),
+    public(
+        "CONFLICT_POLICY",
+        "ask",
+        "ask, newest, hubspot or local",
+        "Who wins when both sides have changed a field: a person, the later change, HubSpot or the database.",
+    ),
+    optional(
+        "CONFLICT_POLICY_<TYPE>",
+        "newest",
+        "ask, newest, hubspot or local",
+        "Replaces `CONFLICT_POLICY` for one type.",
+    ),
+    public(
+        "SQL_DELETE",
+        "restore",
+        "restore or archive",
+        "What becomes of a row deleted by SQL: an audit brings it back, or its record goes to HubSpot's recycle bin.",
+    ),
+    optional(
+        "MAX_PUSH_PER_HOUR",
+        "5000",
+        "1 to 10000000",
+        "Most records to write to HubSpot in an hour, further edits wait; without it there is no such limit.",
+    ),
+    public(
+        "MAX_PUSH_DELETES_PER_HOUR",
+        "100",
+        "0 to 1000000",
+        "Most records to put into HubSpot's recycle bin in an hour; further ones wait.",
+    ),
+    public(
+        "PUSH_MAX_ATTEMPTS",
+        "5",
+        "1 to 100",
+        "How often an edit is sent before it is set aside for a person.",
+    ),
+    public(
+        "PUSH_RETRY_BASE_SECONDS",
+        "1",
+        "1 to 3600",
+        "About how long to wait before an edit is sent a second time; each further wait is twice as long.",
+    ),
+    public(
+        "PUSH_RETRY_CAP_SECONDS",
+        "32",
+        "1 to 86400 and not below PUSH_RETRY_BASE_SECONDS",
+        "Longest wait before an edit is sent again.",
+    ),
+    public("PUSH_CONCURRENCY", "5", "1 to 10", "Batches of edits sent at the same time."),
     public("LOG_FORMAT", "text", "text or json", "Form of the log lines."),
     public("LOG_LEVEL", "info", "error, warn, info, debug, trace or a filter list", "What is logged."),
 ];

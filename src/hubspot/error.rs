@@ -44,7 +44,8 @@ impl ErrorKind {
                 "Put a valid private app token or service key into HUBSPOT_ACCESS_TOKEN and restart."
             }
             Self::ScopeMissing => {
-                "Grant the named scopes to the app or key in HubSpot, or take the type out of SYNC_OBJECTS."
+                "Grant the named scopes to the app or key in HubSpot, or take the type out of SYNC_OBJECTS, or only out of \
+                 WRITABLE_OBJECTS when it is about writing."
             }
             Self::UnknownType => {
                 "Correct the type in SYNC_OBJECTS, or switch the object type on in the HubSpot account."
