@@ -10,6 +10,7 @@
 mod account;
 mod associations;
 mod calls;
+mod capture;
 mod catalogue;
 mod column_fill;
 mod conflicts;
@@ -39,8 +40,9 @@ mod words;
 pub use account::bind_account;
 pub use associations::{
     KnownPair, Links, differing_associations, linked_from, live_ids, live_or_linked_ids, load_pairs,
-    remove_associations_of, store_associations, store_pair,
+    remove_associations_of, remove_associations_of_archived, store_associations, store_pair,
 };
+pub use capture::ensure_capture;
 pub use catalogue::{known_properties, load_catalogue, property_names, store_catalogue};
 pub use conflicts::{
     Conflict, ConflictChange, ConflictFilter, ConflictKind, ConflictRecord, ConflictStatus, ConflictStep,
@@ -58,8 +60,9 @@ pub use lease::{LEASE_TTL, Lease, LeaseKeeper, LeasedTransaction, lease_holder};
 pub use merges::{MERGED_IDS, known_survivors, merged_ids, record_merges};
 pub use migrate::{create_tables, migrate, pending_migrations};
 pub use mirror::{
-    Attention, ComparedRow, MirrorTable, PageOutcome, StoredVersion, archived_rows, compared_rows,
-    distrust_rows, newest_id, overlay_records, store_records, stored_versions,
+    Attention, ComparedRow, EditedRow, MirrorTable, PageOutcome, RowStatus, RowUpdate, StoredVersion,
+    archived_rows, compared_rows, distrust_rows, edit_row, edited_rows, follow_merge, link_row, lock_edited,
+    newest_id, overlay_records, rows_of_records, store_records, stored_versions, write_row,
 };
 pub use mirror_schema::{TypedColumn, ensure_table};
 pub use owners::store_owners;
@@ -74,7 +77,8 @@ pub use schemas::{recall_types, store_schema};
 pub use state_row::{StateRow, request_run};
 pub use sync_lane::{LaneRow, LaneState, load_lanes, request_lane, show_notices};
 pub use sync_log::{
-    LogAction, LogDirection, LogEntry, LogFilter, LogRow, LogStatus, purge_sync_log, recent_log, write_log,
+    LogAction, LogDirection, LogEntry, LogFilter, LogRow, LogStatus, open_creates, purge_sync_log,
+    pushed_since, recent_log, write_log,
 };
 pub use sync_run::{
     Lane, NewRun, Outcome, RunCounts, Trigger, count_page, finish_run, interrupt_open_runs, last_run,

@@ -19,6 +19,7 @@ mod pages_ahead;
 mod pass;
 mod patience;
 mod plan;
+mod push;
 mod records;
 mod reference;
 mod run;

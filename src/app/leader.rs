@@ -115,6 +115,7 @@ async fn work(parts: &Parts, lease: &Lease, stop: &CancellationToken) -> anyhow:
     engine.recall().await?;
     engine.retire_others().await?;
     let runs = Runs::new(parts.lifecycle.clone(), engine.clone());
+    let pushes = parts.lifecycle.spawn(push_edits(parts.lifecycle.clone(), engine.clone()));
     // Whether the database did not answer; unknown at first.
     let mut troubled = None;
     let mut schedule_checked = None;
@@ -154,7 +155,18 @@ async fn work(parts: &Parts, lease: &Lease, stop: &CancellationToken) -> anyhow:
         }
     }
     runs.finished().await;
+    pushes.await?;
     Ok(())
+}
+
+/// Pushes edits until the engine stops, in a task of its own: a defect there ends nothing else.
+async fn push_edits(lifecycle: Lifecycle, engine: Arc<Engine>) {
+    loop {
+        let pushing = engine.clone();
+        let Err(panic) = lifecycle.spawn(async move { pushing.push_edits().await }).await else { return };
+        error!("Pushing edits panicked, and begins again: {panic}");
+        engine.rest().await;
+    }
 }
 
 /// How far everything is.

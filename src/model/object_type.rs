@@ -72,6 +72,16 @@ impl ObjectType {
         self.scopes.iter().filter_map(of).collect()
     }
 
+    /// Whether no two of its records share an e-mail address. Source: HubSpot, "Contacts".
+    pub fn has_unique_email(&self) -> bool {
+        self.type_id == "0-1"
+    }
+
+    /// The property that names its primary company, which is written as a link. Source: HubSpot, "Associate records".
+    pub fn primary_company_property(&self) -> Option<&'static str> {
+        (self.type_id == "0-1").then_some("associatedcompanyid")
+    }
+
     /// Whether its records can be erased at a person's request; they then vanish at once instead of lying in the
     /// recycle bin. Source: HubSpot, "Contacts".
     pub fn has_privacy_delete(&self) -> bool {

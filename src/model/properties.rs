@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
+use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 /// Every set property of a record, by name, in name order.
@@ -36,6 +37,24 @@ impl Properties {
     pub fn from_json(json: &str) -> Option<Self> {
         let pairs: BTreeMap<Cow<'_, str>, Cow<'_, str>> = serde_json::from_str(json).ok()?;
         Some(pairs.into_iter().collect())
+    }
+
+    /// The properties behind JSON somebody may have written by hand: numbers and truth values count as their text, and
+    /// null as not set. `None` when it is not an object of such values.
+    pub fn from_document(json: &str) -> Option<Self> {
+        let values: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(json).ok()?;
+        let mut properties = PropertiesBuilder::default();
+        for (name, value) in &values {
+            match value.get() {
+                "null" => {}
+                text if text.starts_with('"') => {
+                    properties.push(name, &serde_json::from_str::<Cow<'_, str>>(text).ok()?);
+                }
+                text if text.starts_with(['{', '[']) => return None,
+                text => properties.push(name, text),
+            }
+        }
+        Some(properties.build())
     }
 
     /// The value of `name`, `None` when it is not set.

@@ -257,7 +257,7 @@ async fn gone_among(
 ///
 /// # Errors
 /// When the database cannot be read or written.
-pub(super) async fn remove_associations_of_archived(
+pub async fn remove_associations_of_archived(
     connection: &mut MySqlConnection,
     object_type: &ObjectType,
     ids: &[ObjectId],

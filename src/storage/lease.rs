@@ -45,6 +45,11 @@ pub struct Lease {
 }
 
 impl Lease {
+    /// The process that holds it.
+    pub fn holder(&self) -> &str {
+        &self.holder
+    }
+
     /// Starts a transaction that can only commit while the lease is ours: until it ends, nobody else can take over.
     ///
     /// # Errors

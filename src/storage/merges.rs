@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{MySqlConnection, QueryBuilder};
 
 use super::associations::remove_associations_of;
+use super::mirror::wake_edited;
 use super::{Database, StorageError};
 use crate::model::{ObjectId, ObjectType, Record};
 
@@ -157,7 +158,8 @@ pub(super) async fn mark_merged(
         ));
         update.push_bind(object_type.name).push(" SET mirror.archived = TRUE, mirror.archived_at = ");
         update.push_bind(now).push(", mirror.last_synced_at = ").push_bind(now);
-        update.push(" WHERE NOT mirror.archived AND mirror.hubspot_id IN (");
+        update
+            .push(" WHERE NOT mirror.archived AND mirror.sync_status = 'synced' AND mirror.hubspot_id IN (");
         let mut listed = update.separated(", ");
         for id in chunk {
             listed.push_bind(id.0);
@@ -167,6 +169,7 @@ pub(super) async fn mark_merged(
         let failed = StorageError::query(format!("mark merged rows of {}", object_type.table));
         marked += done.map_err(failed)?.rows_affected();
     }
+    wake_edited(connection, object_type, ids).await?;
     Ok(marked)
 }
 

@@ -6,9 +6,12 @@
 //! | older than the stored one | nothing, whatever lane it came by |
 //! | equal in content and not newer | nothing |
 //! | different, or newer | the row is rewritten |
+//! | of a row that was edited here | set aside for the push to merge ([`edited`]) |
 //! | live where the stored one is archived, or the other way round | the one that was read later counts, whatever its version: a restored record may come back with an older one |
 
 mod compare;
+mod edited;
+mod link;
 mod lookup;
 mod typed;
 mod write;
@@ -17,8 +20,11 @@ use chrono::{DateTime, Utc};
 use sqlx::MySqlConnection;
 
 pub use self::compare::{Attention, ComparedRow, compared_rows, distrust_rows, overlay_records};
+pub(super) use self::edited::wake_edited;
+pub use self::edited::{EditedRow, RowStatus, RowUpdate, edited_rows, lock_edited, write_row};
+pub use self::link::{edit_row, follow_merge, link_row};
 use self::lookup::{Lookup, Stored};
-pub use self::lookup::{StoredVersion, archived_rows, newest_id, stored_versions};
+pub use self::lookup::{StoredVersion, archived_rows, newest_id, rows_of_records, stored_versions};
 use self::write::{RowWrite, Upsert, write_all};
 use super::merges::{self, mark_merged, record_merges};
 use super::mirror_schema::TypedColumn;
@@ -47,6 +53,11 @@ impl MirrorTable {
     /// The type it mirrors.
     pub fn object_type(&self) -> &'static ObjectType {
         self.object_type
+    }
+
+    /// Its typed columns.
+    pub(super) fn columns(&self) -> &[TypedColumn] {
+        &self.columns
     }
 
     /// The names of its typed columns.
@@ -92,11 +103,12 @@ pub async fn store_records(
     let incoming = newest_by_id(records);
     let stored = table.lookup.lock(connection, &incoming).await?;
     let mut outcome = PageOutcome::default();
-    let (mut new, mut changed, mut kept) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut new, mut changed, mut kept, mut aside) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for candidate in &incoming {
         match decide(candidate, stored.get(&candidate.record.id)) {
             Decision::Insert => new.push(RowWrite { local_key: None, incoming: candidate }),
             Decision::Rewrite(key) => changed.push(RowWrite { local_key: Some(key), incoming: candidate }),
+            Decision::SetAside(key) => aside.push((key, candidate)),
             Decision::Keep => kept.push(candidate.record.id),
         }
     }
@@ -107,6 +119,8 @@ pub async fn store_records(
     refused.extend(oversized.map(|write| write.reject("larger than a row can be".to_owned())));
     outcome.inserted = write_all(connection, table, &new, &mut refused, now).await?;
     outcome.updated = write_all(connection, table, &changed, &mut refused, now).await?;
+    outcome.updated += aside.len() as u64;
+    edited::set_aside(connection, table, &aside, now).await?;
     (outcome.unchanged, outcome.quarantined) = (kept.len() as u64, refused.len() as u64);
     if stored.values().next().is_some_and(|stored| stored.deletes_wait) {
         withdraw(connection, table, &incoming).await?;
@@ -159,6 +173,8 @@ async fn mark_late_arrivals(
 enum Decision {
     Insert,
     Rewrite(i64),
+    /// Edited here: the copy is for the push to merge.
+    SetAside(i64),
     Keep,
 }
 
@@ -166,16 +182,17 @@ enum Decision {
 fn decide(incoming: &Incoming<'_>, stored: Option<&Stored>) -> Decision {
     let Some(stored) = stored else { return Decision::Insert };
     let Record { updated_at: version, archived, archived_at, read_at, .. } = *incoming.record;
+    let write = if stored.edited { Decision::SetAside } else { Decision::Rewrite };
     if archived != stored.archived {
         let is_later = stored.synced_at.is_none_or(|synced_at| read_at > synced_at);
-        return if is_later { Decision::Rewrite(stored.local_key) } else { Decision::Keep };
+        return if is_later { write(stored.local_key) } else { Decision::Keep };
     }
     let same_content = stored.hash.as_deref() == Some(&incoming.hash.0) && archived_at == stored.archived_at;
     match stored.updated_at {
         Some(held) if version < held => Decision::Keep,
         Some(held) if version == held && same_content => Decision::Keep,
         // A newer version is written even without a difference: the next search would ask for it again.
-        _ => Decision::Rewrite(stored.local_key),
+        _ => write(stored.local_key),
     }
 }
 

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{FromRow, MySqlConnection, QueryBuilder};
 
 use super::associations::remove_associations_of_archived;
+use super::mirror::wake_edited;
 use super::words::stored_words;
 use super::{Database, Lane, Lease, MirrorTable, StorageError};
 use crate::model::{ObjectId, ObjectType};
@@ -216,6 +217,7 @@ pub async fn apply_deletes(
     }
     let ids: Vec<_> = waiting.iter().map(|stored| ObjectId(stored.hubspot_id)).collect();
     remove_associations_of_archived(connection, object_type, &ids, now).await?;
+    wake_edited(connection, object_type, &ids).await?;
     let sql = "DELETE FROM pending_deletes WHERE object_type = ? AND hubspot_id BETWEEN ? AND ? AND (confirmed OR found_by = ?)";
     let query = sqlx::query(sql).bind(object_type.name).bind(range.0).bind(range.1).bind(chosen(by));
     query.execute(&mut *connection).await.map_err(failed())?;
@@ -244,7 +246,7 @@ async fn mark(
     let sql = format!(
         "UPDATE {} SET mirror.archived_at = COALESCE(pending.archived_at, mirror.archived_at, ?), \
          mirror.purged_at = IF(pending.reason = 'purged', ?, mirror.purged_at), mirror.archived = TRUE, \
-         mirror.last_synced_at = ?",
+         mirror.last_synced_at = ? WHERE mirror.sync_status = 'synced'",
         joined(object_type.table)
     );
     let query = sqlx::query(sqlx::AssertSqlSafe(sql));

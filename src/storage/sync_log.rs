@@ -268,6 +268,50 @@ pub async fn recent_log(
     rows.map_err(StorageError::query("read sync_log"))?.iter().map(from_row).collect()
 }
 
+/// The rows of the type among these that HubSpot was asked to make a record of, without an end to it in the log: each
+/// with when that began.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn open_creates(
+    database: &Database,
+    object_type: &str,
+    row_ids: &[i64],
+) -> Result<HashMap<i64, DateTime<Utc>>, StorageError> {
+    let mut open = HashMap::new();
+    for chunk in row_ids.chunks(BATCH) {
+        let mut query = QueryBuilder::<MySql>::new(format!(
+            "SELECT row_id, created_at FROM sync_log WHERE {OPEN} AND action = 'create' AND direction = 'push'"
+        ));
+        query.push(" AND object_type = ").push_bind(object_type).push(" AND row_id IN (");
+        let mut list = query.separated(", ");
+        for row_id in chunk {
+            list.push_bind(*row_id);
+        }
+        query.push(")");
+        let rows = query.build_query_as().persistent(false).fetch_all(database.pool()).await;
+        let rows: Vec<(i64, DateTime<Utc>)> = rows.map_err(StorageError::query("read sync_log"))?;
+        open.extend(rows);
+    }
+    Ok(open)
+}
+
+/// How many records were changed in HubSpot since then, or with an `action` by it.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn pushed_since(
+    database: &Database,
+    action: Option<LogAction>,
+    since: DateTime<Utc>,
+) -> Result<u64, StorageError> {
+    let sql = "SELECT COUNT(*) FROM sync_log WHERE status = 'success' AND updated_at >= ? AND direction = 'push' \
+               AND action = COALESCE(?, action)";
+    let query = sqlx::query_scalar(sql).bind(since).bind(action.map(LogAction::word));
+    let count: Result<i64, _> = query.fetch_one(database.pool()).await;
+    Ok(count.map_err(StorageError::query("count pushes in sync_log"))?.unsigned_abs())
+}
+
 /// Deletes successes older than 30 days, a few at a time; failures stay. Returns how many.
 ///
 /// # Errors

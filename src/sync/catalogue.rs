@@ -1,13 +1,18 @@
 //! What a run learns before it reads records: the property catalogue, and the columns that follow from it.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
+
+use tracing::info;
 
 use super::engine::Engine;
-use super::error::SyncError;
+use super::error::{Chain, SyncError};
 use super::records::Context;
 use crate::hubspot::{HubSpotClient, Priority};
-use crate::model::{ObjectType, Property};
-use crate::storage::{StateRow, TableChanges, TypedColumns, known_properties, store_catalogue};
+use crate::model::{FieldRule, ObjectType, Property, Rules};
+use crate::storage::{
+    MirrorTable, StateRow, StorageErrorKind, TableChanges, TypedColumns, ensure_capture, known_properties,
+    store_catalogue,
+};
 
 /// Properties that can be written and still follow links, which leave the modification date alone.
 /// Source: captures of property definitions.
@@ -36,6 +41,10 @@ impl Engine {
         let changes = if self.may_alter { TableChanges::All(&self.lease) } else { TableChanges::Nothing };
         columns.define(changes).await?;
         let table = columns.complete(&self.lease, || self.go_on()).await?;
+        let is_writable = self.ensure_capture(&table, hubspot).await?;
+        let policy = self.config.push.conflict_policy(object_type);
+        let rule = |property: &Property| (property.name.clone(), FieldRule::of(property, policy));
+        let rules = is_writable.then(|| Rules(catalogue.iter().map(rule).collect()));
         // Neither flag alone says so: roll-ups come with `calculated: false`, scores can be written.
         let is_silent = |property: &&Property| {
             let is_calculated = property.calculated || property.field_type.starts_with("calculation");
@@ -46,8 +55,62 @@ impl Engine {
         silent.sort_unstable();
         let properties = catalogue.into_iter().map(|property| property.name).collect();
         let (silent, state) = (silent.into(), state.clone());
-        let context = Arc::new(Context { object_type, table, properties, silent, known, state });
+        let context = Arc::new(Context { object_type, table, properties, silent, known, rules, state });
         *mirror = Some(context.clone());
         Ok(context)
+    }
+
+    /// Lets the table take edits, where it is to take any; returns whether it does. What stands in the way is said once.
+    async fn ensure_capture(&self, table: &MirrorTable, hubspot: &HubSpotClient) -> Result<bool, SyncError> {
+        let object_type = table.object_type();
+        let is_wanted = self.config.push.is_writable(object_type)
+            && match self.may_write(object_type, hubspot).await? {
+                Some(false) => {
+                    let scopes = object_type.write_scopes();
+                    let scope = scopes.first().map_or("", String::as_str);
+                    self.say_once(format!("{object_type} are read-only: the token lacks the scope {scope}"));
+                    false
+                }
+                Some(true) | None => true,
+            };
+        if !self.may_alter {
+            return Ok(is_wanted);
+        }
+        match ensure_capture(&self.database, table, is_wanted).await {
+            Ok(()) => Ok(is_wanted),
+            Err(error) if error.kind() == StorageErrorKind::Permanent => {
+                let error = Chain(&error);
+                self.say_once(format!("{object_type} are read-only: their triggers cannot be made: {error}"));
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether the token may write records of the type; `None` when HubSpot does not say. Asked once a process.
+    async fn may_write(
+        &self,
+        object_type: &ObjectType,
+        hubspot: &HubSpotClient,
+    ) -> Result<Option<bool>, SyncError> {
+        let ask = || async {
+            match hubspot.token_info().await {
+                Ok(token) => Ok(Some(token)),
+                // Only tokens of private apps are told of.
+                Err(error) if error.status().is_some_and(|status| (400..500).contains(&status)) => Ok(None),
+                Err(error) => Err(error),
+            }
+        };
+        let token = self.token.get_or_try_init(ask).await?;
+        Ok(token.as_ref().and_then(|token| token.may_write(object_type)))
+    }
+
+    /// Says something that stays true in the log, once a process.
+    fn say_once(&self, text: String) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if !said.contains(&text) {
+            info!("{text}");
+            said.insert(text);
+        }
     }
 }

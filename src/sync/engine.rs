@@ -1,20 +1,23 @@
 //! The engine: one run of one subject, from its plan to its record.
 
-use std::sync::{PoisonError, RwLock};
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use super::access::Refusals;
 use super::account::AccountCheck;
 use super::associations::Pairs;
 use super::error::SyncError;
+use super::push::Brakes;
 use super::records::Mirrors;
 use super::{Events, Subject, plan};
 use crate::clock;
 use crate::config::SyncConfig;
-use crate::hubspot::HubSpotClient;
+use crate::hubspot::{HubSpotClient, TokenInfo};
 use crate::model::{ObjectType, Selected};
 use crate::storage::{
     Database, Lane, Lease, Request, StateRow, StorageError, Trigger, retire_others, show_waiting,
@@ -40,6 +43,12 @@ pub struct Engine {
     pub(super) refusals: Refusals,
     /// Who reads links between which types.
     pub(super) pairs: Pairs,
+    /// How much may be pushed within an hour.
+    pub(super) brakes: Brakes,
+    /// What the token may do; `None` inside when HubSpot does not say.
+    pub(super) token: OnceCell<Option<TokenInfo>>,
+    /// What the log has been told once and for all.
+    pub(super) said: Mutex<BTreeSet<String>>,
     /// Cancelled when the process stops or loses the lease.
     pub(super) stop: CancellationToken,
 }
@@ -66,6 +75,9 @@ impl Engine {
             mirrors: Mirrors::default(),
             refusals: Refusals::default(),
             pairs: Pairs::default(),
+            brakes: Brakes::default(),
+            token: OnceCell::default(),
+            said: Mutex::default(),
             stop,
         }
     }

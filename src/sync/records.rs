@@ -17,7 +17,7 @@ use super::plan::{self, BackfillReason, Plan};
 use super::run::Run;
 use super::search::Found;
 use crate::hubspot::Priority;
-use crate::model::{Cursor, ObjectType, Window};
+use crate::model::{Cursor, ObjectType, Rules, Window};
 use crate::storage::{Lane, MirrorTable, RequestedMode, RunMode, StateRow, SyncState, Trigger};
 
 /// What the lanes of one type need besides the engine.
@@ -30,6 +30,8 @@ pub(super) struct Context {
     pub(super) silent: Arc<[String]>,
     /// Since when each is asked for, in name order.
     pub(super) known: Vec<(String, DateTime<Utc>)>,
+    /// How edits made here are merged; `None` where none may be made.
+    pub(super) rules: Option<Rules>,
     pub(super) state: StateRow,
 }
 
@@ -80,6 +82,11 @@ impl Mirrors {
     /// Keeps the columns of the table as they are.
     pub(super) async fn hold(&self, object_type: &'static ObjectType) -> Held {
         Held(self.of(object_type).read_owned().await)
+    }
+
+    /// Whether a run of this process has made the table ready for edits.
+    pub(super) async fn is_writable(&self, object_type: &'static ObjectType) -> bool {
+        self.of(object_type).read().await.as_ref().is_some_and(|context| context.rules.is_some())
     }
 
     /// Whether a run of this process has made the table ready.

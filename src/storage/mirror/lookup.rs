@@ -23,13 +23,18 @@ pub(super) struct Lookup {
 }
 
 /// What the table holds of a record.
+#[expect(clippy::struct_excessive_bools, reason = "each is a column of the answer")]
 pub(super) struct Stored {
     pub(super) local_key: i64,
     pub(super) updated_at: Option<DateTime<Utc>>,
     pub(super) synced_at: Option<DateTime<Utc>>,
     pub(super) hash: Option<Vec<u8>>,
+    /// Whether the record is deleted in HubSpot, as far as is known. A row that was deleted here is not, until that is
+    /// sent.
     pub(super) archived: bool,
     pub(super) archived_at: Option<DateTime<Utc>>,
+    /// Whether the row was edited here and is not in step yet.
+    pub(super) edited: bool,
     /// Whether anything of its type lies in quarantine: known here without another round trip.
     pub(super) quarantine_used: bool,
     /// Whether any delete of its type waits.
@@ -58,7 +63,8 @@ impl Lookup {
         let sql = |ids| {
             format!(
                 "SELECT id, hubspot_id, hubspot_updated_at, content_hash, last_synced_at, \
-                 archived, archived_at, EXISTS (SELECT 1 FROM quarantine WHERE object_type = '{name}'), \
+                 archived AND sync_status = 'synced', IF(sync_status = 'synced', archived_at, NULL), \
+                 sync_status <> 'synced', EXISTS (SELECT 1 FROM quarantine WHERE object_type = '{name}'), \
                  EXISTS (SELECT 1 FROM pending_deletes WHERE object_type = '{name}') \
                  FROM {table} WHERE hubspot_id IN ({}) FOR UPDATE",
                 vec!["?"; ids].join(", ")
@@ -120,6 +126,24 @@ pub async fn stored_versions(
     Ok(versions)
 }
 
+/// The local keys of the rows of these records; a record without a row is left out.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn rows_of_records(
+    database: &Database,
+    table: &MirrorTable,
+    ids: &[ObjectId],
+) -> Result<HashMap<ObjectId, i64>, StorageError> {
+    let mut keys = HashMap::with_capacity(ids.len());
+    for chunk in ids.chunks(SIZES[1]) {
+        let sql = table.lookup.statement(chunk.len()).replace(" FOR UPDATE", "");
+        let rows = bind(&sql, chunk.iter().copied()).fetch_all(database.pool()).await;
+        keys.extend(table.lookup.read(rows)?.into_iter().map(|(id, stored)| (id, stored.local_key)));
+    }
+    Ok(keys)
+}
+
 /// The highest id in HubSpot of any row that was created there before `created`; [`ObjectId::START`] when there is none.
 /// Survivors of merges do not count: their id is newer than their time of creation.
 ///
@@ -156,7 +180,7 @@ pub async fn archived_rows(
     let name = table.object_type.table;
     let sql = format!(
         "SELECT hubspot_id, archived_at FROM {name} WHERE archived = TRUE AND hubspot_id > ? AND hubspot_id <= ? \
-         AND purged_at IS NULL AND archived_at >= ? AND NOT EXISTS \
+         AND purged_at IS NULL AND sync_status = 'synced' AND archived_at >= ? AND NOT EXISTS \
          (SELECT 1 FROM hubspot_merges WHERE object_type = ? AND old_id = {name}.hubspot_id) \
          ORDER BY hubspot_id LIMIT ?"
     );
@@ -183,8 +207,9 @@ fn stored(row: &MySqlRow) -> Result<(ObjectId, Stored), sqlx::Error> {
         synced_at: row.try_get(4)?,
         archived: row.try_get(5)?,
         archived_at: row.try_get(6)?,
-        quarantine_used: row.try_get(7)?,
-        deletes_wait: row.try_get(8)?,
+        edited: row.try_get(7)?,
+        quarantine_used: row.try_get(8)?,
+        deletes_wait: row.try_get(9)?,
     };
     Ok((ObjectId(row.try_get(1)?), stored))
 }

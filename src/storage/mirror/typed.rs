@@ -59,7 +59,7 @@ fn question(table: &MirrorTable, rows: &[ComparedRow]) -> QueryBuilder<MySql> {
     let table = table.object_type.table;
     query.push(format!(
         ") AS expected JOIN {table} AS mirror ON mirror.hubspot_id = expected.id \
-         AND mirror.last_synced_at <=> expected.synced_at WHERE NOT ("
+         AND mirror.last_synced_at <=> expected.synced_at WHERE mirror.sync_status = 'synced' AND NOT ("
     ));
     let comparisons: Vec<_> = columns
         .iter()

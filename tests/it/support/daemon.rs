@@ -44,7 +44,13 @@ impl Setup {
             .set("RATE_LIMIT_PER_10_SECONDS", "10000")
             .set("RATE_LIMIT_SEARCH_PER_SECOND", "100")
             .set("RATE_LIMIT_ASSOCIATIONS_PER_10_SECONDS", "10000")
+            .set("WRITABLE_OBJECTS", "none")
             .without_upkeep()
+    }
+
+    /// Contacts and companies may be edited with SQL.
+    pub fn writable(self) -> Self {
+        self.set("WRITABLE_OBJECTS", "contacts,companies")
     }
 
     /// No lane beside the regular runs, so that it is they which find what a test is about.

@@ -1,0 +1,182 @@
+//! Edits that change the row they belong to: a row made here gets its record, an edit follows a record that was merged.
+
+use chrono::{DateTime, Utc};
+use sqlx::MySqlConnection;
+
+use super::edited::{EditedRow, RowStatus, RowUpdate, lock_edited, write_row};
+use super::{MirrorTable, store_records};
+use crate::model::{ObjectId, Properties, Record, rebase};
+use crate::storage::StorageError;
+use crate::storage::jobs::{JobKind, enqueue_jobs};
+
+/// Makes an edit in the name of the person it comes from: the content, and what it is an edit of. Inside the caller's
+/// transaction, which has locked the row.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn edit_row(
+    connection: &mut MySqlConnection,
+    table: &MirrorTable,
+    row: &EditedRow,
+    (base, content): (&Properties, &Properties),
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    let (key, status, archived_at) = (row.key, RowStatus::Pending, row.archived_at);
+    let update = RowUpdate { key, status, content, base: Some(base), copy: None, archived_at, error: None };
+    write_row(connection, table, &update, now).await?;
+    let name = table.object_type.table;
+    let sql = format!("UPDATE {name} SET version = version + 1, last_modified_local = ? WHERE id = ?");
+    let edited = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(now).bind(key).execute(&mut *connection).await;
+    edited.map_err(StorageError::query(format!("edit a row of {name}")))?;
+    enqueue_jobs(connection, table.object_type.name, JobKind::Push, &[key]).await
+}
+
+/// Gives a row that was made here its record. `agreed` is what both sides have of it: what was sent when the record was
+/// made of the row, nothing when it was there before.
+///
+/// The record may have come the ordinary way meanwhile and have a row already. There is one in the end, the older one,
+/// because somebody may know its key, with the edits of both.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn link_row(
+    connection: &mut MySqlConnection,
+    table: &MirrorTable,
+    row: &EditedRow,
+    (id, agreed): (ObjectId, &Properties),
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    let ours = row.local.clone().unwrap_or_default();
+    match lock_row_of(connection, table, id).await? {
+        None => {
+            edit_row(connection, table, row, (agreed, &ours), now).await?;
+            name_record(connection, table, row.key, id).await
+        }
+        Some(twin) if twin.key < row.key => {
+            let theirs = twin.local.clone().unwrap_or_default();
+            let content = rebase(agreed, &theirs, &ours);
+            // What is edited by this is an edit of what was agreed, which may be nothing.
+            let known = if twin.status == RowStatus::Synced { &theirs } else { &twin.base };
+            let base = base_of(known, &theirs, &content, agreed);
+            delete_row(connection, table, row.key).await?;
+            if content == theirs {
+                return Ok(());
+            }
+            edit_row(connection, table, &twin, (&base, &content), now).await
+        }
+        Some(twin) => {
+            let content = match &twin.local {
+                Some(theirs) if twin.status != RowStatus::Synced => rebase(&twin.base, &ours, theirs),
+                _ => ours,
+            };
+            delete_row(connection, table, twin.key).await?;
+            edit_row(connection, table, row, (agreed, &content), now).await?;
+            name_record(connection, table, row.key, id).await
+        }
+    }
+}
+
+/// Lets the edits of a row follow its record, which was merged into the survivor. The row itself counts as deleted.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn follow_merge(
+    connection: &mut MySqlConnection,
+    table: &MirrorTable,
+    row: &EditedRow,
+    survivor: &Record,
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    store_records(connection, table, std::slice::from_ref(survivor), &[]).await?;
+    let local = row.local.as_ref().unwrap_or(&row.base);
+    let into = lock_row_of(connection, table, survivor.id).await?;
+    // Not there when MariaDB has refused it; the edits wait here then.
+    let Some(into) = into.filter(|into| into.key != row.key) else { return Ok(()) };
+    let theirs = into.local.clone().unwrap_or_default();
+    let content = rebase(&row.base, &theirs, local);
+    if row.archived_at.is_none() && content != theirs {
+        let base = if into.status == RowStatus::Synced { &theirs } else { &into.base };
+        edit_row(connection, table, &into, (base, &content), now).await?;
+    }
+    let update = RowUpdate {
+        key: row.key,
+        status: RowStatus::Synced,
+        content: &row.base,
+        base: None,
+        copy: None,
+        archived_at: Some(row.archived_at.unwrap_or(now)),
+        error: None,
+    };
+    write_row(connection, table, &update, now).await
+}
+
+/// What the `content` is an edit of: `known`, but for the properties that differ from `theirs` what was `agreed`.
+fn base_of(known: &Properties, theirs: &Properties, content: &Properties, agreed: &Properties) -> Properties {
+    let is_edited = |name: &str| content.get(name) != theirs.get(name);
+    let kept = known.iter().filter(|(name, _)| !is_edited(name));
+    kept.chain(agreed.iter().filter(|(name, _)| is_edited(name))).collect()
+}
+
+/// The row of a record, locked.
+async fn lock_row_of(
+    connection: &mut MySqlConnection,
+    table: &MirrorTable,
+    id: ObjectId,
+) -> Result<Option<EditedRow>, StorageError> {
+    let name = table.object_type.table;
+    let sql = format!("SELECT id FROM {name} WHERE hubspot_id = ? FOR UPDATE");
+    let key = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(id.0).fetch_optional(&mut *connection).await;
+    let key: Option<i64> = key.map_err(StorageError::query(format!("look for a row of {name}")))?;
+    let Some(key) = key else { return Ok(None) };
+    Ok(lock_edited(connection, table, &[key]).await?.pop())
+}
+
+/// Writes the id of its record into a row.
+async fn name_record(
+    connection: &mut MySqlConnection,
+    table: &MirrorTable,
+    key: i64,
+    id: ObjectId,
+) -> Result<(), StorageError> {
+    let name = table.object_type.table;
+    let sql = format!("UPDATE {name} SET hubspot_id = ? WHERE id = ?");
+    let named = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id.0).bind(key).execute(connection).await;
+    named.map(|_| ()).map_err(StorageError::query(format!("give a row of {name} its record")))
+}
+
+/// Removes a row whose record has another one.
+async fn delete_row(
+    connection: &mut MySqlConnection,
+    table: &MirrorTable,
+    key: i64,
+) -> Result<(), StorageError> {
+    let name = table.object_type.table;
+    let sql = format!("DELETE FROM {name} WHERE id = ?");
+    let deleted = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(key).execute(connection).await;
+    deleted.map(|_| ()).map_err(StorageError::query(format!("remove the second row of a record in {name}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_second_row_changes_is_an_edit_of_what_was_agreed() {
+        let properties = |pairs: &[(&str, &str)]| -> Properties { pairs.iter().copied().collect() };
+        let theirs = properties(&[("email", "a@b.test"), ("city", "Bonn"), ("phone", "1")]);
+        let ours = properties(&[("email", "a@b.test"), ("city", "Ulm"), ("zip", "89073")]);
+        // It was there before: nothing was agreed, so both cities stand against each other.
+        let nothing = Properties::default();
+        let content = rebase(&nothing, &theirs, &ours);
+        let expected =
+            properties(&[("email", "a@b.test"), ("city", "Ulm"), ("phone", "1"), ("zip", "89073")]);
+        assert_eq!(content, expected);
+        let base = base_of(&theirs, &theirs, &content, &nothing);
+        assert_eq!(base, properties(&[("email", "a@b.test"), ("phone", "1")]));
+        // It was made of the row, which was edited since: only that is an edit.
+        let sent = properties(&[("email", "a@b.test"), ("city", "Bonn"), ("zip", "89073")]);
+        let stored = properties(&[("email", "a@b.test"), ("city", "Bonn"), ("zip", "89073"), ("phone", "1")]);
+        let content = rebase(&sent, &stored, &ours);
+        assert_eq!(base_of(&stored, &stored, &content, &sent), stored);
+    }
+}

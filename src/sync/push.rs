@@ -1,0 +1,314 @@
+//! The push: rows that were edited here are brought in step with HubSpot.
+//!
+//! A job stands for a row, whatever edits came since. Jobs of a type are done a batch at a time:
+//!
+//! 1. Read what HubSpot has now, and merge field by field ([`crate::model::merge`]).
+//! 2. Write what is ours to send, each record by itself in one call, so that a bad one fails alone.
+//! 3. Read back, with the history of what was written: a foreign value in it that nobody had seen was overwritten
+//!    in the moment between, and is put back.
+//! 4. Store what has become of the rows, of their jobs, of the log and of conflicts in one transaction.
+//!
+//! A batch that is interrupted anywhere is simply done again: what has arrived is found equal then, because every
+//! decision is made from the three documents and from nothing else. Only making a record twice would do harm;
+//! [`create`] says how that is avoided.
+
+mod brake;
+mod create;
+mod delete;
+mod settle;
+mod update;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+pub(super) use self::brake::Brakes;
+use self::settle::Verdict;
+use super::Subject;
+use super::engine::Engine;
+use super::error::{NextTry, SyncError};
+use super::records::Context;
+use crate::clock;
+use crate::hubspot::{HubSpotClient, Priority};
+use crate::model::{ObjectId, ObjectType, Record, Rules};
+use crate::storage::{
+    EditedRow, Job, JobKind, RowStatus, claim_jobs, conflict_policies, edited_rows, give_back_jobs,
+    merged_ids, next_due, postpone_jobs, renew_jobs, rescue_jobs,
+};
+
+/// How often the queue is looked at: half of it is what an edit waits on average.
+const LOOK: Duration = Duration::from_millis(200);
+/// Pause after the database or HubSpot has failed.
+const TROUBLE: Duration = Duration::from_secs(5);
+/// Jobs of a batch. Source: HubSpot, "Using object APIs": most inputs of a batch.
+const BATCH: u32 = 100;
+/// How long claimed jobs are a worker's.
+const LEASE: Duration = Duration::from_mins(2);
+/// How often jobs of workers that are gone are looked for.
+const RESCUE: Duration = Duration::from_secs(30);
+
+/// A job and its row.
+#[derive(Debug, Clone)]
+struct Item {
+    job: Job,
+    row: EditedRow,
+}
+
+/// What pushing a type needs.
+struct Push {
+    context: Arc<Context>,
+    rules: Rules,
+    hubspot: HubSpotClient,
+    priority: Priority,
+}
+
+/// What HubSpot says of a record.
+#[derive(Debug, Clone)]
+enum Current {
+    /// There it is.
+    Live(Record),
+    /// It was merged into this one.
+    Moved(Record),
+    /// It lies in the recycle bin.
+    Archived(Record),
+    /// It is nowhere.
+    Nowhere,
+    /// It cannot be understood.
+    Unreadable,
+}
+
+impl Engine {
+    /// Pushes edits as they come, until the process stops or loses the lease.
+    pub async fn push_edits(&self) {
+        if !self.config.push.enabled {
+            return;
+        }
+        let mut rescued: Option<Instant> = None;
+        // Said once and not five times a second.
+        let mut trouble = None;
+        while self.pause(LOOK).await.is_ok() {
+            let is_time = rescued.is_none_or(|rescued| rescued.elapsed() > RESCUE);
+            let result = self.push_due(is_time).await;
+            if is_time {
+                rescued = Some(Instant::now());
+            }
+            match result {
+                Ok(()) => trouble = None,
+                Err(error) if error.ends_here() => return,
+                Err(error) => {
+                    let report = error.report();
+                    if trouble.as_ref() != Some(&report) {
+                        warn!(error = report, "Edits wait");
+                        trouble = Some(report);
+                    }
+                    if self.pause(TROUBLE).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits as after a failure.
+    pub async fn rest(&self) {
+        self.pause(TROUBLE).await.ok();
+    }
+
+    /// Does what is due now.
+    ///
+    /// # Errors
+    /// When the database does not answer, or the token has not proven to belong to the account. What becomes of the
+    /// jobs of a batch is recorded with them.
+    async fn push_due(&self, rescue: bool) -> Result<(), SyncError> {
+        if rescue {
+            let rescued = rescue_jobs(&self.database, self.config.push.retry.tries).await?;
+            if rescued.returned > 0 {
+                info!("{} job(s) of a process that is gone are done again", rescued.returned);
+            }
+        }
+        if next_due(&self.database).await?.is_none_or(|due| due > clock::now()) {
+            return Ok(());
+        }
+        for object_type in self.types() {
+            // Its catalogue says what can be written; the first run reads it.
+            if !self.mirrors.is_writable(object_type).await {
+                continue;
+            }
+            if !self.verify_account(Subject::Records(object_type)).await {
+                return Err(SyncError::Unverified);
+            }
+            self.push_type(object_type).await?;
+        }
+        Ok(())
+    }
+
+    /// Does all jobs of a type that are due, several batches at once.
+    async fn push_type(&self, object_type: &'static ObjectType) -> Result<(), SyncError> {
+        let push = self.prepare_push(object_type).await?;
+        for kind in [JobKind::Push, JobKind::Deleted] {
+            loop {
+                let mut batches = Vec::new();
+                while batches.len() < self.config.push.concurrency {
+                    let worker = self.lease.holder();
+                    let jobs =
+                        claim_jobs(&self.database, worker, object_type.name, kind, BATCH, LEASE).await?;
+                    if jobs.is_empty() {
+                        break;
+                    }
+                    batches.push(self.push_batch(&push, kind, jobs));
+                }
+                if batches.is_empty() {
+                    break;
+                }
+                // All of them, whatever becomes of one: a query that is dropped halfway breaks its connection.
+                join_all(batches).await.into_iter().collect::<Result<(), _>>()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What pushing the type needs now: policies are people's to change at any time.
+    async fn prepare_push(&self, object_type: &'static ObjectType) -> Result<Push, SyncError> {
+        let context = self.mirrors.hold(object_type).await.context();
+        let mut rules = context.rules.clone().unwrap_or_default();
+        for (property, policy) in conflict_policies(&self.database, object_type.name).await? {
+            // The table takes no other words.
+            if let (Some(rule), Ok(policy)) = (rules.0.get_mut(&property), policy.parse()) {
+                rule.policy = policy;
+            }
+        }
+        Ok(Push { context, rules, hubspot: self.hubspot.clone(), priority: Priority::Interactive })
+    }
+
+    /// Does a batch of jobs and keeps them claimed meanwhile.
+    async fn push_batch(&self, push: &Push, kind: JobKind, jobs: Vec<Job>) -> Result<(), SyncError> {
+        let done = CancellationToken::new();
+        let work = async {
+            let result = match kind {
+                JobKind::Push => self.push_rows(push, &jobs).await,
+                JobKind::Deleted => self.push_sql_deletes(push, &jobs).await,
+            };
+            done.cancel();
+            result
+        };
+        let keep = async {
+            loop {
+                tokio::select! {
+                    () = done.cancelled() => break,
+                    () = tokio::time::sleep(LEASE / 3) => {}
+                }
+                // If it fails the jobs may be done twice, which does no harm.
+                renew_jobs(&self.database, &jobs, LEASE).await.ok();
+            }
+        };
+        let (result, ()) = tokio::join!(work, keep);
+        let Err(error) = result else { return Ok(()) };
+        // What was settled before is not theirs any more and stays as it is.
+        match error.next_try() {
+            NextTry::Elsewhere => {
+                give_back_jobs(&self.database, &jobs).await.ok();
+                Err(error)
+            }
+            NextTry::NextInterval => {
+                let until = clock::now() + self.config.schedule.interval;
+                postpone_jobs(&self.database, &jobs, until, &error.report()).await?;
+                Err(error)
+            }
+            NextTry::Soon => {
+                let items = self.load_items(push, &jobs).await?;
+                let verdicts = items.into_iter().map(|item| self.again(item, &error.report())).collect();
+                self.settle(push, verdicts).await
+            }
+        }
+    }
+
+    /// Brings the rows of some jobs in step.
+    async fn push_rows(&self, push: &Push, jobs: &[Job]) -> Result<(), SyncError> {
+        let items = self.load_items(push, jobs).await?;
+        let gone: Vec<_> =
+            jobs.iter().filter(|job| items.iter().all(|item| item.job.id != job.id)).cloned().collect();
+        self.finish_all(&gone).await?;
+        let (mut new, mut deleted, mut edited, mut verdicts) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for item in items {
+            match &item.row {
+                EditedRow { status: RowStatus::Synced, .. } => verdicts.push(Verdict::nothing(item)),
+                EditedRow { local: None, .. } => {
+                    let reason = "properties_json holds something else than plain values".to_owned();
+                    verdicts.push(Verdict::refused(item, reason));
+                }
+                // Deleted before it was ever made.
+                EditedRow { hubspot_id: None, archived_at: Some(_), .. } => {
+                    verdicts.push(Verdict::in_step(item));
+                }
+                EditedRow { hubspot_id: None, .. } => new.push(item),
+                EditedRow { archived_at: Some(_), .. } => deleted.push(item),
+                EditedRow { .. } => edited.push(item),
+            }
+        }
+        self.settle(push, verdicts).await?;
+        self.push_edited(push, edited).await?;
+        self.push_new(push, new).await?;
+        self.push_deleted(push, deleted).await
+    }
+
+    /// The jobs whose rows are there, with them.
+    async fn load_items(&self, push: &Push, jobs: &[Job]) -> Result<Vec<Item>, SyncError> {
+        let keys: Vec<_> = jobs.iter().map(|job| job.record_id).collect();
+        let rows = edited_rows(&self.database, &push.context.table, &keys).await?;
+        let of_row = |row: EditedRow| {
+            let job = jobs.iter().find(|job| job.record_id == row.key)?;
+            Some(Item { job: job.clone(), row })
+        };
+        Ok(rows.into_iter().filter_map(of_row).collect())
+    }
+
+    /// The verdict on a row whose push failed for a cause that may pass: later again, or never once it was tried often
+    /// enough.
+    fn again(&self, item: Item, reason: &str) -> Verdict {
+        let config = &self.config.push;
+        if item.job.attempts >= config.retry.tries {
+            let reason = format!("given up after {} tries: {reason}", item.job.attempts);
+            return Verdict::refused(item, reason);
+        }
+        let delay = config.retry.delays().nth(item.job.attempts.saturating_sub(1) as usize);
+        let at = clock::now() + delay.unwrap_or(config.retry.cap);
+        Verdict::again(item, reason.to_owned(), at)
+    }
+
+    /// What HubSpot says of each record now. What is missing there is in neither list.
+    async fn read_current(
+        &self,
+        push: &Push,
+        ids: &[ObjectId],
+    ) -> Result<HashMap<ObjectId, Current>, SyncError> {
+        let Context { object_type, properties, .. } = &*push.context;
+        let live = push.hubspot.read_records(object_type, properties, ids, push.priority).await?;
+        let mut current = HashMap::with_capacity(ids.len());
+        for record in live.records {
+            for old in merged_ids(&record).into_iter().filter(|old| ids.contains(old)) {
+                current.insert(old, Current::Moved(record.clone()));
+            }
+            if ids.contains(&record.id) {
+                current.insert(record.id, Current::Live(record));
+            }
+        }
+        let rest: Vec<_> = ids.iter().copied().filter(|id| !current.contains_key(id)).collect();
+        let bin = push.hubspot.read_archived(object_type, properties, &rest, push.priority).await?;
+        current.extend(bin.records.into_iter().map(|record| (record.id, Current::Archived(record))));
+        for rejected in live.rejected.iter().chain(&bin.rejected) {
+            if let Ok(id) = rejected.id.parse() {
+                current.insert(id, Current::Unreadable);
+            }
+        }
+        for id in rest {
+            current.entry(id).or_insert(Current::Nowhere);
+        }
+        Ok(current)
+    }
+}

@@ -1,0 +1,184 @@
+//! Pushing rows that were made here.
+//!
+//! HubSpot makes a record each time it is asked to, and an answer can be lost. So `sync_log` says that a record is about
+//! to be made before HubSpot is asked; whoever finds such an entry without an end looks for the record first. A contact
+//! is found by its e-mail address, of which there is only one. Anything else is searched for by the time it was made and
+//! by everything that was sent; the search index has to catch up for that, and the row waits so long.
+
+use chrono::TimeDelta;
+
+use super::settle::Verdict;
+use super::{Item, Push};
+use crate::clock;
+use crate::hubspot::{Created, NewRecord};
+use crate::model::{Documents, EditTimes, ObjectId, Properties};
+use crate::storage::{
+    LogAction, LogDirection, LogEntry, LogStatus, open_creates, postpone_jobs, rows_of_records, write_log,
+};
+use crate::sync::engine::Engine;
+use crate::sync::error::SyncError;
+
+/// How much our clock and HubSpot's may differ, and how long a call may be under way.
+const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(1);
+
+/// A row to make a record of.
+struct Draft {
+    item: Item,
+    /// What is sent.
+    properties: Vec<(String, String)>,
+}
+
+impl Draft {
+    /// What can be sent of a row. The primary company is linked once the record is there.
+    fn new(push: &Push, item: Item) -> Self {
+        let (nothing, local) = (Properties::default(), item.row.local.clone().unwrap_or_default());
+        let documents = Documents { base: &nothing, local: &local, remote: &nothing };
+        let merged = documents.merge(&push.rules, &EditTimes::default());
+        let link = push.context.object_type.primary_company_property();
+        let properties = merged.push.into_iter().filter(|(name, _)| Some(name.as_str()) != link);
+        Self { properties: properties.collect(), item }
+    }
+
+    /// The value of a property.
+    fn get(&self, name: &str) -> Option<&str> {
+        self.properties.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The names of what is sent.
+    fn names(&self) -> Vec<String> {
+        self.properties.iter().map(|(name, _)| name.clone()).collect()
+    }
+
+    /// It is this record, with what both sides agree on.
+    fn linked(self, id: ObjectId, agreed: Properties) -> Verdict {
+        let names = self.names();
+        Verdict::linked(self.item, id, agreed).logged(LogAction::Create, LogDirection::Push, names)
+    }
+
+    /// The record HubSpot has made of it.
+    fn made(self, id: ObjectId) -> Verdict {
+        let agreed = self.properties.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        self.linked(id, agreed)
+    }
+
+    /// A record that was there.
+    fn found(self, id: ObjectId) -> Verdict {
+        self.linked(id, Properties::default())
+    }
+}
+
+impl Engine {
+    /// Makes records of rows that have none.
+    pub(super) async fn push_new(&self, push: &Push, items: Vec<Item>) -> Result<(), SyncError> {
+        if items.is_empty() {
+            return Ok(());
+        }
+        let object_type = push.context.object_type;
+        let keys: Vec<_> = items.iter().map(|item| item.row.key).collect();
+        let tried = open_creates(&self.database, object_type.name, &keys).await?;
+        let (mut fresh, mut verdicts) = (Vec::new(), Vec::new());
+        for item in items {
+            let draft = Draft::new(push, item);
+            if draft.properties.is_empty() {
+                verdicts
+                    .push(Verdict::refused(draft.item, "there is nothing to make a record of".to_owned()));
+                continue;
+            }
+            let Some(since) = tried.get(&draft.item.row.key) else {
+                fresh.push(draft);
+                continue;
+            };
+            if let Some(email) = draft.get("email").filter(|_| object_type.has_unique_email()) {
+                match push.hubspot.find_by_email(email, push.priority).await? {
+                    Some(id) => verdicts.push(draft.found(id)),
+                    None => fresh.push(draft),
+                }
+                continue;
+            }
+            let shown = *since + TimeDelta::from_std(self.config.search_lag * 2).unwrap_or(CLOCK_SKEW);
+            if clock::now() < shown {
+                let reason = "HubSpot's answer was lost; looked for once its search would show the record";
+                postpone_jobs(&self.database, &[draft.item.job], shown, reason).await?;
+                continue;
+            }
+            let made = push
+                .hubspot
+                .find_created(object_type, *since - CLOCK_SKEW, &draft.properties, push.priority)
+                .await?;
+            let made: Vec<_> = made.iter().map(|record| record.id).collect();
+            match self.first_without_older_row(push, &made, draft.item.row.key).await? {
+                Some(id) => verdicts.push(draft.made(id)),
+                None => fresh.push(draft),
+            }
+        }
+        self.settle(push, verdicts).await?;
+        let passed = self.brake(push, fresh, LogAction::Create, |draft| &draft.item.job).await?;
+        self.make(push, passed.items).await
+    }
+
+    /// The first of the records that belongs to no row older than `key`.
+    async fn first_without_older_row(
+        &self,
+        push: &Push,
+        ids: &[ObjectId],
+        key: i64,
+    ) -> Result<Option<ObjectId>, SyncError> {
+        let rows = rows_of_records(&self.database, &push.context.table, ids).await?;
+        Ok(ids.iter().copied().find(|id| rows.get(id).is_none_or(|row| *row > key)))
+    }
+
+    /// Says that records are about to be made, makes them, and records which they are.
+    async fn make(&self, push: &Push, drafts: Vec<Draft>) -> Result<(), SyncError> {
+        if drafts.is_empty() {
+            return Ok(());
+        }
+        self.announce(push, &drafts).await?;
+        let new: Vec<_> =
+            drafts.iter().map(|draft| NewRecord { properties: draft.properties.clone() }).collect();
+        let outcomes = push.hubspot.create_records(push.context.object_type, &new, push.priority).await?;
+        let mut verdicts = Vec::with_capacity(drafts.len());
+        for (draft, outcome) in drafts.into_iter().zip(outcomes) {
+            verdicts.push(match outcome {
+                Created::New { id } => draft.made(id),
+                Created::Exists { id: Some(id) } => draft.found(id),
+                Created::Exists { id: None } => self.find_existing(push, draft).await?,
+                Created::Refused(refusal) => {
+                    let names = draft.names();
+                    let verdict = Verdict::refused(draft.item, refusal.reason);
+                    verdict.logged(LogAction::Create, LogDirection::Push, names)
+                }
+                Created::Unknown { reason } | Created::NotMade { reason } => self.again(draft.item, &reason),
+            });
+        }
+        self.settle(push, verdicts).await
+    }
+
+    /// HubSpot says that there is such a record, and not which.
+    async fn find_existing(&self, push: &Push, draft: Draft) -> Result<Verdict, SyncError> {
+        let email = draft.get("email").unwrap_or_default();
+        Ok(match push.hubspot.find_by_email(email, push.priority).await? {
+            Some(id) => draft.found(id),
+            None => {
+                Verdict::refused(draft.item, "HubSpot has such a record and does not say which".to_owned())
+            }
+        })
+    }
+
+    /// Notes in the log, for good, that records are about to be made.
+    async fn announce(&self, push: &Push, drafts: &[Draft]) -> Result<(), SyncError> {
+        let entry = |draft: &Draft| LogEntry {
+            row_id: Some(draft.item.row.key),
+            hubspot_id: None,
+            job_id: Some(draft.item.job.id),
+            action: LogAction::Create,
+            direction: LogDirection::Push,
+            status: LogStatus::Pending,
+            message: None,
+            changed_fields: draft.names(),
+        };
+        let entries: Vec<_> = drafts.iter().map(entry).collect();
+        let mut transaction = self.lease.begin(&self.database).await?;
+        write_log(&mut transaction, push.context.object_type.name, &entries, clock::now()).await?;
+        Ok(transaction.commit().await?)
+    }
+}

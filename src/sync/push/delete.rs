@@ -1,0 +1,137 @@
+//! Pushing deletes, and what becomes of edits whose record is not what it was.
+
+use std::collections::BTreeMap;
+
+use super::settle::Verdict;
+use super::update::conflict;
+use super::{Current, Item, Push};
+use crate::clock;
+use crate::config::SqlDelete;
+use crate::model::{Documents, EditTimes, Merged, ObjectId, Record};
+use crate::storage::{
+    ConflictKind, Job, LogAction, LogDirection, LogEntry, LogStatus, StorageError, finish_job, store_records,
+    write_log,
+};
+use crate::sync::engine::Engine;
+use crate::sync::error::SyncError;
+use crate::sync::patience::Patience;
+
+impl Engine {
+    /// Deletes the records of rows that were archived here, unless somebody has edited them in HubSpot since.
+    pub(super) async fn push_deleted(&self, push: &Push, items: Vec<Item>) -> Result<(), SyncError> {
+        if items.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<_> = items.iter().filter_map(|item| item.row.hubspot_id).collect();
+        let mut current = self.read_current(push, &ids).await?;
+        let (mut due, mut verdicts) = (Vec::new(), Vec::new());
+        for item in items {
+            match item.row.hubspot_id.and_then(|id| current.remove(&id)) {
+                Some(Current::Live(remote)) => match edited_there(push, &item, &remote) {
+                    Some(verdict) => verdicts.push(verdict),
+                    None => due.push((item, remote)),
+                },
+                // Somebody was quicker, or it is part of another record now, which nobody wanted deleted.
+                Some(Current::Archived(_) | Current::Moved(_) | Current::Nowhere) => {
+                    verdicts.push(Verdict::in_step(item));
+                }
+                Some(Current::Unreadable) | None => {
+                    verdicts.push(self.again(item, "HubSpot's answer about the record cannot be read"));
+                }
+            }
+        }
+        self.settle(push, verdicts).await?;
+        let passed = self.brake(push, due, LogAction::Delete, |(item, _)| &item.job).await?;
+        let ids: Vec<_> = passed.items.iter().filter_map(|(item, _)| item.row.hubspot_id).collect();
+        self.archive(push, &ids).await?;
+        let deleted = |(item, remote): (Item, Record)| {
+            let content = remote.properties.clone();
+            let verdict = Verdict { content, copy: Some(remote), ..Verdict::in_step(item) };
+            verdict.logged(LogAction::Delete, LogDirection::Push, Vec::new())
+        };
+        self.settle(push, passed.items.into_iter().map(deleted).collect()).await
+    }
+
+    /// Puts records into HubSpot's recycle bin.
+    async fn archive(&self, push: &Push, ids: &[ObjectId]) -> Result<(), SyncError> {
+        if !ids.is_empty() {
+            push.hubspot.archive_records(push.context.object_type, ids, push.priority).await?;
+        }
+        Ok(())
+    }
+
+    /// Does with rows that were deleted by SQL what `SQL_DELETE` says: they come back, or their records go as well.
+    pub(super) async fn push_sql_deletes(&self, push: &Push, jobs: &[Job]) -> Result<(), SyncError> {
+        let archives = self.config.push.sql_delete == SqlDelete::Archive;
+        // Held until all is recorded.
+        let passed = if archives {
+            let passed = self.brake(push, jobs.to_vec(), LogAction::Delete, |job| job).await?;
+            let ids: Vec<_> = passed.items.iter().map(|job| ObjectId(job.record_id)).collect();
+            self.archive(push, &ids).await?;
+            Some(passed)
+        } else {
+            None
+        };
+        let jobs = passed.as_ref().map_or(jobs, |passed| &passed.items);
+        let ids: Vec<_> = jobs.iter().map(|job| ObjectId(job.record_id)).collect();
+        let current = self.read_current(push, &ids).await?;
+        let records: Vec<_> = current
+            .into_values()
+            .filter_map(|current| match current {
+                Current::Live(record) | Current::Moved(record) | Current::Archived(record) => Some(record),
+                Current::Nowhere | Current::Unreadable => None,
+            })
+            .collect();
+        let mut patience =
+            Patience::new(&self.stop, format!("Restoring rows of {}", push.context.object_type));
+        loop {
+            match self.try_restore(push, &records, jobs).await {
+                Ok(()) => return Ok(()),
+                Err(error) => patience.wait(error).await?,
+            }
+        }
+    }
+
+    /// One transaction: the rows are there again, as live or as deleted, and the jobs are done.
+    async fn try_restore(&self, push: &Push, records: &[Record], jobs: &[Job]) -> Result<(), StorageError> {
+        let object_type = push.context.object_type;
+        let mirror = self.mirrors.hold(object_type).await;
+        let mut transaction = self.lease.begin(&self.database).await?;
+        store_records(&mut transaction, &mirror.table, records, &[]).await?;
+        for job in jobs {
+            finish_job(&mut transaction, job).await?;
+        }
+        let (action, direction) = match self.config.push.sql_delete {
+            SqlDelete::Restore => (LogAction::Create, LogDirection::Pull),
+            SqlDelete::Archive => (LogAction::Delete, LogDirection::Push),
+        };
+        let entry = |job: &Job| LogEntry {
+            row_id: None,
+            hubspot_id: Some(ObjectId(job.record_id)),
+            job_id: Some(job.id),
+            action,
+            direction,
+            status: LogStatus::Success,
+            message: Some("the row was deleted by SQL".to_owned()),
+            changed_fields: Vec::new(),
+        };
+        let entries: Vec<_> = jobs.iter().map(entry).collect();
+        write_log(&mut transaction, object_type.name, &entries, clock::now()).await?;
+        transaction.commit().await
+    }
+}
+
+/// The conflict when somebody edited in HubSpot what was deleted here. What HubSpot itself keeps up does not count.
+fn edited_there(push: &Push, item: &Item, remote: &Record) -> Option<Verdict> {
+    let local = item.row.local.clone().unwrap_or_default();
+    let base = &item.row.base;
+    let merged =
+        Documents { base, local: base, remote: &remote.properties }.merge(&push.rules, &EditTimes::default());
+    let edited: Vec<_> = merged.taken.iter().filter(|name| push.rules.of(name).writable).cloned().collect();
+    if edited.is_empty() {
+        return None;
+    }
+    let merged = Merged { conflicts: edited, content: local, base: base.clone(), ..merged };
+    let draft = conflict(ConflictKind::DeletedHere, &merged, &remote.properties, &BTreeMap::default());
+    Some(Verdict { copy: Some(remote.clone()), ..Verdict::conflict(item.clone(), draft) })
+}

@@ -1,0 +1,336 @@
+//! What has become of rows that were pushed: one transaction for the rows, their jobs, the log and their conflicts.
+
+use chrono::{DateTime, Utc};
+use tracing::info;
+
+use super::{Item, Push};
+use crate::clock;
+use crate::model::{ObjectId, Properties, Record, rebase};
+use crate::storage::{
+    ConflictChange, ConflictRecord, Disagreement, EditedRow, Job, LeasedTransaction, LogAction, LogDirection,
+    LogEntry, LogStatus, MirrorTable, RowStatus, RowUpdate, Settled, StorageError, close_conflict_by_itself,
+    finish_job, follow_merge, link_row, lock_edited, open_or_update_conflict, park_job,
+    remove_associations_of_archived, retry_job, write_log, write_row,
+};
+use crate::sync::engine::Engine;
+use crate::sync::error::SyncError;
+use crate::sync::patience::Patience;
+
+/// Who opens and closes conflicts in the audit trail.
+const ACTOR: &str = "hubspot-connector";
+
+/// What is to become of a row.
+#[derive(Debug)]
+pub(super) struct Verdict {
+    pub(super) item: Item,
+    pub(super) outcome: Outcome,
+    /// What it holds from now on, unless it was edited meanwhile.
+    pub(super) content: Properties,
+    /// What both sides agree on.
+    pub(super) base: Properties,
+    /// HubSpot's copy of it, where one was read.
+    pub(super) copy: Option<Record>,
+    /// Since when it counts as deleted.
+    pub(super) archived_at: Option<DateTime<Utc>>,
+    /// The record it turned out to be, where that is new.
+    pub(super) identity: Identity,
+    /// What goes into the log.
+    pub(super) entries: Vec<Entry>,
+    /// What a person has to settle.
+    pub(super) conflict: Option<Disagreement>,
+}
+
+/// Which record a row is.
+#[derive(Debug)]
+pub(super) enum Identity {
+    /// The one it was.
+    Same,
+    /// This one, made of the row or found; both sides agree on so much of it.
+    Linked(ObjectId, Properties),
+    /// The one it was, which was merged into this one.
+    MergedInto(Box<Record>),
+}
+
+/// How a row stands then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Nothing was to be done.
+    Nothing,
+    /// In step with HubSpot.
+    InStep,
+    /// A person has to settle what differs.
+    Conflict,
+    /// HubSpot does not take it, for this reason.
+    Refused(String),
+    /// To be tried again then, for this reason; the row stays as it is.
+    Again(String, DateTime<Utc>),
+    /// Something new is to be sent at once.
+    MoreToDo,
+}
+
+/// A line for the log.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub(super) action: LogAction,
+    pub(super) direction: LogDirection,
+    pub(super) fields: Vec<String>,
+}
+
+impl Verdict {
+    /// A verdict that leaves the row's content alone.
+    fn new(item: Item, outcome: Outcome) -> Self {
+        let content = item.row.local.clone().unwrap_or_default();
+        let (base, archived_at) = (item.row.base.clone(), item.row.archived_at);
+        Self {
+            item,
+            outcome,
+            content,
+            base,
+            copy: None,
+            archived_at,
+            identity: Identity::Same,
+            entries: Vec::new(),
+            conflict: None,
+        }
+    }
+
+    /// There is nothing to do.
+    pub(super) fn nothing(item: Item) -> Self {
+        Self::new(item, Outcome::Nothing)
+    }
+
+    /// The row is in step as it is.
+    pub(super) fn in_step(item: Item) -> Self {
+        Self::new(item, Outcome::InStep)
+    }
+
+    /// HubSpot does not take the edit.
+    pub(super) fn refused(item: Item, reason: String) -> Self {
+        Self::new(item, Outcome::Refused(reason))
+    }
+
+    /// There is something new to be sent, or to be looked at.
+    pub(super) fn more_to_do(item: Item) -> Self {
+        Self::new(item, Outcome::MoreToDo)
+    }
+
+    /// The row is this record; both sides agree on so much of it.
+    pub(super) fn linked(item: Item, id: ObjectId, agreed: Properties) -> Self {
+        Self { identity: Identity::Linked(id, agreed), ..Self::more_to_do(item) }
+    }
+
+    /// The record was merged into another one, and its edits go there.
+    pub(super) fn moved(item: Item, survivor: Record) -> Self {
+        Self { identity: Identity::MergedInto(Box::new(survivor)), ..Self::in_step(item) }
+    }
+
+    /// To be tried again later.
+    pub(super) fn again(item: Item, reason: String, at: DateTime<Utc>) -> Self {
+        Self::new(item, Outcome::Again(reason, at))
+    }
+
+    /// A person has to say what counts.
+    pub(super) fn conflict(item: Item, disagreement: Disagreement) -> Self {
+        Self { conflict: Some(disagreement), ..Self::new(item, Outcome::Conflict) }
+    }
+
+    /// The same with a line for the log.
+    #[must_use]
+    pub(super) fn logged(mut self, action: LogAction, direction: LogDirection, fields: Vec<String>) -> Self {
+        self.entries.push(Entry { action, direction, fields });
+        self
+    }
+
+    /// What a push of the row is called.
+    fn action(&self) -> LogAction {
+        match self.item.row {
+            EditedRow { hubspot_id: None, .. } => LogAction::Create,
+            EditedRow { archived_at: Some(_), .. } => LogAction::Delete,
+            EditedRow { .. } => LogAction::Update,
+        }
+    }
+
+    /// The status of the row from now on, if nobody has edited it since.
+    fn status(&self) -> RowStatus {
+        match self.outcome {
+            Outcome::Nothing | Outcome::InStep => RowStatus::Synced,
+            Outcome::Conflict => RowStatus::Conflict,
+            Outcome::Refused(_) => RowStatus::Error,
+            Outcome::Again(..) | Outcome::MoreToDo => RowStatus::Pending,
+        }
+    }
+}
+
+impl Verdict {
+    /// What the row is from now on, given what it is now.
+    fn update<'a>(&'a self, row: &EditedRow, content: &'a Properties) -> RowUpdate<'a> {
+        let is_edited = self.is_edited_since(row);
+        let status = if is_edited { RowStatus::Pending } else { self.status() };
+        let error = match &self.outcome {
+            Outcome::Refused(reason) if !is_edited => Some(reason.as_str()),
+            _ => None,
+        };
+        RowUpdate {
+            key: row.key,
+            status,
+            content,
+            base: (status != RowStatus::Synced).then_some(&self.base),
+            copy: self.copy.as_ref(),
+            archived_at: if is_edited { row.archived_at } else { self.archived_at },
+            error,
+        }
+    }
+
+    /// Whether somebody has edited the row since it was loaded.
+    fn is_edited_since(&self, row: &EditedRow) -> bool {
+        row.version != self.item.row.version
+    }
+
+    /// The record, for its conflict.
+    fn record(&self) -> ConflictRecord {
+        let row = &self.item.row;
+        ConflictRecord {
+            object_type: self.item.job.object_type.clone(),
+            row_id: Some(row.key),
+            hubspot_id: row.hubspot_id,
+        }
+    }
+
+    /// The lines for the log.
+    fn log_entries(&self) -> Vec<LogEntry> {
+        let row = &self.item.row;
+        let (status, message) = match &self.outcome {
+            Outcome::Refused(reason) => (LogStatus::Failed, Some(reason.clone())),
+            Outcome::Again(reason, _) => (LogStatus::Retrying, Some(reason.clone())),
+            _ => (LogStatus::Success, None),
+        };
+        let entry = |action, direction, changed_fields: &[String]| LogEntry {
+            row_id: Some(row.key),
+            hubspot_id: match &self.identity {
+                Identity::Same => self.copy.as_ref().map(|copy| copy.id).or(row.hubspot_id),
+                Identity::Linked(id, _) => Some(*id),
+                Identity::MergedInto(survivor) => Some(survivor.id),
+            },
+            job_id: Some(self.item.job.id),
+            action,
+            direction,
+            status,
+            message: message.clone(),
+            changed_fields: changed_fields.to_vec(),
+        };
+        if self.entries.is_empty() && message.is_some() {
+            return vec![entry(self.action(), LogDirection::Push, &[])];
+        }
+        self.entries.iter().map(|line| entry(line.action, line.direction, &line.fields)).collect()
+    }
+}
+
+impl Engine {
+    /// Records the verdicts, each with its job.
+    ///
+    /// # Errors
+    /// When the database stays away, or another process has the lease. Nothing is recorded then.
+    pub(super) async fn settle(&self, push: &Push, mut verdicts: Vec<Verdict>) -> Result<(), SyncError> {
+        if verdicts.is_empty() {
+            return Ok(());
+        }
+        verdicts.sort_by_key(|verdict| verdict.item.row.key);
+        let what = format!("Recording what became of edited {}", push.context.object_type);
+        let mut patience = Patience::new(&self.stop, what);
+        loop {
+            match self.try_settle(push, &verdicts).await {
+                Ok(()) => return Ok(()),
+                Err(error) => patience.wait(error).await?,
+            }
+        }
+    }
+
+    /// Ends jobs that have nothing to do any more.
+    pub(super) async fn finish_all(&self, jobs: &[Job]) -> Result<(), SyncError> {
+        if jobs.is_empty() {
+            return Ok(());
+        }
+        let mut transaction = self.lease.begin(&self.database).await?;
+        for job in jobs {
+            finish_job(&mut transaction, job).await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+
+    /// One attempt of [`Engine::settle`].
+    async fn try_settle(&self, push: &Push, verdicts: &[Verdict]) -> Result<(), StorageError> {
+        // The columns may have changed since the batch began.
+        let mirror = self.mirrors.hold(push.context.object_type).await;
+        let (table, now) = (&mirror.table, clock::now());
+        let keys: Vec<_> = verdicts.iter().map(|verdict| verdict.item.row.key).collect();
+        let mut transaction = self.lease.begin(&self.database).await?;
+        let mut rows = lock_edited(&mut transaction, table, &keys).await?.into_iter().peekable();
+        let mut entries = Vec::new();
+        for verdict in verdicts {
+            let row = rows.next_if(|row| row.key == verdict.item.row.key);
+            // Somebody else's by now, who will come to a verdict of their own.
+            if settle_job(&mut transaction, verdict).await? == Settled::Lost {
+                continue;
+            }
+            entries.append(&mut verdict.log_entries());
+            let Some(row) = row else { continue };
+            if !matches!(verdict.outcome, Outcome::Nothing | Outcome::Again(..)) {
+                settle_row(&mut transaction, table, verdict, &row, now).await?;
+            }
+        }
+        write_log(&mut transaction, push.context.object_type.name, &entries, now).await?;
+        transaction.commit().await
+    }
+}
+
+/// Settles the job of a verdict.
+async fn settle_job(transaction: &mut LeasedTransaction, verdict: &Verdict) -> Result<Settled, StorageError> {
+    let job = &verdict.item.job;
+    match &verdict.outcome {
+        Outcome::Nothing | Outcome::InStep | Outcome::Conflict => finish_job(transaction, job).await,
+        Outcome::Refused(reason) => park_job(transaction, job, reason).await,
+        Outcome::Again(reason, at) => retry_job(transaction, job, reason, *at).await,
+        Outcome::MoreToDo => retry_job(transaction, job, "", clock::now()).await,
+    }
+}
+
+/// Writes the row of a verdict, and its conflict.
+async fn settle_row(
+    transaction: &mut LeasedTransaction,
+    table: &MirrorTable,
+    verdict: &Verdict,
+    row: &EditedRow,
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    match &verdict.identity {
+        Identity::Same => {}
+        Identity::Linked(id, agreed) => return link_row(transaction, table, row, (*id, agreed), now).await,
+        Identity::MergedInto(survivor) => return follow_merge(transaction, table, row, survivor, now).await,
+    }
+    // Whatever was edited since stays, whatever was not becomes what was merged.
+    let local = row.local.as_ref().unwrap_or(&verdict.content);
+    let loaded = verdict.item.row.local.as_ref().unwrap_or(local);
+    let content = rebase(loaded, &verdict.content, local);
+    let update = verdict.update(row, &content);
+    write_row(transaction, table, &update, now).await?;
+    let object_type = table.object_type();
+    if let (Some(_), Some(id), RowStatus::Synced) = (update.archived_at, row.hubspot_id, update.status) {
+        remove_associations_of_archived(transaction, object_type, &[id], now).await?;
+    }
+    let record = verdict.record();
+    match &verdict.conflict {
+        Some(disagreement) => {
+            let (id, change) =
+                open_or_update_conflict(transaction, &record, disagreement, ACTOR, now).await?;
+            if change == ConflictChange::Opened {
+                info!("Conflict {id}: both sides changed {object_type} row {}", row.key);
+            }
+        }
+        // Edited since, it may still be one.
+        None if verdict.is_edited_since(row) => {}
+        None => {
+            close_conflict_by_itself(transaction, &record, ACTOR, now).await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,368 @@
+//! Pushing edits of records that are there.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::settle::{Outcome, Verdict};
+use super::{Current, Item, Push};
+use crate::clock;
+use crate::hubspot::{HISTORY_PAGE, HistoryEntry, HistoryRead, RecordUpdate, Refusal, RefusalKind, Updated};
+use crate::model::{Documents, EditTimes, Merged, ObjectId, Policy, Properties, Record};
+use crate::storage::{ConflictKind, Disagreement, FieldSource, FieldValues, LogAction, LogDirection};
+use crate::sync::engine::Engine;
+use crate::sync::error::SyncError;
+
+/// The history of properties of a record, by name, newest first.
+type Histories = BTreeMap<String, Vec<HistoryEntry>>;
+
+/// A row on its way.
+struct Edit {
+    item: Item,
+    /// What HubSpot had before anything was written.
+    remote: Record,
+    /// When its values were set, where that decides something.
+    times: EditTimes,
+    /// Who set them.
+    histories: Histories,
+    merged: Merged,
+}
+
+impl Edit {
+    /// Merges what is known.
+    fn new(push: &Push, item: Item, remote: Record, histories: Histories) -> Self {
+        let newest = |(name, entries): (&String, &Vec<HistoryEntry>)| {
+            entries.first().map(|entry| (name.clone(), entry.at))
+        };
+        let times =
+            EditTimes { local: item.row.edited_at, remote: histories.iter().filter_map(newest).collect() };
+        let local = item.row.local.clone().unwrap_or_default();
+        let documents = Documents { base: &item.row.base, local: &local, remote: &remote.properties };
+        let merged = documents.merge(&push.rules, &times);
+        Self { item, remote, times, histories, merged }
+    }
+
+    /// The record's id.
+    fn id(&self) -> ObjectId {
+        self.remote.id
+    }
+
+    /// The names that were sent, or would be.
+    fn sent(&self) -> Vec<String> {
+        self.merged.push.iter().map(|(name, _)| name.clone()).collect()
+    }
+
+    /// What was sent has overwritten values nobody had seen: they count as if they had been there before.
+    fn lose_to(&mut self, unseen: &BTreeMap<String, HistoryEntry>) {
+        self.merged.push.retain(|(name, _)| !unseen.contains_key(name));
+        for (name, entry) in unseen {
+            self.times.remote.insert(name.clone(), entry.at);
+            self.histories.insert(name.clone(), vec![entry.clone()]);
+        }
+    }
+
+    /// What becomes of the row once HubSpot's side is `remote`, and all that was sent has arrived.
+    fn verdict(self, push: &Push, remote: Record) -> Verdict {
+        let sent = self.sent();
+        let confirmed = self.merged.confirmed(&remote.properties, &push.rules, &self.times);
+        let mut taken: BTreeSet<_> = self.merged.taken.iter().cloned().collect();
+        taken.extend(confirmed.taken.iter().filter(|name| !sent.contains(name)).cloned());
+        let outcome = if !confirmed.unwritable.is_empty() {
+            Outcome::Refused(format!("{} cannot be written in HubSpot", confirmed.unwritable.join(", ")))
+        } else if !confirmed.push.is_empty() {
+            Outcome::MoreToDo
+        } else if confirmed.conflicts.is_empty() {
+            Outcome::InStep
+        } else {
+            Outcome::Conflict
+        };
+        let conflict = (!confirmed.conflicts.is_empty())
+            .then(|| conflict(ConflictKind::Fields, &confirmed, &remote.properties, &self.histories));
+        let mut verdict = Verdict {
+            outcome,
+            content: confirmed.content,
+            base: confirmed.base,
+            copy: Some(remote),
+            conflict,
+            ..Verdict::nothing(self.item)
+        };
+        if !sent.is_empty() {
+            verdict = verdict.logged(LogAction::Update, LogDirection::Push, sent);
+        }
+        if !taken.is_empty() {
+            verdict = verdict.logged(LogAction::Update, LogDirection::Pull, taken.into_iter().collect());
+        }
+        verdict
+    }
+
+    /// What becomes of the row when HubSpot refuses the edit. Whatever came from there is kept.
+    fn refused(self, reason: String) -> Verdict {
+        let sent = self.sent();
+        let verdict = Verdict {
+            content: self.merged.content,
+            base: self.merged.base,
+            copy: Some(self.remote),
+            ..Verdict::refused(self.item, reason)
+        };
+        verdict.logged(LogAction::Update, LogDirection::Push, sent)
+    }
+}
+
+impl Engine {
+    /// Merges the edits of some rows with what HubSpot has, sends what is ours, and records what came of it.
+    pub(super) async fn push_edited(&self, push: &Push, items: Vec<Item>) -> Result<(), SyncError> {
+        if items.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<_> = items.iter().filter_map(|item| item.row.hubspot_id).collect();
+        let mut current = self.read_current(push, &ids).await?;
+        let (mut edits, mut verdicts) = (Vec::new(), Vec::new());
+        for item in items {
+            let found = item.row.hubspot_id.and_then(|id| current.remove(&id));
+            match found {
+                Some(Current::Live(remote)) => {
+                    edits.push(Edit::new(push, item, remote, Histories::new()));
+                }
+                Some(Current::Moved(survivor)) => verdicts.push(Verdict::moved(item, survivor)),
+                Some(Current::Archived(record)) => verdicts.push(deleted_there(push, item, Some(record))),
+                Some(Current::Nowhere) => verdicts.push(deleted_there(push, item, None)),
+                Some(Current::Unreadable) | None => {
+                    verdicts.push(self.again(item, "HubSpot's answer about the record cannot be read"));
+                }
+            }
+        }
+        let edits = self.ask_who_was_when(push, edits).await?;
+        let (to_send, in_step): (Vec<_>, Vec<_>) =
+            edits.into_iter().partition(|edit| !edit.merged.push.is_empty());
+        verdicts.extend(in_step.into_iter().map(|edit| {
+            let remote = edit.remote.clone();
+            edit.verdict(push, remote)
+        }));
+        self.settle(push, verdicts).await?;
+        let passed = self.brake(push, to_send, LogAction::Update, |edit| &edit.item.job).await?;
+        self.send(push, passed.items).await
+    }
+
+    /// Reads the histories of what differs on both sides: they say who changed it there, and when.
+    async fn ask_who_was_when(&self, push: &Push, edits: Vec<Edit>) -> Result<Vec<Edit>, SyncError> {
+        let (asked, mut known): (Vec<_>, Vec<_>) =
+            edits.into_iter().partition(|edit| !edit.merged.conflicts.is_empty());
+        let mut asked = asked.into_iter().peekable();
+        while asked.peek().is_some() {
+            let chunk: Vec<_> = asked.by_ref().take(HISTORY_PAGE).collect();
+            let names = chunk.iter().flat_map(|edit| edit.merged.conflicts.iter().cloned());
+            let HistoryRead { records, mut histories, .. } =
+                self.read_with_histories(push, names, chunk.iter().map(Edit::id)).await?;
+            for edit in chunk {
+                // What it is now, not what it was a moment ago: value and time have to belong together.
+                let remote = records.iter().find(|record| record.id == edit.id());
+                let remote = remote.cloned().unwrap_or(edit.remote);
+                let found = histories.remove(&remote.id).unwrap_or_default();
+                known.push(Edit::new(push, edit.item, remote, found));
+            }
+        }
+        Ok(known)
+    }
+
+    /// At most [`HISTORY_PAGE`] records with the histories of the properties called `names`.
+    async fn read_with_histories(
+        &self,
+        push: &Push,
+        names: impl Iterator<Item = String>,
+        ids: impl Iterator<Item = ObjectId>,
+    ) -> Result<HistoryRead, SyncError> {
+        let names: Vec<_> = names.collect::<BTreeSet<_>>().into_iter().collect();
+        let (ids, context) = (ids.collect::<Vec<_>>(), &push.context);
+        let (object_type, properties) = (context.object_type, &context.properties);
+        Ok(push.hubspot.read_with_history(object_type, properties, &names, &ids, push.priority).await?)
+    }
+
+    /// Sends edits, looks at what HubSpot has made of them, and records it.
+    async fn send(&self, push: &Push, edits: Vec<Edit>) -> Result<(), SyncError> {
+        if edits.is_empty() {
+            return Ok(());
+        }
+        let updates: Vec<_> =
+            edits.iter().map(|edit| split_link(push, edit.id(), edit.merged.push.clone())).collect();
+        let outcomes = self.write(push, &updates).await?;
+        let (mut written, mut verdicts) = (Vec::new(), Vec::new());
+        for (edit, outcome) in edits.into_iter().zip(outcomes) {
+            match outcome {
+                Ok(()) => written.push(edit),
+                Err(refusal) if refusal.kind.passes() || refusal.kind == RefusalKind::Gone => {
+                    verdicts.push(self.again(edit.item, &refusal.reason));
+                }
+                Err(refusal) => verdicts.push(edit.refused(refusal.reason)),
+            }
+        }
+        self.settle(push, verdicts).await?;
+        self.read_back(push, written).await
+    }
+
+    /// Reads what HubSpot has made of edits that were sent, and records it.
+    ///
+    /// HubSpot has no way to write only if nobody else has meanwhile. The history of what was written shows a value that
+    /// came between our reading and our writing: it is put back, and merged like any other.
+    async fn read_back(&self, push: &Push, edits: Vec<Edit>) -> Result<(), SyncError> {
+        let (mut verdicts, mut restored) = (Vec::new(), Vec::new());
+        let mut edits = edits.into_iter().peekable();
+        while edits.peek().is_some() {
+            let chunk: Vec<_> = edits.by_ref().take(HISTORY_PAGE).collect();
+            let names = chunk.iter().flat_map(Edit::sent);
+            let read = self.read_with_histories(push, names, chunk.iter().map(Edit::id)).await?;
+            for mut edit in chunk {
+                let nothing = Histories::new();
+                let history = read.histories.get(&edit.id()).unwrap_or(&nothing);
+                let unseen = overwritten(push, &edit, history);
+                if !unseen.is_empty() {
+                    edit.lose_to(&unseen);
+                    restored.push((edit, unseen));
+                } else if let Some(remote) = read.records.iter().find(|record| record.id == edit.id()) {
+                    verdicts.push(edit.verdict(push, remote.clone()));
+                } else {
+                    // Deleted or merged a moment ago: looked at again, with everything known by then.
+                    verdicts.push(Verdict::more_to_do(edit.item));
+                }
+            }
+        }
+        self.settle(push, verdicts).await?;
+        self.put_back(push, restored).await
+    }
+
+    /// Gives records the values back that were overwritten unseen, and records what is to be made of them.
+    async fn put_back(
+        &self,
+        push: &Push,
+        restored: Vec<(Edit, BTreeMap<String, HistoryEntry>)>,
+    ) -> Result<(), SyncError> {
+        if restored.is_empty() {
+            return Ok(());
+        }
+        let to_update = |(edit, unseen): &(Edit, BTreeMap<String, HistoryEntry>)| {
+            let value = |(name, entry): (&String, &HistoryEntry)| {
+                (name.clone(), entry.value.clone().unwrap_or_default())
+            };
+            split_link(push, edit.id(), unseen.iter().map(value).collect())
+        };
+        let updates: Vec<_> = restored.iter().map(to_update).collect();
+        // One that is refused now was HubSpot's own a moment ago; the merge goes by what is there.
+        self.write(push, &updates).await?;
+        let ids: Vec<_> = restored.iter().map(|(edit, _)| edit.id()).collect();
+        let mut current = self.read_current(push, &ids).await?;
+        let verdicts = restored.into_iter().map(|(edit, _)| match current.remove(&edit.id()) {
+            Some(Current::Live(remote)) => edit.verdict(push, remote),
+            _ => Verdict::more_to_do(edit.item),
+        });
+        self.settle(push, verdicts.collect()).await
+    }
+
+    /// Writes properties, and the primary company where it is among them.
+    async fn write(&self, push: &Push, updates: &[Write]) -> Result<Vec<Result<(), Refusal>>, SyncError> {
+        let object_type = push.context.object_type;
+        let plain = updates.iter().enumerate().filter(|(_, (update, _))| !update.properties.is_empty());
+        let (places, plain): (Vec<_>, Vec<_>) =
+            plain.map(|(place, (update, _))| (place, update.clone())).unzip();
+        let mut outcomes = vec![Ok(()); updates.len()];
+        if !plain.is_empty() {
+            let answers = push.hubspot.update_records(object_type, &plain, push.priority).await?;
+            for (place, answer) in places.into_iter().zip(answers) {
+                if let Updated::Refused(refusal) = answer {
+                    outcomes[place] = Err(refusal);
+                }
+            }
+        }
+        for ((update, company), outcome) in updates.iter().zip(&mut outcomes) {
+            if let (Some(company), Ok(())) = (company, &outcome) {
+                let refusal = push.hubspot.set_primary_company(update.id, *company, push.priority).await?;
+                *outcome = refusal.map_or(Ok(()), Err);
+            }
+        }
+        Ok(outcomes)
+    }
+}
+
+/// What is written of a record: its properties, and its primary company where that is to be set or taken away.
+type Write = (RecordUpdate, Option<Option<ObjectId>>);
+
+/// Sets the property apart that is written as a link.
+fn split_link(push: &Push, id: ObjectId, properties: Vec<(String, String)>) -> Write {
+    let link = push.context.object_type.primary_company_property();
+    let (links, properties): (Vec<_>, Vec<_>) =
+        properties.into_iter().partition(|(name, _)| Some(name.as_str()) == link);
+    let company = links.first().map(|(_, value)| value.parse().ok());
+    (RecordUpdate { id, properties }, company)
+}
+
+/// The values that were overwritten unseen, by name.
+fn overwritten(push: &Push, edit: &Edit, history: &Histories) -> BTreeMap<String, HistoryEntry> {
+    let mut found = BTreeMap::new();
+    for (name, sent) in &edit.merged.push {
+        let rule = push.rules.of(name);
+        // Of two edits the operator wants ours.
+        if rule.policy == Policy::Local {
+            continue;
+        }
+        let is = |entry: &HistoryEntry, other: Option<&str>| rule.kind.same(entry.value.as_deref(), other);
+        let mut entries = history.get(name).into_iter().flatten().peekable();
+        // Whoever has changed it since is newer than ours.
+        if entries.peek().is_none_or(|newest| !is(newest, Some(sent))) {
+            continue;
+        }
+        let before = edit.remote.properties.get(name);
+        let unseen = entries.find(|entry| !is(entry, Some(sent)));
+        let unseen = unseen.filter(|entry| !is(entry, before.as_deref()));
+        if let Some(entry) = unseen {
+            found.insert(name.clone(), entry.clone());
+        }
+    }
+    found
+}
+
+/// The record is deleted in HubSpot.
+fn deleted_there(push: &Push, item: Item, record: Option<Record>) -> Verdict {
+    let at = record.as_ref().and_then(|record| record.archived_at).unwrap_or_else(clock::now);
+    let local = item.row.local.clone().unwrap_or_default();
+    let remote = item.row.base.clone();
+    let documents = Documents { base: &item.row.base, local: &local, remote: &remote };
+    let merged = documents.merge(&push.rules, &EditTimes::default());
+    if merged.push.is_empty() {
+        let content = record.map_or(remote, |record| record.properties);
+        let verdict = Verdict { content, archived_at: Some(at), ..Verdict::in_step(item) };
+        return verdict.logged(LogAction::Delete, LogDirection::Pull, Vec::new());
+    }
+    let edited = merged.push.iter().map(|(name, _)| name.clone()).collect();
+    let edited = Merged { conflicts: edited, ..merged };
+    let draft = conflict(ConflictKind::DeletedInHubSpot, &edited, &Properties::default(), &Histories::new());
+    Verdict::conflict(item, draft)
+}
+
+/// The conflict over the fields a merge names.
+pub(super) fn conflict(
+    kind: ConflictKind,
+    merged: &Merged,
+    remote: &Properties,
+    histories: &BTreeMap<String, Vec<HistoryEntry>>,
+) -> Disagreement {
+    let side = |properties: &Properties| -> FieldValues {
+        let value = |name: &String| (name.clone(), properties.get(name).map(Cow::into_owned));
+        merged.conflicts.iter().map(value).collect()
+    };
+    let source_of = |name: &String| Some((name.clone(), source(histories.get(name)?.first()?)));
+    Disagreement {
+        kind,
+        fields: merged.conflicts.clone(),
+        base: side(&merged.base),
+        local: side(&merged.content),
+        hubspot: side(remote),
+        sources: merged.conflicts.iter().filter_map(source_of).collect(),
+    }
+}
+
+/// Who set a value, for people to judge.
+fn source(entry: &HistoryEntry) -> FieldSource {
+    FieldSource {
+        at: Some(entry.at),
+        source_type: entry.source_type.clone(),
+        source_id: entry.source_id.clone(),
+        source_label: entry.source_label.clone(),
+    }
+}
