@@ -143,7 +143,8 @@ impl Account {
         Ok(())
     }
 
-    /// Removes a record without trace, live or from the bin: reads answer as if it had never been.
+    /// Removes a record without trace, live or from the bin, and the ids merged into it with it: reads answer as if it had
+    /// never been.
     /// Source: HubSpot, "Contacts", on privacy deletion.
     pub fn purge(&mut self, kind: Kind, id: u64, moment: Moment) -> Result<(), EditError> {
         let mut change = self.state_of(kind, id).ok_or(EditError::NoSuchRecord(id))?;
@@ -151,6 +152,12 @@ impl Account {
         change.values.clear();
         change.earlier.clear();
         self.commit(kind, id, change, moment);
+        let store = &mut self.stores[kind.index()];
+        let merged: Vec<u64> =
+            store.merged().iter().copied().filter(|old| store.survivor(*old) == id).collect();
+        for old in merged {
+            store.forget_merged(old);
+        }
         self.refresh_rollups_around((kind, id), moment);
         Ok(())
     }
