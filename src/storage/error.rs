@@ -165,11 +165,9 @@ impl StorageError {
                 "Another version of hubspot-connector has changed this database: install that one or a newer one."
             }
             Self::Migrate(MigrateError::Dirty(_)) => {
-                "A migration stopped halfway: delete its row with success = 0 from _sqlx_migrations and run `hubspot-connector migrate` again; every migration may run twice."
+                "A migration stopped halfway: run `hubspot-connector migrate`, which runs it again."
             }
-            Self::Migrate(_) => {
-                "Give the user the rights of deploy/grants.sql; if a migration stopped halfway, delete its row with success = 0 from _sqlx_migrations and start again."
-            }
+            Self::Migrate(_) => "Give the user the rights of deploy/grants.sql and start again.",
             _ => match self.kind() {
                 StorageErrorKind::Transient => {
                     "Nothing to do if the database is back; it is tried again by itself."

@@ -41,9 +41,23 @@ pub async fn migrate(database: &Database, objects: &[&'static ObjectType]) -> Re
             "another process has been migrating for too long".to_owned(),
         ));
     }
+    forget_halves(&mut connection).await.map_err(StorageError::Migrate)?;
     MIGRATOR.run_direct(None, &mut connection, false).await.map_err(StorageError::Migrate)?;
     ensure_tables(&mut connection, objects).await?;
     database::close(connection).await;
+    Ok(())
+}
+
+/// Lets the migrations run again that a kill ended halfway: each may run twice. One of a newer version is left to it.
+async fn forget_halves(connection: &mut MySqlConnection) -> Result<(), MigrateError> {
+    connection.ensure_migrations_table(TABLE).await?;
+    while let Some(version) = connection.dirty_version(TABLE).await? {
+        if !MIGRATOR.version_exists(version) {
+            break;
+        }
+        let delete = sqlx::query("DELETE FROM _sqlx_migrations WHERE version = ? AND NOT success");
+        delete.bind(version).execute(&mut *connection).await?;
+    }
     Ok(())
 }
 

@@ -81,6 +81,24 @@ async fn a_schema_that_only_looks_up_to_date_is_refused() {
 }
 
 #[tokio::test]
+async fn a_migration_that_was_killed_halfway_runs_again() {
+    let test = TestDatabase::migrated().await;
+    test.execute("UPDATE _sqlx_migrations SET success = 0").await;
+    pending_migrations(&test.database).await.unwrap_err();
+    migrate(&test.database, &[]).await.unwrap();
+    assert_eq!(pending_migrations(&test.database).await.unwrap(), 0);
+
+    let newer = "INSERT INTO _sqlx_migrations VALUES (29990101000000, 'later', NOW(), 0, 'x', 1)";
+    test.execute(newer).await;
+    migrate(&test.database, &[]).await.unwrap_err();
+    assert_eq!(
+        test.value("SELECT COUNT(*) FROM _sqlx_migrations WHERE NOT success").await,
+        "1",
+        "it is left alone"
+    );
+}
+
+#[tokio::test]
 async fn the_rights_probe_names_missing_rights_and_blames_them_for_nothing_else() {
     let server = PrivateServer::start();
     let test = TestDatabase::migrated_on(&server.url()).await;
