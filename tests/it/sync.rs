@@ -16,6 +16,7 @@ mod life;
 mod limits;
 mod log;
 mod merges;
+mod push;
 mod outages;
 mod partial_reads;
 mod processes;
