@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Datelike, FixedOffset, NaiveDateTime, Utc};
 
-use crate::clock;
 use crate::model::Property;
 use crate::model::value::{YEARS, date_time};
 
@@ -64,6 +63,7 @@ impl ValueKind {
                 instant(value).map_or(Cow::Borrowed(value), |at| at.format("%Y-%m-%d").to_string().into())
             }
             Self::DateTime => {
+                // Digits behind the millisecond are cut off: HubSpot does not keep them.
                 let value = value.trim();
                 instant(value)
                     .map_or(Cow::Borrowed(value), |at| at.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string().into())
@@ -122,14 +122,14 @@ fn number(text: &str) -> Option<String> {
     }
 }
 
-/// An instant in any form HubSpot takes or gives (Source: HubSpot, "Properties") or SQL writes, to the millisecond.
+/// An instant in any form HubSpot takes or gives (Source: HubSpot, "Properties") or SQL writes.
 fn instant(text: &str) -> Option<DateTime<Utc>> {
     let iso = || date_time(text).ok().map(|at| at.and_utc());
     // An offset may come without a colon or without minutes.
     let loose = || text.parse::<DateTime<FixedOffset>>().ok().map(|at| at.to_utc());
     let sql = || NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f").ok().map(|at| at.and_utc());
     let at = iso().or_else(loose).or_else(sql)?;
-    YEARS.contains(&at.year()).then(|| clock::to_millis(at))
+    YEARS.contains(&at.year()).then_some(at)
 }
 
 /// The options once each, in order.
