@@ -39,7 +39,7 @@ mod words;
 
 pub use account::bind_account;
 pub use associations::{
-    KnownPair, Links, differing_associations, linked_from, live_ids, live_or_linked_ids, load_pairs,
+    KnownPair, Links, PairState, differing_associations, linked_from, live_or_linked_ids, load_pairs,
     remove_associations_of, remove_associations_of_archived, store_associations, store_pair,
 };
 pub use capture::ensure_capture;

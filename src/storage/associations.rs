@@ -12,7 +12,8 @@ use sqlx::mysql::MySqlRow;
 use sqlx::{MySql, MySqlConnection, QueryBuilder, Row};
 
 use self::difference::{Difference, StoredLink};
-pub use self::pair::{KnownPair, load_pairs, store_pair};
+pub(super) use self::pair::UNLINKED;
+pub use self::pair::{KnownPair, PairState, load_pairs, store_pair};
 use super::{Database, PageOutcome, StorageError};
 use crate::clock;
 use crate::model::{Association, AssociationType, ObjectId, ObjectType, TypePair};
@@ -324,29 +325,6 @@ pub async fn linked_from(
     found.sort_unstable();
     found.dedup();
     Ok(found)
-}
-
-/// The ids of the next live records of a type in id order.
-///
-/// # Errors
-/// When the database cannot be read.
-pub async fn live_ids(
-    database: &Database,
-    object_type: &ObjectType,
-    after: ObjectId,
-    most: usize,
-) -> Result<Vec<ObjectId>, StorageError> {
-    let table = object_type.table;
-    let sql = format!(
-        "SELECT hubspot_id FROM {table} WHERE hubspot_id > ? AND NOT archived ORDER BY hubspot_id LIMIT ?"
-    );
-    let ids: Vec<i64> = sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
-        .bind(after.0)
-        .bind(most as u64)
-        .fetch_all(database.pool())
-        .await
-        .map_err(StorageError::query(format!("list the ids of {table}")))?;
-    Ok(ids.into_iter().map(ObjectId).collect())
 }
 
 /// The ids of the next records of a pair's near side in id order: those that are live, and those that have links stored.

@@ -6,6 +6,7 @@ use sqlx::mysql::{MySqlArguments, MySqlRow};
 use sqlx::query::Query;
 use sqlx::{MySql, MySqlConnection, Row};
 
+use super::associations::UNLINKED;
 use super::sync_state::SyncStatus;
 use super::{Database, Lane, Lease, StorageError};
 
@@ -78,15 +79,15 @@ impl LaneRow {
         transaction.commit().await
     }
 
-    /// Puts the next run no later than `at`; one that waits after a failure goes on waiting.
+    /// Puts the next run no later than `at`; one that waits after a failure goes on waiting. While a run is under way, it is
+    /// the one after it: what the pass has gone by already is read again.
     ///
     /// # Errors
     /// As every step.
     pub async fn schedule(&self, at: DateTime<Utc>) -> Result<(), StorageError> {
-        let sql = "UPDATE sync_lanes \
-                   SET next_run_at = IF(status = 'error', COALESCE(next_run_at, ?), LEAST(COALESCE(next_run_at, ?), ?)) \
-                   WHERE object_type = ? AND lane = ?";
-        self.execute(sqlx::query(sql).bind(at).bind(at).bind(at)).await
+        let sql = "UPDATE sync_lanes SET next_run_at = CASE status WHEN 'error' THEN COALESCE(next_run_at, ?) \
+                   WHEN 'running' THEN ? ELSE LEAST(COALESCE(next_run_at, ?), ?) END WHERE object_type = ? AND lane = ?";
+        self.execute(sqlx::query(sql).bind(at).bind(at).bind(at).bind(at)).await
     }
 
     /// A run begins, and with it a pass at `now` unless one is under way. A new pass takes up what was asked for.
@@ -129,16 +130,21 @@ impl LaneRow {
     }
 
     /// The pass is done, and with it the request it took up, if any; a later one stays. The next is due at
-    /// `next_run_at`, if any is.
+    /// `next_run_at`, if any is; sooner where somebody has scheduled it since its time was `due`, as the run began.
     ///
     /// # Errors
     /// As every step.
-    pub async fn complete(&self, next_run_at: Option<DateTime<Utc>>) -> Result<(), StorageError> {
+    pub async fn complete(
+        &self,
+        next_run_at: Option<DateTime<Utc>>,
+        due: Option<DateTime<Utc>>,
+    ) -> Result<(), StorageError> {
         let sql = "UPDATE sync_lanes SET status = 'idle', completed_at = COALESCE(pass_started_at, completed_at), \
-                   pass_cursor = NULL, pass_state = NULL, pass_started_at = NULL, next_run_at = ?, \
+                   pass_cursor = NULL, pass_state = NULL, pass_started_at = NULL, \
+                   next_run_at = IF(next_run_at <=> ?, ?, LEAST(next_run_at, ?)), \
                    last_error = NULL, last_error_at = NULL, consecutive_failures = 0, \
                    requested_at = IF(requested IS NULL, NULL, requested_at) WHERE object_type = ? AND lane = ?";
-        self.execute(sqlx::query(sql).bind(next_run_at)).await
+        self.execute(sqlx::query(sql).bind(due).bind(next_run_at).bind(next_run_at)).await
     }
 
     /// The run failed, and with a pass that `is_over` the request it took up; a later one stays. At `next_run_at` the pass goes on where it was, or a new one
@@ -199,17 +205,27 @@ pub async fn load_lanes(database: &Database) -> Result<Vec<LaneState>, StorageEr
 /// Failures in a row after which a cause that should pass by itself is shown.
 const PATIENCE: i32 = 5;
 
-/// Shows in `sync_state` of a type what its lanes failed with, as far as a person has to act or it goes on for long.
+/// Shows in `sync_state` of a type what its lanes failed with, as far as a person has to act or it goes on for long, and
+/// `with_links` which of the type's links HubSpot does not let be read.
 ///
 /// # Errors
 /// When the database cannot be written or the lease is lost.
-pub async fn show_notices(database: &Database, lease: &Lease, object_type: &str) -> Result<(), StorageError> {
-    let sql = "UPDATE sync_state SET notice = \
+pub async fn show_notices(
+    database: &Database,
+    lease: &Lease,
+    object_type: &str,
+    with_links: bool,
+) -> Result<(), StorageError> {
+    let sql = "UPDATE sync_state SET notice = NULLIF(CONCAT_WS('\n', \
                (SELECT GROUP_CONCAT('The ', lane, ' lane: ', last_error ORDER BY lane SEPARATOR '\n') \
                 FROM sync_lanes WHERE object_type = ? AND status = 'error' \
-                AND (pass_cursor IS NULL OR consecutive_failures >= ?)) WHERE object_type = ?";
+                AND (pass_cursor IS NULL OR consecutive_failures >= ?)), \
+               (SELECT GROUP_CONCAT('Links to ', to_type, ' are not read: ', reason ORDER BY to_type SEPARATOR '\n') \
+                FROM association_pairs WHERE ? AND from_type = ? AND NOT is_read AND reason <> ?)), '') \
+               WHERE object_type = ?";
     let mut transaction = lease.begin(database).await?;
-    let query = sqlx::query(sql).bind(object_type).bind(PATIENCE).bind(object_type);
+    let query = sqlx::query(sql).bind(object_type).bind(PATIENCE);
+    let query = query.bind(with_links).bind(object_type).bind(UNLINKED).bind(object_type);
     let shown = query.execute(&mut *transaction).await;
     shown.map_err(StorageError::query(format!("show the lanes of {object_type} that failed")))?;
     transaction.commit().await

@@ -18,7 +18,7 @@ mod reader;
 mod refresh;
 mod sweep;
 
-pub(super) use self::pairs::Pairs;
+pub(super) use self::pairs::{Hold, Pairs};
 pub(super) use self::parts::parts;
 pub(super) use self::reader::{Appetite, Reader, Told};
 use self::sweep::Step;

@@ -110,6 +110,14 @@ impl SyncError {
         }
     }
 
+    /// Whether HubSpot does not answer a question about links of two types, but may answer those about other types. Asking
+    /// again at once would not help.
+    pub(super) fn refuses_pair(&self) -> bool {
+        let is_about_the_question =
+            |error: &HubSpotError| matches!(error.kind(), ErrorKind::BadRequest | ErrorKind::TooLarge);
+        self.is_refusal() || matches!(self, Self::HubSpot(error) if is_about_the_question(error))
+    }
+
     /// Whether the day's requests are used up.
     pub(super) fn is_daily_limit(&self) -> bool {
         matches!(self, Self::HubSpot(error) if error.kind() == ErrorKind::DailyLimit)

@@ -155,7 +155,7 @@ impl Engine {
     /// # Errors
     /// When the database cannot be written.
     pub(super) async fn listing_is_done(&self, object_type: &'static ObjectType) -> Result<(), StorageError> {
-        self.lane_row(Upkeep { object_type, lane: Lane::Fill }).complete(None).await
+        self.lane_row(Upkeep { object_type, lane: Lane::Fill }).complete(None, None).await
     }
 
     /// Gives the lanes of a type that is listed their first time, and fills properties that are new since.
@@ -239,7 +239,7 @@ impl Engine {
         let (row, now) = (&pass.row, clock::now());
         let period = self.config.upkeep.period(pass.upkeep.lane);
         match result {
-            Ok(()) => row.complete(period.map(|period| now + period)).await?,
+            Ok(()) => row.complete(period.map(|period| now + period), pass.state.next_run_at).await?,
             Err(error) => match error.next_try() {
                 NextTry::Elsewhere => row.interrupt(now).await?,
                 NextTry::Soon if self.stop.is_cancelled() => row.interrupt(now).await?,
@@ -259,7 +259,8 @@ impl Engine {
                 }
             },
         }
-        show_notices(&self.database, &self.lease, pass.upkeep.object_type.name).await
+        let with_links = self.config.upkeep.associations.is_some();
+        show_notices(&self.database, &self.lease, pass.upkeep.object_type.name, with_links).await
     }
 
     /// Records that a lane panicked, which is a defect of this program.

@@ -8,6 +8,7 @@ use tracing::{info, warn};
 use super::super::engine::Engine;
 use super::super::error::{Chain, SyncError};
 use super::super::upkeep::Upkeep;
+use super::pairs::Hold;
 use super::reader::{Appetite, Reader};
 use crate::clock;
 use crate::hubspot::{ASSOCIATION_INPUTS, ErrorKind, HubSpotClient, HubSpotError, Priority};
@@ -91,8 +92,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Lets the sweep of a pair begin soon. Before its first time this does nothing.
-    async fn sweep_soon(&self, pair: TypePair) -> Result<(), StorageError> {
+    /// Lets the sweep of a pair begin soon, after the one under way if there is. Before its first time this does nothing.
+    pub(super) async fn sweep_soon(&self, pair: TypePair) -> Result<(), StorageError> {
         let lane = Upkeep { object_type: pair.from, lane: Lane::Associations };
         self.lane_row(lane).schedule(clock::now()).await
     }
@@ -105,12 +106,13 @@ impl Engine {
         object_type: &ObjectType,
         records: &[ObjectId],
     ) -> Result<(), SyncError> {
-        let Some(mut held) = self.hold_pair(hubspot, pair, Priority::Incremental).await? else {
+        let Hold::Held(mut held) = self.hold_pair(hubspot, pair, Priority::Incremental).await? else {
             return Ok(());
         };
         match self.refresh_sides(hubspot, pair, object_type, records).await {
-            Err(error) if error.is_refusal() => self.give_pair_up(&mut held, pair, &error).await,
-            result => result,
+            Ok(()) => self.pair_was_read(&mut held, pair).await,
+            Err(error) if error.refuses_pair() => self.give_pair_up(&mut held, pair, &error).await,
+            Err(error) => Err(error),
         }
     }
 

@@ -7,10 +7,13 @@ use super::super::engine::Engine;
 use super::super::error::SyncError;
 use super::super::run::Run;
 use super::super::upkeep::Pass;
+use super::pairs::Hold;
 use super::reader::{Appetite, Reader, Told};
-use crate::hubspot::{ASSOCIATION_INPUTS, ErrorKind, Priority};
+use crate::hubspot::{ASSOCIATION_INPUTS, Priority};
 use crate::model::{ObjectId, TypePair};
-use crate::storage::{LeasedTransaction, PageOutcome, RunCounts, StorageError, count_page, live_ids};
+use crate::storage::{
+    LeasedTransaction, PageOutcome, RunCounts, StorageError, count_page, live_or_linked_ids,
+};
 
 /// How far a pass over the pairs of a type is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,7 +58,7 @@ impl Engine {
     /// other. A pair that HubSpot refuses stops no other.
     ///
     /// # Errors
-    /// Why the first pair could not be read, or when the database stays away. What is stored stays.
+    /// When HubSpot or the database fails for longer than the retries. What is stored stays.
     pub(in crate::sync) async fn sweep_associations(
         &self,
         run: &mut Run,
@@ -63,16 +66,10 @@ impl Engine {
     ) -> Result<(), SyncError> {
         let from = pass.upkeep.object_type;
         let pairs = self.pairs().into_iter().filter(|pair| pair.from.type_id == from.type_id).collect();
-        let mut failed = None;
         for (pair, after) in rest_of(pairs, pass.progress::<Progress>()) {
-            match self.sweep_pair(run, pass, pair, after).await {
-                Err(error) if is_refusal(&error) => {
-                    failed.get_or_insert(error);
-                }
-                result => result?,
-            }
+            self.sweep_pair(run, pass, pair, after).await?;
         }
-        failed.map_or(Ok(()), Err)
+        Ok(())
     }
 
     /// Reads the links of one pair behind the record `after`.
@@ -87,12 +84,15 @@ impl Engine {
         loop {
             self.go_on()?;
             // Given back after each page: searches want to store the links of what they find.
-            let Some(mut held) = self.hold_pair(&run.hubspot, pair, Priority::Audit).await? else {
+            let Hold::Held(mut held) = self.hold_pair(&run.hubspot, pair, Priority::Audit).await? else {
                 return Ok(());
             };
             match self.sweep_page(run, pass, pair, after, &mut appetite).await {
-                Ok(Some(last)) => after = last,
-                Err(error) if error.is_refusal() => {
+                Ok(Some(last)) => {
+                    self.pair_was_read(&mut held, pair).await?;
+                    after = last;
+                }
+                Err(error) if error.refuses_pair() => {
                     return self.give_pair_up(&mut held, pair, &error).await;
                 }
                 result => return result.map(|_| ()),
@@ -109,7 +109,8 @@ impl Engine {
         after: ObjectId,
         appetite: &mut Appetite,
     ) -> Result<Option<ObjectId>, SyncError> {
-        let ids = live_ids(&self.database, pair.from, after, ASSOCIATION_INPUTS).await?;
+        // Links may have been read from the far side, of a record that vanished before it was stored.
+        let ids = live_or_linked_ids(&self.database, pair, after, ASSOCIATION_INPUTS).await?;
         let Some(last) = ids.last().copied() else { return Ok(None) };
         let hubspot = run.hubspot.clone();
         let mut reader = Reader::new(&hubspot, pair, &ids, Priority::Audit, appetite);
@@ -139,13 +140,6 @@ pub(in crate::sync) fn rest_of(
     let rest = pairs.into_iter().skip(position.unwrap_or_default());
     let first = progress.filter(|_| position.is_some()).map_or(ObjectId::START, |at| at.after);
     rest.zip(std::iter::once(first).chain(std::iter::repeat(ObjectId::START))).collect()
-}
-
-/// Whether HubSpot does not answer this question, but may answer those about other pairs. Asking again soon would not
-/// help.
-fn is_refusal(error: &SyncError) -> bool {
-    let SyncError::HubSpot(error) = error else { return false };
-    matches!(error.kind(), ErrorKind::BadRequest | ErrorKind::TooLarge)
 }
 
 #[cfg(test)]

@@ -5,9 +5,8 @@
 //! lane has been over the type; before, all of them wait for the lane.
 
 use serde_json::json;
-use tracing::debug;
 
-use super::super::associations::{self, Appetite, LINKS_AT_ONCE, Reader, Told, parts, rest_of};
+use super::super::associations::{self, Appetite, Hold, LINKS_AT_ONCE, Reader, Told, parts, rest_of};
 use super::super::engine::Engine;
 use super::super::error::SyncError;
 use super::super::patience::Patience;
@@ -83,13 +82,21 @@ impl Engine {
         loop {
             self.go_on()?;
             // Given back after each page: searches want to store the links of what they find.
-            let Some(mut held) = self.hold_pair(&work.run.hubspot, pair, Priority::Audit).await? else {
-                debug!("The links of {pair} are not read, so they are not compared");
-                return Ok(());
+            let mut held = match self.hold_pair(&work.run.hubspot, pair, Priority::Audit).await? {
+                Hold::Held(held) => held,
+                Hold::Unlinked => return Ok(()),
+                Hold::Refused => {
+                    work.progress.report.leave_out(pair);
+                    return Ok(());
+                }
             };
             match self.audit_page(work, pair, after).await {
-                Ok(Some(last)) => after = last,
-                Err(error) if error.is_refusal() => {
+                Ok(Some(last)) => {
+                    self.pair_was_read(&mut held, pair).await?;
+                    after = last;
+                }
+                Err(error) if error.refuses_pair() => {
+                    work.progress.report.leave_out(pair);
                     return self.give_pair_up(&mut held, pair, &error).await;
                 }
                 result => return result.map(|_| ()),

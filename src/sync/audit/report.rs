@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::compare::Differences;
-use crate::model::ObjectId;
+use crate::model::{ObjectId, TypePair};
 
 /// Ids kept of each kind of difference.
 const EXAMPLES: usize = 10;
@@ -81,6 +81,9 @@ pub struct AuditReport {
     /// The same, where the lane that reads all links has not been over the type once; no difference yet.
     #[serde(default)]
     pub pending_links: Finding,
+    /// Types the links to which HubSpot did not let be read, so that they were not compared, or not all of them.
+    #[serde(default)]
+    pub links_not_read: Vec<String>,
     /// Changed in HubSpot so lately that no other lane need have seen it; no difference, and repaired all the same.
     #[serde(default)]
     pub recent: Finding,
@@ -102,6 +105,7 @@ impl AuditReport {
             extra: Finding::default(),
             links: Finding::default(),
             pending_links: Finding::default(),
+            links_not_read: Vec::new(),
             recent: Finding::default(),
             recalculated: 0,
         }
@@ -114,6 +118,13 @@ impl AuditReport {
         self.stale.add(&differences.stale);
         self.different.add(&differences.different);
         self.recent.add(&differences.recent);
+    }
+
+    /// Notes that the links of a pair are not compared.
+    pub(super) fn leave_out(&mut self, pair: TypePair) {
+        if !self.links_not_read.iter().any(|to| to == pair.to.name) {
+            self.links_not_read.push(pair.to.name.to_owned());
+        }
     }
 
     /// Every kind of difference: its name, what was found, and who should have caught it.
@@ -159,6 +170,9 @@ impl fmt::Display for AuditReport {
         if self.recalculated > 0 {
             write!(f, ", {} with recalculated values", self.recalculated)?;
         }
+        if !self.links_not_read.is_empty() {
+            write!(f, ", links to {} not compared", self.links_not_read.join(" and "))?;
+        }
         Ok(())
     }
 }
@@ -166,6 +180,7 @@ impl fmt::Display for AuditReport {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ObjectType;
 
     #[test]
     fn a_report_names_the_first_records_of_each_kind_and_counts_the_others() {
@@ -197,6 +212,13 @@ mod tests {
             "{text}"
         );
         assert_eq!(report.differences(), 17, "what is not read yet is no difference");
+        let [contacts, deals] = ["contacts", "deals"].map(|name| ObjectType::named(name).unwrap());
+        report.leave_out(TypePair::of(contacts, deals));
+        report.leave_out(TypePair::of(contacts, deals));
+        assert!(
+            report.to_string().ends_with(" with recalculated values, links to deals not compared"),
+            "{report}"
+        );
         let stored = serde_json::to_value(&report).unwrap();
         assert_eq!(serde_json::from_value::<AuditReport>(stored).unwrap(), report);
     }

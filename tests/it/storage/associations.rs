@@ -5,8 +5,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use hubspot_mariadb_connector::model::{Association, AssociationType, ObjectId, ObjectType, TypePair};
 use hubspot_mariadb_connector::storage::{
-    Links, PageOutcome, linked_from, live_ids, load_pairs, remove_associations_of, store_associations,
-    store_pair,
+    KnownPair, Links, PageOutcome, PairState, linked_from, live_or_linked_ids, load_pairs,
+    remove_associations_of, store_associations, store_pair,
 };
 use sqlx::Connection;
 
@@ -198,16 +198,19 @@ async fn the_other_side_is_found_while_it_is_linked() {
 }
 
 #[tokio::test]
-async fn live_records_are_paged_by_id() {
+async fn live_records_and_those_with_links_are_paged_by_id() {
     let test = TestDatabase::migrated().await;
     test.execute(
         "INSERT INTO hubspot_contacts (hubspot_id, properties_json, archived) \
          VALUES (30, '{}', 0), (10, '{}', 0), (20, '{}', 1), (40, '{}', 0), (NULL, '{}', 0)",
     )
     .await;
-    let page = async |after| live_ids(&test.database, named("contacts"), ObjectId(after), 2).await.unwrap();
-    assert_eq!(page(0).await, ids(&[10, 30]));
-    assert_eq!(page(30).await, ids(&[40]));
+    // A link that was told by its far side, before its record was stored.
+    store(&test, &[25, 26], &[link(25, 9, None), link(26, 9, None)]).await;
+    store(&test, &[26], &[]).await;
+    let page = async |after| live_or_linked_ids(&test.database, pair(), ObjectId(after), 2).await.unwrap();
+    assert_eq!(page(0).await, ids(&[10, 25]));
+    assert_eq!(page(25).await, ids(&[30, 40]));
     assert!(page(40).await.is_empty());
 }
 
@@ -216,14 +219,15 @@ async fn what_is_known_of_a_pair_is_kept() {
     let test = TestDatabase::migrated().await;
     let lease = test.lease().await;
     let now: DateTime<Utc> = "2026-03-01T00:00:00Z".parse().unwrap();
-    store_pair(&test.database, &lease, pair(), Some("HubSpot knows of no links"), now).await.unwrap();
-    let known = load_pairs(&test.database).await.unwrap();
-    assert_eq!(
-        (known[0].from.as_str(), known[0].to.as_str(), known[0].is_read),
-        ("contacts", "companies", false)
-    );
-    store_pair(&test.database, &lease, pair(), None, now).await.unwrap();
-    let known = load_pairs(&test.database).await.unwrap();
-    assert_eq!((known.len(), known[0].is_read, known[0].checked_at), (1, true, now));
-    assert_eq!(test.value("SELECT reason FROM association_pairs").await, "-");
+    let stored = "SELECT CONCAT_WS('|', is_read, reason) FROM association_pairs";
+    for (state, reason, row) in [
+        (PairState::Unlinked, None, "0|HubSpot knows of no links between the two types"),
+        (PairState::Refused, Some("a scope is missing"), "0|a scope is missing"),
+        (PairState::Read, None, "1"),
+    ] {
+        store_pair(&test.database, &lease, pair(), (state, reason), now).await.unwrap();
+        assert_eq!(test.value(stored).await, row);
+        let known = KnownPair { from: "contacts".into(), to: "companies".into(), state, checked_at: now };
+        assert_eq!(load_pairs(&test.database).await.unwrap(), [known]);
+    }
 }

@@ -127,6 +127,13 @@ impl Daemon {
         self.wait().await
     }
 
+    /// Asks it to stop and expects that it was running and ends well.
+    pub async fn stop_well(mut self) {
+        self.terminate();
+        let status = self.wait().await;
+        assert!(status.success(), "{status}: {}", self.log());
+    }
+
     /// Asks it to stop.
     pub fn terminate(&self) {
         self.signal(Signal::TERM);

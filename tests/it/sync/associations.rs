@@ -11,15 +11,15 @@ use crate::support::truth::in_step;
 use crate::support::{eventually, holds};
 
 /// The lane that reads all links.
-const LANE: &str = "associations";
+pub(super) const LANE: &str = "associations";
 
 /// A setup that mirrors links, with a regular run each second.
-fn setup(simulator: &Simulator, test: &TestDatabase) -> Setup {
+pub(super) fn setup(simulator: &Simulator, test: &TestDatabase) -> Setup {
     Setup::new(simulator, &test.url).at("* * * * * *").set("ASSOCIATION_MAX_AGE_HOURS", "24")
 }
 
 /// A daemon that has mirrored everything and read all links once.
-async fn in_step_with_links(simulator: &Simulator, test: &TestDatabase) -> Daemon {
+pub(super) async fn in_step_with_links(simulator: &Simulator, test: &TestDatabase) -> Daemon {
     let daemon = setup(simulator, test).start(&["run"]);
     lane_is_done(test, LANE).await;
     assert_linked(simulator, test).await;
@@ -32,7 +32,7 @@ fn between(contact: &str, company: &str) -> String {
 }
 
 /// How many rows meet a condition.
-async fn rows(test: &TestDatabase, condition: &str) -> i64 {
+pub(super) async fn rows(test: &TestDatabase, condition: &str) -> i64 {
     test.number(&format!("SELECT COUNT(*) FROM hubspot_associations WHERE {condition}")).await
 }
 
@@ -307,28 +307,6 @@ async fn a_used_up_day_of_associations_holds_up_nothing_else_and_is_gone_on_from
 }
 
 #[tokio::test]
-async fn a_pair_that_cannot_be_read_stops_no_other() {
-    let (simulator, test) = (Simulator::start(60, 20, 30), TestDatabase::migrated().await);
-    simulator
-        .fault(json!({"match": {"pathContains": "/contacts/deals/labels"}, "action": {"kind": "status", "status": 404}}))
-        .await;
-    let daemon = setup(&simulator, &test).start(&["run"]);
-    lane_is_done(&test, LANE).await;
-    let unread = test.rows("association_pairs", &["from_type", "to_type"], "WHERE NOT is_read").await;
-    assert_eq!(unread, ["contacts|deals"]);
-    assert_eq!(rows(&test, "from_type = 'contacts' AND to_type = 'deals'").await, 0);
-    assert!(rows(&test, "from_type = 'companies' AND to_type = 'deals'").await > 0);
-
-    // A day later HubSpot is asked again.
-    test.execute("UPDATE association_pairs SET checked_at = checked_at - INTERVAL 1 DAY").await;
-    assert!(daemon.stop().await.success());
-    let daemon = setup(&simulator, &test).start(&["run"]);
-    run_lane(&test, LANE).await;
-    assert_linked(&simulator, &test).await;
-    assert!(daemon.stop().await.success());
-}
-
-#[tokio::test]
 async fn what_hubspot_leaves_out_of_an_answer_is_not_taken_for_removed() {
     let (simulator, test) = (Simulator::start(500, 50, 50), TestDatabase::migrated().await);
     let daemon = in_step_with_links(&simulator, &test).await;
@@ -340,28 +318,6 @@ async fn what_hubspot_leaves_out_of_an_answer_is_not_taken_for_removed() {
     run_lane(&test, LANE).await;
     assert_linked(&simulator, &test).await;
     daemon.says("were not read, the first one is").await;
-    assert!(daemon.stop().await.success());
-}
-
-#[tokio::test]
-async fn trouble_with_links_holds_up_no_record_and_is_made_up_for() {
-    let (simulator, test) = (Simulator::start(60, 20, 30), TestDatabase::migrated().await);
-    let [contact, other] = &simulator.create("contacts", 2).await[..] else { panic!() };
-    let daemon = in_step_with_links(&simulator, &test).await;
-    // As often as a call is tried.
-    let action = json!({"kind": "status", "status": 503});
-    simulator
-        .fault(
-            json!({"match": {"pathContains": "/contacts/contacts/batch/read"}, "times": 3, "action": action}),
-        )
-        .await;
-    simulator.link(("contacts", contact), ("contacts", other), &[]).await;
-    simulator.edit("contacts", contact, json!({"city": "Bonn"})).await;
-    daemon.says("are read later (contacts to contacts)").await;
-    in_step(&simulator, &test).await;
-    links_in_step(&simulator, &test).await;
-    let failed = "SELECT COUNT(*) FROM sync_runs WHERE outcome = 'failed'";
-    assert_eq!(test.number(failed).await, 0, "{}", daemon.log());
     assert!(daemon.stop().await.success());
 }
 

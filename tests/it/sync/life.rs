@@ -366,7 +366,7 @@ impl Life {
     /// Everything becomes quiet, and the lanes that run all day have their turn; the audit is off, and what a pass of it
     /// had in hand is dropped. Answers the daemon that does it.
     async fn quiet(&mut self, daemon: Daemon) -> Daemon {
-        assert!(daemon.stop().await.success());
+        daemon.stop_well().await;
         self.simulator.set(json!({"latencyMs": 0, "faultRate": 0.0})).await;
         for (name, _) in self.properties.iter().filter(|(_, archived)| *archived) {
             self.simulator.define("contacts", name, json!({"archived": false})).await;

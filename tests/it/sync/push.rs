@@ -26,7 +26,8 @@ async fn contact(simulator: &Simulator, id: &str) -> Value {
 async fn settled(test: &TestDatabase, table: &str) {
     let sql = format!("SELECT COUNT(*) FROM {table} WHERE sync_status = 'pending'");
     eventually("every edit is sent", async || {
-        let left = test.number(&sql).await + test.number("SELECT COUNT(*) FROM jobs WHERE state <> 'dead'").await;
+        let left =
+            test.number(&sql).await + test.number("SELECT COUNT(*) FROM jobs WHERE state <> 'dead'").await;
         holds(left == 0, left)
     })
     .await;
@@ -56,7 +57,13 @@ async fn an_edit_of_a_column_or_of_the_document_arrives_and_settles() {
     let columns = ["sync_status", "lastname", "base_properties_json", "remote_properties_json", "version"];
     let row = test.rows("hubspot_contacts", &columns, &format!("WHERE hubspot_id = {}", ids[1])).await;
     assert_eq!(row, ["synced|Lovelace|NULL|NULL|2"]);
-    let log = test.rows("sync_log", &["hubspot_id", "action", "direction", "status", "changed_fields"], "WHERE direction = 'push' ORDER BY hubspot_id").await;
+    let log = test
+        .rows(
+            "sync_log",
+            &["hubspot_id", "action", "direction", "status", "changed_fields"],
+            "WHERE direction = 'push' ORDER BY hubspot_id",
+        )
+        .await;
     let expected = [
         format!(r#"{}|update|push|success|["city","firstname"]"#, ids[0]),
         format!(r#"{}|update|push|success|["lastname"]"#, ids[1]),
@@ -76,7 +83,13 @@ async fn a_row_made_here_is_made_in_hubspot_once() {
     let id = test.value("(SELECT hubspot_id FROM hubspot_contacts WHERE firstname = 'Grace')").await;
     let made = contact(&simulator, &id).await;
     assert_eq!(made["properties"]["email"], "grace@navy.test");
-    let row = test.rows("hubspot_contacts", &["sync_status", "email", "hubspot_created_at IS NOT NULL"], "WHERE firstname = 'Grace'").await;
+    let row = test
+        .rows(
+            "hubspot_contacts",
+            &["sync_status", "email", "hubspot_created_at IS NOT NULL"],
+            "WHERE firstname = 'Grace'",
+        )
+        .await;
     assert_eq!(row, ["synced|grace@navy.test|1"]);
     assert_eq!(simulator.get("/creates/contacts?by=email").await["grace@navy.test"], json!(1));
     assert!(daemon.stop().await.success());
