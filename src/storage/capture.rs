@@ -180,12 +180,13 @@ fn on_update(object_type: &ObjectType, columns: &[TypedColumn]) -> String {
     expect_document(&mut body, object_type);
     body.push_str("SET by_document = NOT (NEW.properties_json <=> OLD.properties_json); ");
     fold(&mut body, columns, is_changed);
-    // Of a document that was edited directly, whatever is different now.
+    // Of a document that was edited directly, whatever is different now. As bytes: `<=>` takes equal JSON values for
+    // different ones.
     write!(
         body,
         "IF by_document THEN SET changed = COALESCE((SELECT JSON_ARRAYAGG(name) FROM ({}) AS named \
-         WHERE NOT (JSON_EXTRACT(NEW.properties_json, CONCAT('$.\"', name, '\"')) \
-         <=> JSON_EXTRACT(OLD.properties_json, CONCAT('$.\"', name, '\"')))), '[]'); END IF; ",
+         WHERE NOT (BINARY JSON_EXTRACT(NEW.properties_json, CONCAT('$.\"', name, '\"')) \
+         <=> BINARY JSON_EXTRACT(OLD.properties_json, CONCAT('$.\"', name, '\"')))), '[]'); END IF; ",
         names_in("JSON_MERGE_PRESERVE(JSON_KEYS(NEW.properties_json), JSON_KEYS(OLD.properties_json))"),
     )
     .expect("a string can be written to");
@@ -350,7 +351,7 @@ impl ColumnType {
     /// The value of a column, out of the new document. What is not in the form HubSpot answers in is NULL until
     /// HubSpot has answered.
     fn document_value(self, name: &str) -> String {
-        let text = format!("JSON_UNQUOTE(NULLIF(JSON_EXTRACT(NEW.properties_json, '$.\"{name}\"'), 'null'))");
+        let text = format!("JSON_UNQUOTE(NULLIF(CAST(JSON_EXTRACT(NEW.properties_json, '$.\"{name}\"') AS CHAR), 'null'))");
         let matching = |pattern: &str, value: &str| format!("IF({text} REGEXP '{pattern}', {value}, NULL)");
         match self {
             Self::Text => format!("IF(CHAR_LENGTH({text}) > 255, NULL, NULLIF({text}, ''))"),

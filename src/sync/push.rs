@@ -135,14 +135,20 @@ impl Engine {
             return Ok(());
         }
         for object_type in self.types() {
-            // Its catalogue says what can be written; the first run reads it.
-            if !self.mirrors.is_writable(object_type).await {
+            if !self.config.push.is_writable(object_type) {
                 continue;
             }
             if !self.verify_account(Subject::Records(object_type)).await {
                 return Err(SyncError::Unverified);
             }
-            self.push_type(object_type).await?;
+            // The catalogue says what can be written.
+            if !self.mirrors.is_ready(object_type).await {
+                let state = self.state_row(Subject::Records(object_type));
+                self.prepare(object_type, &state, &self.hubspot).await?;
+            }
+            if self.mirrors.is_writable(object_type).await {
+                self.push_type(object_type).await?;
+            }
         }
         Ok(())
     }
