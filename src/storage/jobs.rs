@@ -16,6 +16,7 @@ mod settle;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use sqlx::mysql::MySqlRow;
 use sqlx::{MySql, MySqlConnection, QueryBuilder, Row};
 
 use super::words::stored_words;
@@ -73,6 +74,22 @@ pub struct Job {
     claims: i64,
 }
 
+impl Job {
+    /// A job as it is from its claim on.
+    fn claimed(row: &MySqlRow, object_type: &str, kind: JobKind) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            object_type: object_type.to_owned(),
+            kind,
+            record_id: row.try_get("record_id")?,
+            generation: row.try_get("generation")?,
+            attempts: row.try_get::<i32, _>("attempts")?.unsigned_abs() + 1,
+            created_at: row.try_get("created_at")?,
+            claims: row.try_get::<i64, _>("claims")? + 1,
+        })
+    }
+}
+
 /// The statement that puts a job, or tells the one that is there of another edit. The arguments are SQL expressions: `?`
 /// each, or what a trigger knows. It takes no lock but that of the job itself, also under REPEATABLE READ.
 ///
@@ -123,32 +140,20 @@ pub async fn claim_jobs(
 ) -> Result<Vec<Job>, StorageError> {
     let failed = || StorageError::query(format!("claim jobs of {object_type}"));
     // Any other index would lock rows behind the last one returned.
-    let sql = "SELECT id, record_id, generation, attempts + 1 AS attempts, claims + 1 AS claims, created_at \
+    let sql = "SELECT id, record_id, generation, attempts, claims, created_at \
                FROM jobs FORCE INDEX (jobs_to_claim) \
                WHERE state = 'ready' AND object_type = ? AND kind = ? AND run_at <= UTC_TIMESTAMP(3) \
                ORDER BY run_at, id LIMIT ? FOR UPDATE SKIP LOCKED";
     let mut transaction = database.begin().await?;
     let query = sqlx::query(sql).bind(object_type).bind(kind.word()).bind(limit);
     let rows = query.fetch_all(&mut *transaction).await.map_err(failed())?;
-    let read = |row| -> Result<Job, sqlx::Error> {
-        let row: &sqlx::mysql::MySqlRow = row;
-        Ok(Job {
-            id: row.try_get("id")?,
-            object_type: object_type.to_owned(),
-            kind,
-            record_id: row.try_get("record_id")?,
-            generation: row.try_get("generation")?,
-            attempts: row.try_get::<i64, _>("attempts")?.unsigned_abs() as u32,
-            created_at: row.try_get("created_at")?,
-            claims: row.try_get("claims")?,
-        })
-    };
+    let read = |row: &MySqlRow| Job::claimed(row, object_type, kind);
     let jobs = rows.iter().map(read).collect::<Result<Vec<_>, _>>().map_err(failed())?;
     if !jobs.is_empty() {
         let ids: Vec<_> = jobs.iter().map(|job| job.id).collect();
         let mut update = QueryBuilder::new(
-            "UPDATE jobs SET state = 'running', attempts = attempts + 1, claims = claims + 1, waiting = NULL, \
-             updated_at = UTC_TIMESTAMP(3), locked_by = ",
+            "UPDATE jobs FORCE INDEX (jobs_by_id) SET state = 'running', attempts = attempts + 1, \
+             claims = claims + 1, waiting = NULL, updated_at = UTC_TIMESTAMP(3), locked_by = ",
         );
         update.push_bind(worker);
         push_lease(update.push(", lease_until = "), lease);
@@ -193,7 +198,9 @@ async fn update_held(
     let failed = || StorageError::query("update claimed jobs");
     let mut updated = 0;
     for chunk in jobs.chunks(BATCH) {
-        let mut query = QueryBuilder::new("SELECT id, claims FROM jobs WHERE state = 'running' AND id IN ");
+        let mut query = QueryBuilder::new(
+            "SELECT id, claims FROM jobs FORCE INDEX (jobs_by_id) WHERE state = 'running' AND id IN ",
+        );
         push_ids(&mut query, chunk.iter().map(|job| job.id));
         query.push(" FOR UPDATE SKIP LOCKED");
         let mut transaction = database.begin().await?;
@@ -202,7 +209,8 @@ async fn update_held(
         let found = found.map_err(failed())?;
         let held = chunk.iter().filter(|job| found.contains(&(job.id, job.claims)));
         let held: Vec<_> = held.map(|job| job.id).collect();
-        let mut update = QueryBuilder::new("UPDATE jobs SET updated_at = UTC_TIMESTAMP(3), ");
+        let mut update =
+            QueryBuilder::new("UPDATE jobs FORCE INDEX (jobs_by_id) SET updated_at = UTC_TIMESTAMP(3), ");
         set(&mut update);
         update_these(&mut transaction, update, &held).await?;
         transaction.commit().await.map_err(failed())?;

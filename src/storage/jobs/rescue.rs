@@ -1,6 +1,6 @@
 //! Jobs that come back: those of workers that are gone, and those a person wants to be tried again.
 
-use sqlx::QueryBuilder;
+use sqlx::{MySql, MySqlConnection, QueryBuilder};
 
 use super::figures::{JobEntry, STUCK, from_row};
 use super::{BATCH, JobState, push_ids, update_these};
@@ -11,7 +11,7 @@ use crate::storage::{Database, StorageError};
 pub struct Rescued {
     /// Jobs that are due again.
     pub returned: u64,
-    /// Jobs that had been tried as often as they may and are dead now.
+    /// Jobs that had been tried as often as they may and are dead now, as they were found.
     pub parked: Vec<JobEntry>,
 }
 
@@ -20,32 +20,52 @@ pub struct Rescued {
 /// # Errors
 /// When the database cannot be written.
 pub async fn rescue_jobs(database: &Database, max_attempts: u32) -> Result<Rescued, StorageError> {
-    let failed = || StorageError::query("rescue the jobs of a worker that is gone");
-    let sql = "SELECT * FROM jobs FORCE INDEX (jobs_to_claim) \
-               WHERE state = 'running' AND lease_until < UTC_TIMESTAMP(3) LIMIT ? FOR UPDATE SKIP LOCKED";
     let mut rescued = Rescued::default();
     loop {
+        let expired = expired(database).await?;
+        if expired.is_empty() {
+            return Ok(rescued);
+        }
         let mut transaction = database.begin().await?;
-        let query = sqlx::query(sql).bind(BATCH as i64);
-        let rows = query.fetch_all(&mut *transaction).await.map_err(failed())?;
-        let abandoned = rows.iter().map(from_row).collect::<Result<Vec<_>, _>>()?;
+        let abandoned = lock_expired(&mut transaction, &expired).await?;
+        let is_last = expired.len() < BATCH || abandoned.is_empty();
         let (dead, ready): (Vec<_>, Vec<_>) =
             abandoned.into_iter().partition(|job| job.attempts >= max_attempts);
         for (state, jobs) in [(JobState::Dead, &dead), (JobState::Ready, &ready)] {
             let ids: Vec<_> = jobs.iter().map(|job| job.id).collect();
-            let mut update = QueryBuilder::new("UPDATE jobs SET state = ");
+            let mut update = QueryBuilder::new("UPDATE jobs FORCE INDEX (jobs_by_id) SET state = ");
             update.push_bind(state.word());
             update.push(", run_at = UTC_TIMESTAMP(3), updated_at = UTC_TIMESTAMP(3), lease_until = NULL, ");
             update.push("last_error = CONCAT('lost with the process that worked on it, ', locked_by), locked_by = NULL");
             update_these(&mut transaction, update, &ids).await?;
         }
-        transaction.commit().await.map_err(failed())?;
+        transaction.commit().await.map_err(StorageError::query(RESCUE))?;
         rescued.returned += ready.len() as u64;
         rescued.parked.extend(dead);
-        if rows.len() < BATCH {
+        if is_last {
             return Ok(rescued);
         }
     }
+}
+
+/// What fails when a rescue does.
+const RESCUE: &str = "rescue the jobs of a worker that is gone";
+
+/// The first jobs whose lease is over. Nothing is locked: a lock would be in the way of a worker that lives.
+async fn expired(database: &Database) -> Result<Vec<i64>, StorageError> {
+    let sql = "SELECT id FROM jobs FORCE INDEX (jobs_to_claim) \
+               WHERE state = 'running' AND lease_until < UTC_TIMESTAMP(3) LIMIT ?";
+    let found = sqlx::query_scalar(sql).bind(BATCH as i64).fetch_all(database.pool()).await;
+    found.map_err(StorageError::query(RESCUE))
+}
+
+/// Those of the jobs whose lease is still over, locked.
+async fn lock_expired(transaction: &mut MySqlConnection, ids: &[i64]) -> Result<Vec<JobEntry>, StorageError> {
+    let mut query = QueryBuilder::<MySql>::new("SELECT * FROM jobs FORCE INDEX (jobs_by_id) WHERE id IN ");
+    push_ids(&mut query, ids.iter().copied());
+    query.push(" AND state = 'running' AND lease_until < UTC_TIMESTAMP(3) FOR UPDATE SKIP LOCKED");
+    let rows = query.build().persistent(false).fetch_all(transaction).await;
+    rows.map_err(StorageError::query(RESCUE))?.iter().map(from_row).collect()
 }
 
 /// Which jobs are meant.
@@ -93,8 +113,8 @@ async fn revive_some(database: &Database, ids: Option<&[i64]>) -> Result<u64, St
     let found = query.build_query_scalar().persistent(false).fetch_all(&mut *transaction).await;
     let found: Vec<i64> = found.map_err(failed())?;
     let update = QueryBuilder::new(
-        "UPDATE jobs SET state = 'ready', run_at = UTC_TIMESTAMP(3), attempts = 0, last_error = NULL, \
-         waiting = NULL, updated_at = UTC_TIMESTAMP(3)",
+        "UPDATE jobs FORCE INDEX (jobs_by_id) SET state = 'ready', run_at = UTC_TIMESTAMP(3), attempts = 0, \
+         last_error = NULL, waiting = NULL, updated_at = UTC_TIMESTAMP(3)",
     );
     update_these(&mut transaction, update, &found).await?;
     transaction.commit().await.map_err(failed())?;

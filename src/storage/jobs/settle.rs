@@ -44,8 +44,8 @@ pub async fn retry_job(
     settle(connection, job, sqlx::query(later).bind(shortened(error)).bind(run_at)).await
 }
 
-/// The job failed for a cause that only a person can remove: it waits until it is [revived](super::revive_jobs), or the record is
-/// edited again.
+/// The job failed for a cause that only a person can remove: it waits until it is [revived](super::revive_jobs), or the
+/// record is edited again.
 ///
 /// # Errors
 /// When the database cannot be written.
