@@ -2,12 +2,15 @@
 //! 0 done, 1 failed, 2 wrong usage or wrong configuration.
 
 mod check;
+mod conflicts;
 mod deletes;
+mod jobs;
 mod migrate;
 mod progress;
 mod session;
 mod status;
 mod sync;
+mod table;
 mod verify;
 
 use std::fmt;
@@ -45,6 +48,10 @@ enum Command {
     Verify(verify::Arguments),
     /// Show or confirm deletes that are too many to be believed.
     Deletes(deletes::Arguments),
+    /// Show what does not get through to HubSpot, or try it again.
+    Jobs(jobs::Arguments),
+    /// Show what both sides changed and a person has to settle.
+    Conflicts(conflicts::Arguments),
     /// Show how far each type is.
     Status(status::Arguments),
     /// Check database, token, scopes, limits and clocks, and say what to do.
@@ -101,6 +108,8 @@ async fn run(command: Command, environment: Environment) -> anyhow::Result<ExitC
         Command::Status(arguments) => status::main(environment, &arguments).await,
         Command::Verify(arguments) => verify::main(environment, &arguments).await,
         Command::Deletes(arguments) => deletes::main(environment, arguments).await,
+        Command::Jobs(arguments) => jobs::main(environment, arguments).await,
+        Command::Conflicts(arguments) => conflicts::main(environment, arguments).await,
         Command::Check => check::main(environment).await,
         Command::Migrate => migrate::main(environment).await,
     }

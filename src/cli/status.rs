@@ -3,19 +3,23 @@
 use std::process::ExitCode;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use comfy_table::{ContentArrangement, Table, presets};
+use serde_json::{Value, json};
 
 use super::print;
+use super::table;
 use crate::app::{ACCOUNT_LEASE, advise};
 use crate::clock;
 use crate::config::{Config, Environment};
-use crate::storage::{Database, LEASE_TTL, SyncState, SyncStatus, lease_holder, load_states, recall_types};
+use crate::storage::{
+    Database, LEASE_TTL, QueueFigures, SyncState, SyncStatus, lease_holder, load_states, open_conflicts,
+    queue_figures, recall_types,
+};
 use crate::sync::Subject;
 
 /// Arguments of `status`.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Arguments {
-    /// Print the rows of sync_state as a JSON list.
+    /// Print the rows of sync_state as a JSON list, with the queue and the open conflicts of a type where there are any.
     #[arg(long)]
     json: bool,
     /// Tell only whether a process syncs this database: exit with 0 if one has said so within 30 s, else with 1.
@@ -32,8 +36,10 @@ pub(super) async fn main(environment: Environment, arguments: &Arguments) -> any
         return alive(&database).await;
     }
     let states = load_states(&database).await.map_err(advise)?;
+    let two_way = TwoWay::load(&database).await?;
     if arguments.json {
-        print(serde_json::to_string_pretty(&states)?);
+        let rows: Vec<_> = states.iter().map(|state| two_way.added_to(state)).collect();
+        print(serde_json::to_string_pretty(&rows)?);
     } else {
         print(table(&states, clock::now()));
         for state in &states {
@@ -42,6 +48,7 @@ pub(super) async fn main(environment: Environment, arguments: &Arguments) -> any
                 print(format_args!("{}: {line}", state.object_type));
             }
         }
+        two_way.lines().for_each(print);
     }
     let objects = recall_types(&database, &sync.objects).await.map_err(advise)?;
     let synced: Vec<_> = Subject::all(&objects).iter().map(ToString::to_string).collect();
@@ -51,6 +58,60 @@ pub(super) async fn main(environment: Environment, arguments: &Arguments) -> any
     };
     let failing = states.iter().any(is_failing);
     Ok(if failing { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// What is on its way to HubSpot, and what a person has to settle.
+struct TwoWay {
+    queues: Vec<QueueFigures>,
+    conflicts: Vec<(String, u64)>,
+}
+
+impl TwoWay {
+    /// Counts.
+    async fn load(database: &Database) -> anyhow::Result<Self> {
+        let queues = queue_figures(database).await.map_err(advise)?;
+        let conflicts = open_conflicts(database).await.map_err(advise)?;
+        Ok(Self { queues, conflicts })
+    }
+
+    /// The row of a type with the figures of that type.
+    fn added_to(&self, state: &SyncState) -> Value {
+        let mut row = json!(state);
+        if let Some(queue) = self.queues.iter().find(|queue| queue.object_type == state.object_type) {
+            let QueueFigures { ready, running, waiting, dead, oldest_seconds, .. } = queue;
+            row["queue"] = json!({
+                "ready": ready, "running": running, "waiting": waiting, "dead": dead, "oldest_seconds": oldest_seconds,
+            });
+        }
+        if let Some((_, count)) = self.conflicts.iter().find(|(name, _)| *name == state.object_type) {
+            row["open_conflicts"] = json!(count);
+        }
+        row
+    }
+
+    /// One line for what is there.
+    fn lines(&self) -> impl Iterator<Item = String> {
+        let queues = self.queues.iter().map(queue_line);
+        queues.chain(self.conflicts.iter().map(|(object_type, count)| {
+            format!("{object_type}: {count} conflict(s) wait for a person; see `hubspot-connector conflicts`")
+        }))
+    }
+}
+
+/// A queue in words.
+fn queue_line(queue: &QueueFigures) -> String {
+    let parts = [
+        (queue.ready, "to be sent"),
+        (queue.running, "being sent"),
+        (queue.waiting, "put off"),
+        (queue.dead, "failed"),
+    ];
+    let parts = parts.iter().filter(|(count, _)| *count > 0);
+    let words: Vec<_> = parts.map(|(count, what)| format!("{count} {what}")).collect();
+    let oldest = queue.oldest_seconds.map(|age| TimeDelta::seconds(age as i64));
+    let oldest = oldest.map_or_else(String::new, |age| format!(", the oldest for {}", span(age)));
+    let see = if queue.waiting + queue.dead > 0 { "; see `hubspot-connector jobs`" } else { "" };
+    format!("{}: edits made here: {}{oldest}{see}", queue.object_type, words.join(", "))
 }
 
 /// Prints who syncs this database. Types in error make no difference: a restart would not mend them.
@@ -68,9 +129,7 @@ fn table(states: &[SyncState], now: DateTime<Utc>) -> String {
     if states.is_empty() {
         return "Nothing has been synced yet. Start the daemon, or run `hubspot-connector sync`.".to_owned();
     }
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(["type", "status", "last sync", "records", "next run"]);
+    let mut table = table::table(["type", "status", "last sync", "records", "next run"]);
     for state in states {
         let last = state.last_sync_date.map_or_else(|| "never".to_owned(), |at| ago(now - at));
         let next = state.next_run_at.map_or_else(|| "now".to_owned(), |at| ahead(at - now));
@@ -110,7 +169,7 @@ fn ago(since: TimeDelta) -> String {
 }
 
 /// A future time in words.
-fn ahead(until: TimeDelta) -> String {
+pub(super) fn ahead(until: TimeDelta) -> String {
     match until.num_seconds() {
         ..=0 => "now".to_owned(),
         _ => format!("in {}", span(until)),
@@ -130,6 +189,24 @@ fn span(span: TimeDelta) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_queue_is_told_by_what_is_in_it() {
+        let queue = |ready, running, waiting, dead, oldest_seconds| {
+            let object_type = "contacts".to_owned();
+            queue_line(&QueueFigures { object_type, ready, running, waiting, dead, oldest_seconds })
+        };
+        assert_eq!(
+            queue(3, 1, 0, 0, Some(5)),
+            "contacts: edits made here: 3 to be sent, 1 being sent, the oldest for 5 s"
+        );
+        let stuck = "contacts: edits made here: 2 put off, 4 failed, the oldest for 2 h; see `hubspot-connector jobs`";
+        assert_eq!(queue(0, 0, 2, 4, Some(7_300)), stuck);
+        assert_eq!(
+            queue(0, 0, 0, 4, None),
+            "contacts: edits made here: 4 failed; see `hubspot-connector jobs`"
+        );
+    }
 
     #[test]
     fn spans_are_told_in_their_largest_sensible_unit() {
