@@ -47,7 +47,15 @@ pub struct DeleteShare {
     pub live: u64,
 }
 
-/// Adds deletes that `lane` found. One that is there already, with its confirmation, stays.
+/// What an insert does with a delete that is there. MariaDB assigns from left to right, so who found it comes last.
+const TAKE_OVER: &str = " ON DUPLICATE KEY UPDATE \
+    reason = IF(NOT confirmed AND found_by = 'audit' AND VALUES(found_by) = 'archive', VALUES(reason), reason), \
+    archived_at = IF(NOT confirmed AND found_by = 'audit' AND VALUES(found_by) = 'archive', VALUES(archived_at), archived_at), \
+    found_at = IF(NOT confirmed AND found_by = 'audit' AND VALUES(found_by) = 'archive', VALUES(found_at), found_at), \
+    found_by = IF(NOT confirmed AND found_by = 'audit', VALUES(found_by), found_by)";
+
+/// Adds deletes that `lane` found. One that is there already, with its confirmation, stays; but what the audit has found
+/// and nobody has confirmed the archive lane takes over, for an audit may gather for hours before it applies anything.
 ///
 /// # Errors
 /// When the database cannot be written.
@@ -59,7 +67,7 @@ pub async fn stage_deletes(
 ) -> Result<(), StorageError> {
     for chunk in deletes.chunks(BATCH) {
         let mut insert = QueryBuilder::new(
-            "INSERT IGNORE INTO pending_deletes (object_type, hubspot_id, reason, archived_at, found_at, found_by) ",
+            "INSERT INTO pending_deletes (object_type, hubspot_id, reason, archived_at, found_at, found_by) ",
         );
         insert.push_values(chunk, |mut row, delete| {
             row.push_bind(object_type.name)
@@ -69,6 +77,7 @@ pub async fn stage_deletes(
                 .push_bind(delete.found_at)
                 .push_bind(lane.word());
         });
+        insert.push(TAKE_OVER);
         let inserted = insert.build().persistent(false).execute(&mut *connection).await;
         inserted.map_err(StorageError::query(format!("note deletes of {object_type}")))?;
     }
@@ -271,7 +280,7 @@ async fn include_merged(
                ON merged.object_type = pending.object_type AND merged.survivor_id = pending.hubspot_id \
                WHERE pending.object_type = ? AND pending.reason = ? AND (pending.confirmed OR pending.found_by = ?) \
                AND pending.hubspot_id BETWEEN ? AND ? \
-               ON DUPLICATE KEY UPDATE reason = VALUES(reason), confirmed = VALUES(confirmed)";
+               ON DUPLICATE KEY UPDATE reason = VALUES(reason), confirmed = VALUES(confirmed), found_by = VALUES(found_by)";
     let query = sqlx::query(sql).bind(object_type.name).bind(DeleteReason::Purged.word());
     let added = query.bind(chosen(by)).bind(first).bind(last).execute(connection).await;
     added.map(|_| ()).map_err(StorageError::query(format!("find what was merged into erased {object_type}")))

@@ -109,6 +109,24 @@ async fn a_record_that_was_deleted_before_it_was_ever_seen_is_stored_as_deleted(
 }
 
 #[tokio::test]
+async fn a_delete_that_an_audit_has_gathered_does_not_wait_for_its_end() {
+    let (simulator, test) = (Simulator::start(150, 30, 20), TestDatabase::migrated().await);
+    let deleted = simulator.create("contacts", 1).await;
+    let daemon = in_step_with_bins(&simulator, &test).await;
+    delete(&simulator, "contacts", &deleted).await;
+    let gathered = format!(
+        "INSERT INTO pending_deletes (object_type, hubspot_id, reason, found_at, found_by) \
+         VALUES ('contacts', {}, 'archived', UTC_TIMESTAMP(3), 'audit')",
+        deleted[0]
+    );
+    test.execute(&gathered).await;
+    run_lane(&test, "archive").await;
+    assert_eq!(contact(&test, &deleted[0]).await, "archived once kept with full");
+    assert_eq!(test.value("SELECT COUNT(*) FROM pending_deletes").await, "0");
+    assert!(daemon.stop().await.success());
+}
+
+#[tokio::test]
 async fn too_many_deletes_change_nothing_until_a_person_confirms_them() {
     let (simulator, test) = (Simulator::start(260, 30, 20), TestDatabase::migrated().await);
     let deleted = simulator.create("contacts", 120).await;
