@@ -2,6 +2,7 @@
 
 pub mod daemon;
 pub mod database;
+pub mod exact;
 pub mod lanes;
 pub mod links;
 pub mod simulator;

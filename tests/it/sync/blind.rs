@@ -5,10 +5,11 @@ use serde_json::{Value, json};
 
 use crate::support::daemon::{Daemon, Setup};
 use crate::support::database::TestDatabase;
+use crate::support::exact::exact_differences;
 use crate::support::lanes::{lane_is_done, run_lane};
 use crate::support::links::{self, assert_linked};
 use crate::support::simulator::Simulator;
-use crate::support::truth::{assert_equal, everything_is_searched, exact_differences, in_step};
+use crate::support::truth::{assert_equal, everything_is_searched, in_step};
 use crate::support::{eventually, holds};
 
 /// An account, and a daemon whose audit runs when a test says so and whose archive lane is off.

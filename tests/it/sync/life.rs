@@ -9,7 +9,7 @@
 //! | a value was recalculated, or follows a link | the version stays |
 //! | a record vanished, without a stay in the recycle bin or with one between two looks into it | it is nowhere any more |
 //! | a merge kept the id and the version of the primary | nothing has a new version, and the other answers under the primary's id |
-//! | a record was in the recycle bin while the first listing went by, and came back in its old version before the bin was read | it has no row, and no new version |
+//! | a record was in the recycle bin when the listing or the search went by that would have shown it, and came back in its old version before the bin was read | it has no new version; the delayed pass sees it an hour later |
 //!
 //! The audit repairs just that, and then the mirror is exactly what HubSpot holds.
 
@@ -96,6 +96,7 @@ impl Life {
             .set("AUDIT_INTERVAL_HOURS", "24")
             .set("ASSOCIATION_MAX_AGE_HOURS", "24")
             .set("MAX_DELETE_SHARE", "1")
+            .set("SYNC_DELAYED_PASS_MINUTES", "1")
             .set("COLUMNS_CONTACTS", "life_0,life_1");
         simulator
             .set(json!({"indexLagMs": 300, "indexJitterMs": 700, "latencyMs": 10, "faultRate": 0.02}))

@@ -6,8 +6,8 @@ use std::ops::RangeInclusive;
 use serde_json::Value;
 
 use super::{Life, TYPES};
+use crate::support::exact::{Difference, Place, exact_differences};
 use crate::support::links;
-use crate::support::truth::{Difference, Place, exact_differences};
 
 /// What HubSpot changes in silence besides what its catalogue marks: the primary company and the parent follow the links.
 const FOLLOWING_LINKS: &str = "'associatedcompanyid', 'hs_parent_company_id'";
@@ -51,7 +51,7 @@ impl Life {
     fn is_for_the_audit(&self, herd: usize, found: &Difference, silent: &BTreeSet<String>) -> bool {
         let known = (herd, found.id);
         match found.place {
-            Place::Live if found.is_missing => self.quietly_restored.contains(&known),
+            Place::Live if self.quietly_restored.contains(&known) => true,
             Place::Live | Place::Bin => is_silent(found, silent) || self.quietly_merged.contains(&known),
             Place::Nowhere => self.vanished.contains(&known) || self.quietly_merged.contains(&known),
         }
