@@ -351,7 +351,9 @@ impl ColumnType {
     /// The value of a column, out of the new document. What is not in the form HubSpot answers in is NULL until
     /// HubSpot has answered.
     fn document_value(self, name: &str) -> String {
-        let text = format!("JSON_UNQUOTE(NULLIF(CAST(JSON_EXTRACT(NEW.properties_json, '$.\"{name}\"') AS CHAR), 'null'))");
+        let text = format!(
+            "JSON_UNQUOTE(NULLIF(CAST(JSON_EXTRACT(NEW.properties_json, '$.\"{name}\"') AS CHAR), 'null'))"
+        );
         let matching = |pattern: &str, value: &str| format!("IF({text} REGEXP '{pattern}', {value}, NULL)");
         match self {
             Self::Text => format!("IF(CHAR_LENGTH({text}) > 255, NULL, NULLIF({text}, ''))"),

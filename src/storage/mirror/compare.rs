@@ -38,8 +38,6 @@ pub struct ComparedRow {
     pub synced_at: Option<DateTime<Utc>>,
     /// Whether it counts as deleted.
     pub archived: bool,
-    /// Whether it was edited here and is not in step yet. It is compared as HubSpot's side of it.
-    pub edited: bool,
     /// Its properties; `None` when they were not asked for or are not what this program writes.
     pub properties: Option<Properties>,
     /// Whether a typed column was looked at and is not what the properties say.
@@ -63,7 +61,7 @@ pub async fn compared_rows(
     };
     let sql = format!(
         "SELECT hubspot_id, hubspot_updated_at, last_synced_at, archived AND sync_status = 'synced', \
-         {content} AS content, sync_status <> 'synced' FROM {name} \
+         {content} AS content FROM {name} \
          WHERE hubspot_id > ? AND hubspot_id <= ? ORDER BY hubspot_id LIMIT {limit}"
     );
     let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(after.0).bind(to.0);
@@ -87,7 +85,6 @@ fn compared_row(row: &MySqlRow) -> Result<ComparedRow, sqlx::Error> {
         updated_at: row.try_get(1)?,
         synced_at: row.try_get(2)?,
         archived: row.try_get(3)?,
-        edited: row.try_get(5)?,
         properties: content.and_then(|json| Properties::from_json(&json)),
         has_other_columns: false,
     })
@@ -138,7 +135,7 @@ async fn lock_rows(
     let name = table.object_type.table;
     let mut query = QueryBuilder::new(format!(
         "SELECT hubspot_id, hubspot_updated_at, last_synced_at, archived AND sync_status = 'synced', {CONTENT}, \
-         sync_status <> 'synced', hubspot_created_at, IF(sync_status = 'synced', archived_at, NULL) FROM "
+         hubspot_created_at, IF(sync_status = 'synced', archived_at, NULL) FROM "
     ));
     query.push(name).push(" WHERE hubspot_id IN (");
     let mut ids = query.separated(", ");
@@ -148,9 +145,9 @@ async fn lock_rows(
     query.push(") ORDER BY hubspot_id FOR UPDATE");
     let rows = query.build().persistent(false).fetch_all(connection).await;
     let locked = |row: &MySqlRow| {
-        let created_at: Option<DateTime<Utc>> = row.try_get(6)?;
+        let created_at: Option<DateTime<Utc>> = row.try_get(5)?;
         let created_at = created_at.unwrap_or_default();
-        Ok(LockedRow { row: compared_row(row)?, created_at, archived_at: row.try_get(7)? })
+        Ok(LockedRow { row: compared_row(row)?, created_at, archived_at: row.try_get(6)? })
     };
     rows.and_then(|rows| rows.iter().map(locked).collect())
         .map_err(StorageError::query(format!("lock rows of {name}")))

@@ -35,6 +35,7 @@ fn row(local_key: i64, version: Option<i64>, hash: Option<&ContentHash>) -> Stor
         hash: hash.map(|hash| hash.0.to_vec()),
         archived: false,
         archived_at: None,
+        edited: false,
         quarantine_used: false,
         deletes_wait: false,
     }
@@ -93,6 +94,24 @@ fn whether_it_is_archived_is_what_was_read_last_whatever_the_version() {
             );
         }
     }
+}
+
+#[test]
+fn what_would_replace_a_row_that_was_edited_here_is_set_aside() {
+    let mut record = copy(1, 20, "Bonn");
+    let same = record.content_hash();
+    for (version, hash, expected) in [
+        (Some(19), Some(&same), Decision::SetAside(7)),
+        (Some(20), None, Decision::SetAside(7)),
+        (Some(20), Some(&same), Decision::Keep),
+        (Some(21), None, Decision::Keep),
+    ] {
+        let stored = Stored { edited: true, ..row(7, version, hash) };
+        assert_eq!(decide(&incoming(&record), Some(&stored)), expected, "stored version {version:?}");
+    }
+    record.archived = true;
+    let stored = Stored { edited: true, ..row(7, Some(30), Some(&same)) };
+    assert_eq!(decide(&incoming(&record), Some(&stored)), Decision::SetAside(7));
 }
 
 #[test]

@@ -56,7 +56,7 @@ async fn an_edit_of_a_column_or_of_the_document_arrives_and_settles() {
     assert_eq!(contact(&simulator, &ids[1]).await["properties"]["lastname"], "Lovelace");
     let columns = ["sync_status", "lastname", "base_properties_json", "remote_properties_json", "version"];
     let row = test.rows("hubspot_contacts", &columns, &format!("WHERE hubspot_id = {}", ids[1])).await;
-    assert_eq!(row, ["synced|Lovelace|NULL|NULL|2"]);
+    assert_eq!(row, ["synced|Lovelace|-|-|2"]);
     let log = test
         .rows(
             "sync_log",
@@ -76,21 +76,24 @@ async fn an_edit_of_a_column_or_of_the_document_arrives_and_settles() {
 async fn a_row_made_here_is_made_in_hubspot_once() {
     let (simulator, test, setup) = account(5, 5).await;
     let daemon = setup.start(&["run"]);
-    test.execute("INSERT INTO hubspot_contacts (email, firstname) VALUES ('Grace@Navy.test', 'Grace')").await;
+    test.execute(
+        "INSERT INTO hubspot_contacts (email, firstname) VALUES ('Grace@Navy.test', 'Grace Brewster')",
+    )
+    .await;
     test.execute("INSERT INTO hubspot_companies (name, domain) VALUES ('Navy', 'navy.test')").await;
     settled(&test, "hubspot_contacts").await;
     settled(&test, "hubspot_companies").await;
-    let id = test.value("(SELECT hubspot_id FROM hubspot_contacts WHERE firstname = 'Grace')").await;
+    let id = test.value("(SELECT hubspot_id FROM hubspot_contacts WHERE firstname = 'Grace Brewster')").await;
     let made = contact(&simulator, &id).await;
     assert_eq!(made["properties"]["email"], "grace@navy.test");
     let row = test
         .rows(
             "hubspot_contacts",
             &["sync_status", "email", "hubspot_created_at IS NOT NULL"],
-            "WHERE firstname = 'Grace'",
+            "WHERE firstname = 'Grace Brewster'",
         )
         .await;
     assert_eq!(row, ["synced|grace@navy.test|1"]);
-    assert_eq!(simulator.get("/creates/contacts?by=email").await["grace@navy.test"], json!(1));
+    assert_eq!(simulator.get("/creates/contacts?by=email").await["counts"]["grace@navy.test"], json!(1));
     assert!(daemon.stop().await.success());
 }
