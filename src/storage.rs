@@ -46,8 +46,9 @@ pub use capture::ensure_capture;
 pub use catalogue::{known_properties, load_catalogue, property_names, store_catalogue};
 pub use conflicts::{
     Conflict, ConflictChange, ConflictFilter, ConflictKind, ConflictRecord, ConflictStatus, ConflictStep,
-    Disagreement, FieldSource, FieldValues, close_conflict_by_itself, conflict_policies, conflict_steps,
-    list_conflicts, load_conflict, lock_conflict, open_conflicts, open_or_update_conflict, settle_conflict,
+    Disagreement, FieldSource, FieldValues, NotResolved, Resolution, close_conflict_by_itself,
+    conflict_policies, conflict_steps, list_conflicts, load_conflict, lock_conflict, open_conflicts,
+    open_or_update_conflict, resolve_conflict, settle_conflict,
 };
 pub use database::Database;
 pub use error::{StorageError, StorageErrorKind};

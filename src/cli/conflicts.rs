@@ -12,9 +12,10 @@ use super::print;
 use super::table::{cell, table};
 use crate::app::advise;
 use crate::config::{Config, Environment};
+use crate::model::{Choice, ObjectType, Selected};
 use crate::storage::{
     Conflict, ConflictFilter, ConflictKind, ConflictStatus, ConflictStep, Database, FieldSource, FieldValues,
-    conflict_steps, list_conflicts, load_conflict,
+    Resolution, conflict_steps, list_conflicts, load_conflict, recall_types, resolve_conflict,
 };
 
 /// Arguments of `conflicts`.
@@ -37,6 +38,57 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
+    /// Decide what counts; the push carries it out.
+    Resolve(Decision),
+}
+
+/// What is decided.
+#[derive(Debug, Clone, clap::Args)]
+struct Decision {
+    /// Number of the conflict.
+    id: i64,
+    /// Whose values count, but for those given with --field.
+    #[arg(long, value_name = "SIDE", required_unless_present = "field")]
+    keep: Option<Side>,
+    /// What counts for one property: NAME=local, NAME=hubspot, or NAME==VALUE for a value of your own (empty clears it).
+    #[arg(long, value_name = "NAME=…", value_parser = parse_field)]
+    field: Vec<(String, Choice)>,
+    /// Who decides, for the audit trail.
+    #[arg(long, value_name = "NAME", default_value = "command line")]
+    by: String,
+}
+
+/// A side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Side {
+    /// MariaDB.
+    Local,
+    /// HubSpot.
+    #[value(name = "hubspot")]
+    HubSpot,
+}
+
+impl From<Side> for Choice {
+    fn from(side: Side) -> Self {
+        match side {
+            Side::Local => Self::Local,
+            Side::HubSpot => Self::HubSpot,
+        }
+    }
+}
+
+/// `name=local`, `name=hubspot` or `name==value`.
+fn parse_field(text: &str) -> Result<(String, Choice), String> {
+    let (name, what) = text.split_once('=').ok_or("has to be NAME=local, NAME=hubspot or NAME==VALUE")?;
+    let choice = match what {
+        "local" => Choice::Local,
+        "hubspot" => Choice::HubSpot,
+        _ => match what.strip_prefix('=') {
+            Some(value) => Choice::Value(value.to_owned()),
+            None => return Err("has to be NAME=local, NAME=hubspot or NAME==VALUE".to_owned()),
+        },
+    };
+    Ok((name.to_owned(), choice))
 }
 
 /// What is listed, and how.
@@ -70,14 +122,45 @@ impl Default for Listing {
 
 /// Lists or shows.
 pub(super) async fn main(environment: Environment, arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let (database, _) = Config::read_without_hubspot(environment)?;
+    let (database, mut sync) = Config::read_without_hubspot(environment)?;
     let database = Database::new(&database)?;
     match arguments.action.unwrap_or_else(|| Action::List(Listing::default())) {
         Action::List(listing) => list(&database, listing).await?,
         Action::Show { id, json } => show(&database, id, json).await?,
+        Action::Resolve(decision) => {
+            sync.objects = recall_types(&database, &sync.objects).await.map_err(advise)?;
+            resolve(&database, &Selected::known(&sync.objects), decision).await?;
+        }
     }
     database.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Settles a conflict.
+async fn resolve(
+    database: &Database,
+    objects: &[&'static ObjectType],
+    Decision { id, keep, field, by }: Decision,
+) -> anyhow::Result<()> {
+    let conflict = load_conflict(database, id).await.map_err(advise)?;
+    let conflict = conflict.with_context(|| format!("there is no conflict {id}"))?;
+    let resolution = match (keep, field.is_empty()) {
+        (Some(Side::Local), true) => Resolution::KeepLocal,
+        (Some(Side::HubSpot), true) => Resolution::KeepHubSpot,
+        (keep, _) => {
+            let fields = conflict.disagreement.fields.iter().cloned();
+            let kept = keep.into_iter().flat_map(|side| fields.clone().map(move |name| (name, side.into())));
+            Resolution::Fields(kept.chain(field).collect())
+        }
+    };
+    let status = resolve_conflict(database, objects, id, &resolution, &by).await?;
+    let record = &conflict.record;
+    print(format_args!(
+        "Conflict {id} is settled ({status}); {} row {} is pushed next.",
+        record.object_type,
+        or_none(record.row_id)
+    ));
+    Ok(())
 }
 
 /// One line a conflict.

@@ -1,4 +1,4 @@
-//! `migrate`: what a start does with the schema, and nothing else. For installations whose daemon may not change
+//! `migrate`: what a start does with the schema, triggers included, and nothing else. For installations whose daemon may not change
 //! tables.
 //!
 //! Beside a daemon it adds tables and columns and leaves the rest to the daemon, whose runs under way know nothing
@@ -13,7 +13,10 @@ use crate::app::{ACCOUNT_LEASE, advise, keep_renewed, migrate_all, process_name}
 use crate::config::{Config, Environment, SyncConfig};
 use crate::lifecycle::Lifecycle;
 use crate::model::Selected;
-use crate::storage::{Database, Lease, LeaseKeeper, TableChanges, TypedColumns, load_catalogue};
+use crate::storage::{
+    Database, Lease, LeaseKeeper, TableChanges, TypedColumns, ensure_capture, load_catalogue,
+    load_mirror_table,
+};
 
 /// Brings tables and typed columns up to date.
 pub(super) async fn main(environment: Environment) -> anyhow::Result<ExitCode> {
@@ -59,7 +62,8 @@ async fn complete_columns(
         let wanted = sync.columns.get(object_type.name).map_or(&[][..], Vec::as_slice);
         let columns = TypedColumns::new(database, object_type, wanted, &catalogue);
         columns.define(TableChanges::All(lease)).await.map_err(advise)?;
-        columns.complete(lease, go_on).await?;
+        let table = columns.complete(lease, go_on).await?;
+        ensure_capture(database, &table, sync.push.is_writable(object_type)).await.map_err(advise)?;
     }
     lifecycle.stop().await;
     Ok(())
@@ -74,6 +78,8 @@ async fn add_columns(database: &Database, sync: &SyncConfig) -> anyhow::Result<V
         let columns = TypedColumns::new(database, object_type, wanted, &catalogue);
         columns.define(TableChanges::Additions).await.map_err(advise)?;
         let names = columns.incomplete().await.map_err(advise)?;
+        let table = load_mirror_table(database, object_type).await.map_err(advise)?;
+        ensure_capture(database, &table, sync.push.is_writable(object_type)).await.map_err(advise)?;
         incomplete.extend(names.iter().map(|name| format!("{}.{name}", object_type.table)));
     }
     Ok(incomplete)

@@ -6,6 +6,7 @@
 //! them.
 
 mod listing;
+mod resolve;
 
 use std::collections::BTreeMap;
 
@@ -22,6 +23,7 @@ pub use listing::{
     Conflict, ConflictFilter, ConflictStep, conflict_policies, conflict_steps, list_conflicts, load_conflict,
     lock_conflict, open_conflicts,
 };
+pub use resolve::{NotResolved, Resolution, resolve_conflict};
 
 stored_words! {
     /// What the sides disagree about.

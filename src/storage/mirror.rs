@@ -22,6 +22,7 @@ use sqlx::MySqlConnection;
 pub use self::compare::{Attention, ComparedRow, compared_rows, distrust_rows, overlay_records};
 pub(super) use self::edited::wake_edited;
 pub use self::edited::{EditedRow, RowStatus, RowUpdate, edited_rows, lock_edited, write_row};
+pub(super) use self::link::make_anew;
 pub use self::link::{edit_row, follow_merge, link_row};
 use self::lookup::{Lookup, Stored};
 pub use self::lookup::{StoredVersion, archived_rows, newest_id, rows_of_records, stored_versions};

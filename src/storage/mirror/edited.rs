@@ -50,8 +50,8 @@ pub struct EditedRow {
     pub local: Option<Properties>,
     /// What both sides last agreed on; empty for a row that was made here.
     pub base: Properties,
-    /// The version of the newest copy from HubSpot that came.
-    pub hubspot_updated_at: Option<DateTime<Utc>>,
+    /// What HubSpot had when it was last looked at since, `None` when it was not.
+    pub remote: Option<Properties>,
 }
 
 /// What becomes of a row that was edited.
@@ -121,7 +121,7 @@ fn select(table: &str, keys: &[i64]) -> QueryBuilder<sqlx::MySql> {
     let mut query = QueryBuilder::new(format!(
         "SELECT id, hubspot_id, sync_status, version, last_modified_local, \
          IF(archived, COALESCE(archived_at, last_modified_local, updated_at), NULL), properties_json, \
-         COALESCE(base_properties_json, properties_json), hubspot_updated_at FROM {table} WHERE id IN ("
+         COALESCE(base_properties_json, properties_json), remote_properties_json FROM {table} WHERE id IN ("
     ));
     let mut listed = query.separated(", ");
     for key in keys {
@@ -143,7 +143,7 @@ fn edited_row(row: &MySqlRow) -> Result<EditedRow, sqlx::Error> {
         archived_at: row.try_get(5)?,
         local: Properties::from_document(&local),
         base: Properties::from_document(&base).unwrap_or_default(),
-        hubspot_updated_at: row.try_get(8)?,
+        remote: row.try_get::<Option<String>, _>(8)?.as_deref().and_then(Properties::from_document),
     })
 }
 

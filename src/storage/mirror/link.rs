@@ -31,6 +31,24 @@ pub async fn edit_row(
     enqueue_jobs(connection, table.object_type.name, JobKind::Push, &[key]).await
 }
 
+/// Takes its record from a row: HubSpot has deleted it and is to make another one of the row.
+///
+/// # Errors
+/// When the database cannot be written.
+pub(in crate::storage) async fn make_anew(
+    connection: &mut MySqlConnection,
+    table: &MirrorTable,
+    key: i64,
+) -> Result<(), StorageError> {
+    let name = table.object_type.table;
+    let sql = format!(
+        "UPDATE {name} SET hubspot_id = NULL, hubspot_created_at = NULL, hubspot_updated_at = NULL, \
+         content_hash = NULL, remote_properties_json = NULL WHERE id = ?"
+    );
+    let taken = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(key).execute(connection).await;
+    taken.map(|_| ()).map_err(StorageError::query(format!("take its record from a row of {name}")))
+}
+
 /// Gives a row that was made here its record. `agreed` is what both sides have of it: what was sent when the record was
 /// made of the row, nothing when it was there before.
 ///

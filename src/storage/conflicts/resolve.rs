@@ -1,0 +1,189 @@
+//! Settling a conflict: a change of the row's documents, which the ordinary push then carries out.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{Conflict, ConflictKind, ConflictStatus, load_conflict, lock_conflict, settle_conflict};
+use crate::clock;
+use crate::model::{Choice, Documents, ObjectType, Properties};
+use crate::storage::mirror::{EditedRow, RowStatus, RowUpdate, edit_row, lock_edited, make_anew, write_row};
+use crate::storage::{Database, MirrorTable, StorageError, load_mirror_table};
+
+/// What a person decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resolution {
+    /// The whole record as it is here.
+    KeepLocal,
+    /// The whole record as it is in HubSpot.
+    KeepHubSpot,
+    /// Property by property; every one in conflict is named.
+    Fields(BTreeMap<String, Choice>),
+}
+
+/// Why a conflict could not be settled.
+#[derive(Debug, thiserror::Error)]
+pub enum NotResolved {
+    /// There is no such conflict.
+    #[error("there is no conflict {0}")]
+    Unknown(i64),
+    /// It is settled already.
+    #[error("conflict {0} is settled already: {1}")]
+    Settled(i64, ConflictStatus),
+    /// Its type is not mirrored any more.
+    #[error("conflict {0} is about {1}, which are not synced here")]
+    NotMirrored(i64, String),
+    /// Its row is gone.
+    #[error("the row of conflict {0} is gone; the conflict closes by itself")]
+    NoRow(i64),
+    /// One side deleted the record; there is nothing to choose by property.
+    #[error("conflict {0} is about a deleted record: keep local or hubspot as a whole")]
+    NotByField(i64),
+    /// Properties that are in conflict and were not decided, or are not in conflict.
+    #[error("conflict {id} is about {fields}; decide each of them and no other")]
+    OtherFields {
+        /// The conflict.
+        id: i64,
+        /// The properties in conflict.
+        fields: String,
+    },
+    /// The database failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// Settles an open conflict in the name of `actor`. `objects` are the types that are mirrored.
+///
+/// # Errors
+/// Why it is not settled; nothing is changed then.
+pub async fn resolve_conflict(
+    database: &Database,
+    objects: &[&'static ObjectType],
+    id: i64,
+    resolution: &Resolution,
+    actor: &str,
+) -> Result<ConflictStatus, NotResolved> {
+    let conflict = load_conflict(database, id).await?.ok_or(NotResolved::Unknown(id))?;
+    let name = &conflict.record.object_type;
+    let object_type = objects.iter().find(|object_type| object_type.name == name);
+    let object_type = object_type.ok_or_else(|| NotResolved::NotMirrored(id, name.clone()))?;
+    let table = load_mirror_table(database, object_type).await?;
+    let mut transaction = database.begin().await?;
+    // The row first, as the push does.
+    let keys: Vec<_> = conflict.record.row_id.into_iter().collect();
+    let row = lock_edited(&mut transaction, &table, &keys).await?.pop().ok_or(NotResolved::NoRow(id))?;
+    let conflict = lock_conflict(&mut transaction, id).await?.ok_or(NotResolved::Unknown(id))?;
+    if conflict.status != ConflictStatus::Pending {
+        return Err(NotResolved::Settled(id, conflict.status));
+    }
+    let choices = choices(&conflict, resolution)?;
+    match conflict.disagreement.kind {
+        ConflictKind::Fields => resolve_fields(&mut transaction, &table, &row, &choices).await?,
+        ConflictKind::DeletedHere => {
+            resolve_deleted_here(&mut transaction, &table, row, resolution == &Resolution::KeepLocal).await?;
+        }
+        ConflictKind::DeletedInHubSpot => {
+            resolve_deleted_there(&mut transaction, &table, &row, resolution == &Resolution::KeepLocal)
+                .await?;
+        }
+    }
+    let (status, decided) = (status(resolution, &choices), told(&choices));
+    settle_conflict(&mut transaction, id, status, &decided, actor, clock::now()).await?;
+    let failed = StorageError::query(format!("settle conflict {id}"));
+    transaction.commit().await.map_err(failed)?;
+    Ok(status)
+}
+
+/// What is decided of each property in conflict.
+fn choices(conflict: &Conflict, resolution: &Resolution) -> Result<BTreeMap<String, Choice>, NotResolved> {
+    let fields = &conflict.disagreement.fields;
+    let all = |choice: Choice| fields.iter().map(|name| (name.clone(), choice.clone())).collect();
+    match resolution {
+        Resolution::KeepLocal => Ok(all(Choice::Local)),
+        Resolution::KeepHubSpot => Ok(all(Choice::HubSpot)),
+        Resolution::Fields(_) if conflict.disagreement.kind != ConflictKind::Fields => {
+            Err(NotResolved::NotByField(conflict.id))
+        }
+        Resolution::Fields(choices) => {
+            let is_complete =
+                choices.len() == fields.len() && fields.iter().all(|name| choices.contains_key(name));
+            let other = || NotResolved::OtherFields { id: conflict.id, fields: fields.join(", ") };
+            is_complete.then(|| choices.clone()).ok_or_else(other)
+        }
+    }
+}
+
+/// How the conflict is closed.
+fn status(resolution: &Resolution, choices: &BTreeMap<String, Choice>) -> ConflictStatus {
+    let all = |choice: &Choice| choices.values().all(|chosen| chosen == choice);
+    match resolution {
+        Resolution::KeepLocal => ConflictStatus::KeepLocal,
+        Resolution::KeepHubSpot => ConflictStatus::KeepHubSpot,
+        Resolution::Fields(_) if all(&Choice::Local) => ConflictStatus::KeepLocal,
+        Resolution::Fields(_) if all(&Choice::HubSpot) => ConflictStatus::KeepHubSpot,
+        Resolution::Fields(_) => ConflictStatus::Merged,
+    }
+}
+
+/// What was decided, for the audit trail.
+fn told(choices: &BTreeMap<String, Choice>) -> Value {
+    let word = |choice: &Choice| match choice {
+        Choice::Local => json!("local"),
+        Choice::HubSpot => json!("hubspot"),
+        Choice::Value(value) => json!({ "value": value }),
+    };
+    choices.iter().map(|(name, choice)| (name.clone(), word(choice))).collect()
+}
+
+/// Both sides changed the same properties.
+async fn resolve_fields(
+    connection: &mut sqlx::MySqlConnection,
+    table: &MirrorTable,
+    row: &EditedRow,
+    choices: &BTreeMap<String, Choice>,
+) -> Result<(), StorageError> {
+    let local = row.local.clone().unwrap_or_default();
+    // Set aside when the conflict was opened, and brought up to date by whatever came since.
+    let remote = row.remote.clone().unwrap_or_else(|| row.base.clone());
+    let resolved = Documents { base: &row.base, local: &local, remote: &remote }.resolve(choices);
+    edit_row(connection, table, row, (&resolved.base, &resolved.local), clock::now()).await
+}
+
+/// Deleted here and changed in HubSpot: the delete goes out, or is taken back.
+async fn resolve_deleted_here(
+    connection: &mut sqlx::MySqlConnection,
+    table: &MirrorTable,
+    mut row: EditedRow,
+    keep_local: bool,
+) -> Result<(), StorageError> {
+    let remote = row.remote.clone().unwrap_or_else(|| row.base.clone());
+    if !keep_local {
+        row.archived_at = None;
+    }
+    edit_row(connection, table, &row, (&remote, &remote), clock::now()).await
+}
+
+/// Deleted in HubSpot and changed here: it is made anew there, or counts as deleted.
+async fn resolve_deleted_there(
+    connection: &mut sqlx::MySqlConnection,
+    table: &MirrorTable,
+    row: &EditedRow,
+    keep_local: bool,
+) -> Result<(), StorageError> {
+    let now = clock::now();
+    if keep_local {
+        let local = row.local.clone().unwrap_or_default();
+        make_anew(connection, table, row.key).await?;
+        return edit_row(connection, table, row, (&Properties::default(), &local), now).await;
+    }
+    let update = RowUpdate {
+        key: row.key,
+        status: RowStatus::Synced,
+        content: &row.base,
+        base: None,
+        copy: None,
+        archived_at: Some(now),
+        error: None,
+    };
+    write_row(connection, table, &update, now).await
+}
