@@ -7,6 +7,7 @@ mod deletes;
 mod jobs;
 mod migrate;
 mod progress;
+mod push;
 mod session;
 mod status;
 mod sync;
@@ -52,6 +53,8 @@ enum Command {
     Jobs(jobs::Arguments),
     /// Show what both sides changed and a person has to settle.
     Conflicts(conflicts::Arguments),
+    /// Show what would be sent to HubSpot now.
+    Push(push::Arguments),
     /// Show how far each type is.
     Status(status::Arguments),
     /// Check database, token, scopes, limits and clocks, and say what to do.
@@ -110,6 +113,7 @@ async fn run(command: Command, environment: Environment) -> anyhow::Result<ExitC
         Command::Deletes(arguments) => deletes::main(environment, arguments).await,
         Command::Jobs(arguments) => jobs::main(environment, arguments).await,
         Command::Conflicts(arguments) => conflicts::main(environment, arguments).await,
+        Command::Push(arguments) => push::main(environment, &arguments).await,
         Command::Check => check::main(environment).await,
         Command::Migrate => migrate::main(environment).await,
     }

@@ -123,6 +123,7 @@ pub async fn ensure_table(
         format!("UNIQUE KEY {}_by_hubspot_id (hubspot_id)", object_type.table),
         format!("KEY {}_by_update (hubspot_updated_at, hubspot_id)", object_type.table),
         format!("KEY {}_by_archived (archived, hubspot_id)", object_type.table),
+        format!("KEY {}_by_sync_status (sync_status, id)", object_type.table),
         format!(
             "CONSTRAINT {}_sync_status CHECK (sync_status IN ('synced', 'pending', 'conflict', 'error'))",
             object_type.table
@@ -147,19 +148,24 @@ async fn bring_up_to_date(
     object_type: &ObjectType,
 ) -> Result<(), sqlx::Error> {
     let table = object_type.table;
-    let is_old: bool = sqlx::query_scalar(
-        "SELECT NOT EXISTS (SELECT 1 FROM information_schema.columns \
-         WHERE table_schema = DATABASE() AND table_name = ? AND column_name = 'purged_at')",
+    let is_complete: bool = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM information_schema.columns \
+         WHERE table_schema = DATABASE() AND table_name = ? AND column_name = 'purged_at') \
+         AND EXISTS (SELECT 1 FROM information_schema.statistics \
+         WHERE table_schema = DATABASE() AND table_name = ? AND index_name = CONCAT(?, '_by_sync_status'))",
     )
+    .bind(table)
+    .bind(table)
     .bind(table)
     .fetch_one(&mut *connection)
     .await?;
-    if !is_old {
+    if is_complete {
         return Ok(());
     }
     let sql = format!(
         "ALTER TABLE {table} ADD COLUMN IF NOT EXISTS purged_at {PURGED_AT} AFTER archived_at, \
-         ADD KEY IF NOT EXISTS {table}_by_archived (archived, hubspot_id)"
+         ADD KEY IF NOT EXISTS {table}_by_archived (archived, hubspot_id), \
+         ADD KEY IF NOT EXISTS {table}_by_sync_status (sync_status, id)"
     );
     sqlx::query(sqlx::AssertSqlSafe(sql)).execute(connection).await.map(|_| ())
 }

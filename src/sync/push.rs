@@ -25,7 +25,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 pub(super) use self::brake::Brakes;
 use self::settle::Verdict;
@@ -38,7 +38,8 @@ use crate::hubspot::{HubSpotClient, Priority};
 use crate::model::{ObjectId, ObjectType, Record, Rules};
 use crate::storage::{
     EditedRow, Job, JobKind, RowStatus, claim_jobs, conflict_policies, edited_rows, give_back_jobs,
-    merged_ids, next_due, postpone_jobs, renew_jobs, rescue_jobs,
+    merged_ids, next_due, note_error, postpone_jobs, purge_sync_log, renew_jobs, requeue_pending,
+    rescue_jobs,
 };
 
 /// How often the queue is looked at: half of it is what an edit waits on average.
@@ -51,6 +52,8 @@ const BATCH: u32 = 100;
 const LEASE: Duration = Duration::from_mins(2);
 /// How often jobs of workers that are gone are looked for.
 const RESCUE: Duration = Duration::from_secs(30);
+/// How often old lines of the log are removed, and rows looked for that wait without a job.
+const TIDY: Duration = Duration::from_hours(1);
 
 /// A job and its row.
 #[derive(Debug, Clone)]
@@ -88,16 +91,22 @@ impl Engine {
         if !self.config.push.enabled {
             return;
         }
-        let mut rescued: Option<Instant> = None;
+        let (mut rescued, mut tidied): (Option<Instant>, Option<Instant>) = (None, None);
         // Said once and not five times a second.
         let mut trouble = None;
         while self.pause(LOOK).await.is_ok() {
-            let is_time = rescued.is_none_or(|rescued| rescued.elapsed() > RESCUE);
-            let result = self.push_due(is_time).await;
-            if is_time {
-                rescued = Some(Instant::now());
-            }
-            match result {
+            let result = async {
+                if rescued.is_none_or(|rescued| rescued.elapsed() > RESCUE) {
+                    self.rescue().await?;
+                    rescued = Some(Instant::now());
+                }
+                if tidied.is_none_or(|tidied| tidied.elapsed() > TIDY) {
+                    self.tidy().await?;
+                    tidied = Some(Instant::now());
+                }
+                self.push_due().await
+            };
+            match result.await {
                 Ok(()) => trouble = None,
                 Err(error) if error.ends_here() => return,
                 Err(error) => {
@@ -119,18 +128,43 @@ impl Engine {
         self.pause(TROUBLE).await.ok();
     }
 
+    /// Takes over the jobs of workers that are gone. One that they died of too often is given up, as its row says.
+    async fn rescue(&self) -> Result<(), SyncError> {
+        let rescued = rescue_jobs(&self.database, self.config.push.retry.tries).await?;
+        if rescued.returned > 0 {
+            info!("{} job(s) of a process that is gone are done again", rescued.returned);
+        }
+        for job in rescued.parked {
+            error!("Job {} of {} is given up: every process that tried it ended", job.id, job.object_type);
+            let object_type = self.types().into_iter().find(|known| known.name == job.object_type);
+            if let (Some(object_type), JobKind::Push) = (object_type, job.kind) {
+                let reason = "given up: every process that tried it ended";
+                note_error(&self.database, object_type, job.record_id, reason).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what nobody needs any more, and finds what would never be sent.
+    async fn tidy(&self) -> Result<(), SyncError> {
+        purge_sync_log(&self.database, clock::now()).await?;
+        for object_type in self.types() {
+            if self.config.push.is_writable(object_type) {
+                let lost = requeue_pending(&self.database, object_type).await?;
+                if lost > 0 {
+                    warn!("{lost} edited row(s) of {} had no job; they are sent now", object_type.table);
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Does what is due now.
     ///
     /// # Errors
     /// When the database does not answer, or the token has not proven to belong to the account. What becomes of the
     /// jobs of a batch is recorded with them.
-    async fn push_due(&self, rescue: bool) -> Result<(), SyncError> {
-        if rescue {
-            let rescued = rescue_jobs(&self.database, self.config.push.retry.tries).await?;
-            if rescued.returned > 0 {
-                info!("{} job(s) of a process that is gone are done again", rescued.returned);
-            }
-        }
+    async fn push_due(&self) -> Result<(), SyncError> {
         if next_due(&self.database).await?.is_none_or(|due| due > clock::now()) {
             return Ok(());
         }

@@ -116,13 +116,73 @@ pub async fn edited_rows(
     Ok(found)
 }
 
+/// The next rows behind the key `after` that wait to be sent, in key order; an empty list is the end.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn pending_rows(
+    database: &Database,
+    table: &MirrorTable,
+    after: i64,
+    limit: usize,
+) -> Result<Vec<EditedRow>, StorageError> {
+    let name = table.object_type.table;
+    let mut query =
+        QueryBuilder::new(format!("{COLUMNS} FROM {name} WHERE sync_status = 'pending' AND id > "));
+    query.push_bind(after).push(" ORDER BY id LIMIT ").push_bind(limit as i64);
+    let rows = query.build().fetch_all(database.pool()).await;
+    let rows: Result<Vec<_>, _> = rows.and_then(|rows| rows.iter().map(edited_row).collect());
+    rows.map_err(StorageError::query(format!("read edited rows of {name}")))
+}
+
+/// Puts a job for every row that waits to be sent and has none: it was edited by a transaction that was restored from
+/// a backup, or its job was deleted by hand. Returns how many.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn requeue_pending(database: &Database, object_type: &ObjectType) -> Result<u64, StorageError> {
+    let name = object_type.table;
+    let failed = || StorageError::query(format!("look for edited rows of {name} without a job"));
+    let sql = format!(
+        "SELECT id FROM {name} WHERE sync_status = 'pending' AND NOT EXISTS (SELECT 1 FROM jobs \
+         WHERE object_type = ? AND kind = 'push' AND record_id = {name}.id)"
+    );
+    let query = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(object_type.name);
+    let keys: Vec<i64> = query.fetch_all(database.pool()).await.map_err(failed())?;
+    for chunk in keys.chunks(BATCH) {
+        let mut transaction = database.begin().await?;
+        enqueue_jobs(&mut transaction, object_type.name, JobKind::Push, chunk).await?;
+        transaction.commit().await.map_err(failed())?;
+    }
+    Ok(keys.len() as u64)
+}
+
+/// Notes in a row that waits to be sent why it is not.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn note_error(
+    database: &Database,
+    object_type: &ObjectType,
+    key: i64,
+    reason: &str,
+) -> Result<(), StorageError> {
+    let name = object_type.table;
+    let sql = format!(
+        "UPDATE {name} SET sync_status = 'error', sync_error = ? WHERE id = ? AND sync_status = 'pending'"
+    );
+    let noted = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(reason).bind(key).execute(database.pool()).await;
+    noted.map(|_| ()).map_err(StorageError::query(format!("note an error in a row of {name}")))
+}
+
+/// What is read of an edited row.
+const COLUMNS: &str = "SELECT id, hubspot_id, sync_status, version, last_modified_local, \
+     IF(archived, COALESCE(archived_at, last_modified_local, updated_at), NULL), properties_json, \
+     COALESCE(base_properties_json, properties_json), remote_properties_json";
+
 /// Asks for rows by key.
 fn select(table: &str, keys: &[i64]) -> QueryBuilder<sqlx::MySql> {
-    let mut query = QueryBuilder::new(format!(
-        "SELECT id, hubspot_id, sync_status, version, last_modified_local, \
-         IF(archived, COALESCE(archived_at, last_modified_local, updated_at), NULL), properties_json, \
-         COALESCE(base_properties_json, properties_json), remote_properties_json FROM {table} WHERE id IN ("
-    ));
+    let mut query = QueryBuilder::new(format!("{COLUMNS} FROM {table} WHERE id IN ("));
     let mut listed = query.separated(", ");
     for key in keys {
         listed.push_bind(*key);
