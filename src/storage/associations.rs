@@ -6,6 +6,8 @@
 mod difference;
 mod pair;
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt;
 use sqlx::mysql::MySqlRow;
@@ -296,7 +298,7 @@ pub async fn remove_associations_of(
     Ok(removed)
 }
 
-/// The records on the other side of the stored links to `ids`, each once, in id order.
+/// Who is linked with `ids` as far as is stored: each of these with each record on the other side.
 ///
 /// # Errors
 /// When the database cannot be read.
@@ -304,26 +306,24 @@ pub async fn linked_from(
     database: &Database,
     pair: TypePair,
     ids: &[ObjectId],
-) -> Result<Vec<ObjectId>, StorageError> {
-    let mut found: Vec<ObjectId> = Vec::new();
+) -> Result<BTreeSet<(ObjectId, ObjectId)>, StorageError> {
+    let mut found = BTreeSet::new();
     for chunk in ids.chunks(IDS) {
         // Left to itself, the optimizer may walk all links of the near side in the order of the primary key.
         let mut select = QueryBuilder::<MySql>::new(
-            "SELECT from_id FROM hubspot_associations FORCE INDEX (hubspot_associations_by_target) WHERE to_type = ",
+            "SELECT to_id, from_id FROM hubspot_associations FORCE INDEX (hubspot_associations_by_target) WHERE to_type = ",
         );
         select.push_bind(pair.to.name).push(" AND from_type = ").push_bind(pair.from.name);
         push_ids(&mut select, " AND to_id IN (", chunk);
         select.push(" AND removed_at IS NULL");
-        let rows: Vec<i64> = select
-            .build_query_scalar()
+        let rows: Vec<(i64, i64)> = select
+            .build_query_as()
             .persistent(false)
             .fetch_all(database.pool())
             .await
             .map_err(StorageError::query(format!("look up the links of {pair}")))?;
-        found.extend(rows.into_iter().map(ObjectId));
+        found.extend(rows.into_iter().map(|(to, from)| (ObjectId(to), ObjectId(from))));
     }
-    found.sort_unstable();
-    found.dedup();
     Ok(found)
 }
 

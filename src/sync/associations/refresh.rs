@@ -25,11 +25,14 @@ const PAIRS_AT_ONCE: usize = 4;
 /// Pages of links read of a record that is on the far side of its pair. What lies behind them waits for the sweep too.
 const FAR_PAGES: usize = 10;
 
+/// That two records are linked, in whatever ways: the one that was asked about, and the other.
+type Linked = (ObjectId, ObjectId);
+
 /// Who is on the other side of some records' links.
 #[derive(Debug, Default)]
 struct Seen {
-    /// Linked with one of the records now.
-    told: BTreeSet<ObjectId>,
+    /// Who is linked with which of the records now.
+    told: BTreeSet<Linked>,
     /// The records of which that is all.
     complete: Vec<ObjectId>,
 }
@@ -135,9 +138,10 @@ impl Engine {
                 continue;
             }
             let stored = linked_from(&self.database, pair, &seen.complete).await?;
-            let mut others = to_read(&seen.told, &stored.into_iter().collect(), OTHERS_AT_ONCE);
+            let others = to_read(&seen.told, &stored, OTHERS_AT_ONCE);
             // Within one type those seen were read a moment ago.
-            others.retain(|other| !(is_near && records.contains(other)));
+            let others: Vec<_> =
+                others.into_iter().filter(|other| !(is_near && records.contains(other))).collect();
             self.read_and_store_links(hubspot, pair, &others).await?;
         }
         Ok(())
@@ -157,7 +161,7 @@ impl Engine {
         while let Some(mut told) = reader.next().await? {
             self.store_told(pair, &mut told, None).await?;
             if pair.is_within_one_type() {
-                seen.told.extend(told.associations.iter().map(|link| link.to));
+                seen.told.extend(told.associations.iter().map(|link| (link.from, link.to)));
                 seen.complete.append(&mut told.records);
             }
             self.go_on()?;
@@ -184,7 +188,7 @@ async fn look_from_afar(
                 Ok(page) => {
                     appetite.grow();
                     rest = later;
-                    seen.told.extend(page.associations.iter().map(|link| link.to));
+                    seen.told.extend(page.associations.iter().map(|link| (link.from, link.to)));
                     seen.complete.extend(page.finished);
                     unfinished.extend(page.unfinished.into_iter().map(|(id, next)| (id, Some(next))));
                 }
@@ -203,10 +207,14 @@ async fn look_from_afar(
 }
 
 /// Whose links to read: of those linked now and those linked as far as is stored, everybody, or where they are more than
-/// `most` only those with whom that has changed.
-fn to_read(told: &BTreeSet<ObjectId>, stored: &BTreeSet<ObjectId>, most: usize) -> Vec<ObjectId> {
-    let all: Vec<_> = told.union(stored).copied().collect();
-    if all.len() <= most { all } else { told.symmetric_difference(stored).copied().collect() }
+/// `most` only those with whom that has changed. Nothing is stored here of records that may be linked with more than was
+/// told, so of them it is everybody who was told.
+fn to_read(told: &BTreeSet<Linked>, stored: &BTreeSet<Linked>, most: usize) -> BTreeSet<ObjectId> {
+    let all: BTreeSet<_> = told.union(stored).map(|(_, other)| *other).collect();
+    if all.len() <= most {
+        return all;
+    }
+    told.symmetric_difference(stored).map(|(_, other)| *other).collect()
 }
 
 #[cfg(test)]
@@ -215,13 +223,18 @@ mod tests {
 
     #[test]
     fn few_others_are_all_read_again_and_of_many_those_that_changed() {
-        let ids = |ids: &[i64]| -> BTreeSet<_> { ids.iter().copied().map(ObjectId).collect() };
-        let read = |told: &[i64], stored: &[i64]| {
-            to_read(&ids(told), &ids(stored), 4).iter().map(|id| id.0).collect::<Vec<_>>()
+        let links = |links: &[(i64, i64)]| -> BTreeSet<Linked> {
+            links.iter().map(|(record, other)| (ObjectId(*record), ObjectId(*other))).collect()
         };
-        assert_eq!(read(&[1, 2, 3], &[3, 4]), [1, 2, 3, 4]);
-        assert_eq!(read(&[1, 2, 3, 4], &[2, 3, 4, 5]), [1, 5]);
+        let read = |told: &[(i64, i64)], stored: &[(i64, i64)]| {
+            to_read(&links(told), &links(stored), 4).iter().map(|id| id.0).collect::<Vec<_>>()
+        };
+        assert_eq!(read(&[(7, 1), (7, 2), (7, 3)], &[(7, 3), (7, 4)]), [1, 2, 3, 4]);
+        assert_eq!(read(&[(7, 1), (7, 2), (7, 3), (7, 4)], &[(7, 2), (7, 3), (7, 4), (7, 5)]), [1, 5]);
         assert_eq!(read(&[], &[]), [0_i64; 0]);
-        assert_eq!(read(&[], &[1, 2, 3, 4, 5]), [1, 2, 3, 4, 5]);
+        assert_eq!(read(&[], &[(7, 1), (7, 2), (7, 3), (7, 4), (7, 5)]), [1, 2, 3, 4, 5]);
+        // Still linked with 8, which was asked about as well, and with 7 no more.
+        let told = [(7, 2), (8, 1), (8, 2), (8, 3), (8, 4), (8, 5)];
+        assert_eq!(read(&told, &[&told[..], &[(7, 1)]].concat()), [1]);
     }
 }
