@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::support::daemon::{Daemon, Setup};
 use crate::support::database::TestDatabase;
-use crate::support::lanes::{lane_is_halfway, resumed};
+use crate::support::lanes::{lane_is_halfway, resumed, run_lane};
 use crate::support::simulator::Simulator;
 use crate::support::truth::{everything_is_searched, in_step};
 use crate::support::{eventually, holds};
@@ -156,5 +156,32 @@ async fn filling_goes_on_where_a_kill_ended_it() {
     })
     .await;
     assert_eq!(resumed(&test, "fill").await, 450);
+    assert!(daemon.stop().await.success());
+}
+
+#[tokio::test]
+async fn a_new_property_reaches_records_in_the_recycle_bin_as_well() {
+    let (simulator, test) = (Simulator::start(150, 5, 5), TestDatabase::migrated().await);
+    let ids = hidden_property(&simulator, "shoe_size", 6).await;
+    let daemon = filling(&simulator, &test).set("ARCHIVE_INTERVAL_MINUTES", "60").start(&["run"]);
+    in_step(&simulator, &test).await;
+    // One is in the mirror as deleted when the property comes, the other is deleted just then.
+    simulator.delete("contacts", &ids[0]).await;
+    run_lane(&test, "archive").await;
+    simulator.delete("contacts", &ids[1]).await;
+    archive(&simulator, "shoe_size", false).await;
+    eventually("the definition is known", async || {
+        let known = test.number("SELECT COUNT(*) FROM hubspot_properties WHERE object_type = 'contacts' AND name = 'shoe_size' AND NOT archived").await;
+        holds(known == 1, known)
+    })
+    .await;
+    run_lane(&test, "archive").await;
+    run_lane(&test, "archive").await;
+    for id in &ids[..2] {
+        let row = format!(
+            "SELECT CONCAT(archived, ' ', JSON_VALUE(properties_json, '$.shoe_size')) FROM hubspot_contacts WHERE hubspot_id = {id}"
+        );
+        assert_eq!(test.value(&row).await, format!("1 of {id}"));
+    }
     assert!(daemon.stop().await.success());
 }

@@ -86,6 +86,28 @@ async fn a_merge_into_a_new_record_leads_both_ids_to_it() {
 }
 
 #[tokio::test]
+async fn a_survivor_the_index_shows_after_a_younger_record_is_found_all_the_same() {
+    let (simulator, test) = (Simulator::start(150, 30, 20), TestDatabase::migrated().await);
+    let ids = simulator.create("contacts", 2).await;
+    let daemon = running(&simulator, &test).await;
+    everything_is_searched(&simulator, &test).await;
+    simulator.set(json!({"mergeTouches": false, "indexLagMs": 2_500})).await;
+    let survivor = merge(&simulator, &ids[0], &ids[1]).await;
+    simulator.set(json!({"indexLagMs": 0})).await;
+    let younger = &simulator.create("contacts", 1).await[0];
+    let is_here = |id: &str| format!("SELECT COUNT(*) FROM hubspot_contacts WHERE hubspot_id = {id}");
+    eventually("the younger one is here", async || {
+        let count = test.number(&is_here(younger)).await;
+        holds(count == 1, count)
+    })
+    .await;
+    assert_eq!(test.number(&is_here(&survivor)).await, 0, "the index lags");
+    knows(&test, 2).await;
+    assert_merged(&test, &[&ids[0], &ids[1]], &survivor).await;
+    assert!(daemon.stop().await.success());
+}
+
+#[tokio::test]
 async fn a_merge_that_keeps_the_primary_id_leads_the_other_to_it() {
     let (simulator, test) = (Simulator::start(150, 30, 20), TestDatabase::migrated().await);
     simulator.set(json!({"mergeKeepsPrimaryId": true, "mergedAreArchived": true})).await;
