@@ -17,8 +17,7 @@ const FOLLOWING_LINKS: &str = "'associatedcompanyid', 'hs_parent_company_id'";
 pub(super) struct Left {
     /// What another lane should have brought in, in words.
     pub(super) unexplained: Vec<String>,
-    /// How many records of each type the audit has to repair: it may find one that was merged by itself, or see to it with
-    /// its survivor.
+    /// How many records of each type the audit has to repair; some may be mended before it comes to them.
     pub(super) repairs: Vec<(&'static str, RangeInclusive<usize>)>,
 }
 
@@ -28,23 +27,34 @@ impl Life {
         let mut left = Left::default();
         for (herd, object_type) in TYPES.into_iter().enumerate() {
             let silent = self.silent(object_type).await;
-            let (mut alone, mut with_survivor) = (BTreeSet::new(), BTreeSet::new());
+            let (mut surely, mut perhaps) = (BTreeSet::new(), BTreeSet::new());
             for found in exact_differences(&self.simulator, &self.test, object_type).await {
                 if !self.is_for_the_audit(herd, &found, &silent) {
                     left.unexplained.push(found.words);
-                } else if found.place == Place::Nowhere && !self.vanished.contains(&(herd, found.id)) {
-                    with_survivor.insert(found.id);
+                } else if self.may_come_otherwise(herd, &found) {
+                    perhaps.insert(found.id);
                 } else if found.place != Place::Bin && !is_silent(&found, &silent) {
-                    alone.insert(found.id);
+                    surely.insert(found.id);
                 }
             }
-            left.repairs.push((object_type, alone.len()..=alone.len() + with_survivor.len()));
+            left.repairs.push((object_type, surely.len()..=surely.len() + perhaps.len()));
         }
         let is_seen = |link: &links::Difference| !link.ends.iter().any(|end| self.is_unseen(*end));
         let links = links::exact_differences(&self.simulator, &self.test).await;
         left.unexplained.extend(links.into_iter().filter(is_seen).map(|link| link.text));
         left.unexplained.extend(self.other_stages().await);
         left
+    }
+
+    /// Whether what differs may be mended before the audit comes to it: a record that was merged with its survivor, one
+    /// that was restored by the delayed pass.
+    fn may_come_otherwise(&self, herd: usize, found: &Difference) -> bool {
+        let known = (herd, found.id);
+        match found.place {
+            Place::Live => self.quietly_restored.contains(&known),
+            Place::Bin => false,
+            Place::Nowhere => !self.vanished.contains(&known),
+        }
     }
 
     /// Whether only the audit can see what differs.
