@@ -111,9 +111,9 @@ async fn print_type(
         for row in &rows {
             let planned = plan(table.object_type(), row, rules);
             if as_json {
-                print(json!(planned))
+                print(json!(planned));
             } else {
-                print(planned)
+                print(planned);
             }
             count += 1;
         }
