@@ -78,15 +78,21 @@ async fn apply(
     present.retain(|(name, _)| name.starts_with(&prefix(table)));
     for (name, _) in present.iter().filter(|(name, _)| wanted.iter().all(|trigger| trigger.name != *name)) {
         execute(connection, format!("DROP TRIGGER IF EXISTS {name}")).await.map_err(failed())?;
-        info!("Edits of {table} are not captured any more ({name})");
     }
+    if wanted.is_empty() && !present.is_empty() {
+        info!("Edits of {table} are not captured any more");
+    }
+    let mut is_changed = false;
     for Trigger { name, event, body } in wanted {
         if present.iter().any(|(known, statement)| known == name && statement == body) {
             continue;
         }
         let sql = format!("CREATE OR REPLACE TRIGGER {name} {event} ON {table} FOR EACH ROW {body}");
         execute(connection, sql).await.map_err(failed())?;
-        info!("Edits of {table} are captured ({name})");
+        is_changed = true;
+    }
+    if is_changed {
+        info!("Edits of {table} are captured and sent to HubSpot");
     }
     Ok(())
 }

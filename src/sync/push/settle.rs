@@ -1,14 +1,14 @@
 //! What has become of rows that were pushed: one transaction for the rows, their jobs, the log and their conflicts.
 
 use chrono::{DateTime, Utc};
-use tracing::info;
+use tracing::{info, warn};
 
 use super::{Item, Push};
 use crate::clock;
 use crate::model::{ObjectId, Properties, Record, rebase};
 use crate::storage::{
-    ConflictChange, ConflictRecord, Disagreement, EditedRow, Job, LeasedTransaction, LogAction, LogDirection,
-    LogEntry, LogStatus, MirrorTable, RowStatus, RowUpdate, Settled, StorageError, close_conflict_by_itself,
+    ConflictRecord, Disagreement, EditedRow, Job, LeasedTransaction, LogAction, LogDirection, LogEntry,
+    LogStatus, MirrorTable, RowStatus, RowUpdate, Settled, StorageError, close_conflict_by_itself,
     finish_job, follow_merge, link_row, lock_edited, open_or_update_conflict, park_job,
     remove_associations_of_archived, retry_job, write_log, write_row,
 };
@@ -239,10 +239,12 @@ impl Engine {
         let mut patience = Patience::new(&self.stop, what);
         loop {
             match self.try_settle(push, &verdicts).await {
-                Ok(()) => return Ok(()),
+                Ok(()) => break,
                 Err(error) => patience.wait(error).await?,
             }
         }
+        tell(push, &verdicts);
+        Ok(())
     }
 
     /// Ends jobs that have nothing to do any more.
@@ -283,6 +285,31 @@ impl Engine {
     }
 }
 
+/// One line on what became of edits. Reasons may quote values, so they stand in the rows and not here.
+fn tell(push: &Push, verdicts: &[Verdict]) {
+    let count = |is: fn(&Outcome) -> bool| verdicts.iter().filter(|verdict| is(&verdict.outcome)).count();
+    let sent = verdicts.iter().filter(|verdict| {
+        let is_done = matches!(verdict.outcome, Outcome::InStep | Outcome::Conflict | Outcome::MoreToDo);
+        is_done && verdict.entries.iter().any(|entry| entry.direction == LogDirection::Push)
+    });
+    let (sent, conflicts) = (sent.count(), count(|outcome| matches!(outcome, Outcome::Conflict)));
+    let refused = count(|outcome| matches!(outcome, Outcome::Refused(_)));
+    let again = count(|outcome| matches!(outcome, Outcome::Again(..)));
+    let object_type = push.context.object_type;
+    if sent > 0 {
+        info!("Sent edits of {sent} {object_type} to HubSpot");
+    }
+    if conflicts > 0 {
+        info!("{conflicts} {object_type} were changed on both sides; settle them with `conflicts`");
+    }
+    if refused > 0 {
+        warn!("HubSpot refused edits of {refused} {object_type}; sync_error of the rows says why");
+    }
+    if again > 0 {
+        warn!("Edits of {again} {object_type} are sent again later; see jobs");
+    }
+}
+
 /// Settles the job of a verdict.
 async fn settle_job(transaction: &mut LeasedTransaction, verdict: &Verdict) -> Result<Settled, StorageError> {
     let job = &verdict.item.job;
@@ -320,11 +347,7 @@ async fn settle_row(
     let record = verdict.record();
     match &verdict.conflict {
         Some(disagreement) => {
-            let (id, change) =
-                open_or_update_conflict(transaction, &record, disagreement, ACTOR, now).await?;
-            if change == ConflictChange::Opened {
-                info!("Conflict {id}: both sides changed {object_type} row {}", row.key);
-            }
+            open_or_update_conflict(transaction, &record, disagreement, ACTOR, now).await?;
         }
         // Edited since, it may still be one.
         None if verdict.is_edited_since(row) => {}

@@ -64,8 +64,10 @@ impl Edit {
     fn verdict(self, push: &Push, remote: Record) -> Verdict {
         let sent = self.sent();
         let confirmed = self.merged.confirmed(&remote.properties, &push.rules, &self.times);
-        let mut taken: BTreeSet<_> = self.merged.taken.iter().cloned().collect();
-        taken.extend(confirmed.taken.iter().filter(|name| !sent.contains(name)).cloned());
+        // What HubSpot keeps up by itself changes with every edit.
+        let is_news = |name: &&String| push.rules.of(name).writable && !sent.contains(name);
+        let taken = self.merged.taken.iter().chain(&confirmed.taken).filter(is_news);
+        let taken: BTreeSet<_> = taken.cloned().collect();
         let outcome = if !confirmed.unwritable.is_empty() {
             Outcome::Refused(format!("{} cannot be written in HubSpot", confirmed.unwritable.join(", ")))
         } else if !confirmed.push.is_empty() {
