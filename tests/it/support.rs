@@ -2,6 +2,7 @@
 
 pub mod daemon;
 pub mod database;
+pub mod edits;
 pub mod exact;
 pub mod lanes;
 pub mod links;

@@ -4,6 +4,7 @@ mod associations;
 mod audit;
 mod blind;
 mod columns;
+mod conflicts;
 mod crash;
 mod database_trouble;
 mod deletes;

@@ -8,7 +8,7 @@ use super::{Conflict, ConflictKind, ConflictStatus, load_conflict, lock_conflict
 use crate::clock;
 use crate::model::{Choice, Documents, ObjectType, Properties};
 use crate::storage::mirror::{EditedRow, RowStatus, RowUpdate, edit_row, lock_edited, make_anew, write_row};
-use crate::storage::{Database, MirrorTable, StorageError, load_mirror_table};
+use crate::storage::{Database, MirrorTable, StorageError, load_catalogue, load_mirror_table};
 
 /// What a person decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +68,9 @@ pub async fn resolve_conflict(
     let object_type = objects.iter().find(|object_type| object_type.name == name);
     let object_type = object_type.ok_or_else(|| NotResolved::NotMirrored(id, name.clone()))?;
     let table = load_mirror_table(database, object_type).await?;
+    let catalogue = load_catalogue(database, object_type).await?;
+    let writable = catalogue.into_iter().filter(|property| !property.read_only);
+    let writable: Vec<_> = writable.map(|property| property.name).collect();
     let mut transaction = database.begin().await?;
     // The row first, as the push does.
     let keys: Vec<_> = conflict.record.row_id.into_iter().collect();
@@ -83,8 +86,8 @@ pub async fn resolve_conflict(
             resolve_deleted_here(&mut transaction, &table, row, resolution == &Resolution::KeepLocal).await?;
         }
         ConflictKind::DeletedInHubSpot => {
-            resolve_deleted_there(&mut transaction, &table, &row, resolution == &Resolution::KeepLocal)
-                .await?;
+            let keep_local = resolution == &Resolution::KeepLocal;
+            resolve_deleted_there(&mut transaction, &table, &row, &writable, keep_local).await?;
         }
     }
     let (status, decided) = (status(resolution, &choices), told(&choices));
@@ -168,13 +171,17 @@ async fn resolve_deleted_there(
     connection: &mut sqlx::MySqlConnection,
     table: &MirrorTable,
     row: &EditedRow,
+    writable: &[String],
     keep_local: bool,
 ) -> Result<(), StorageError> {
     let now = clock::now();
     if keep_local {
         let local = row.local.clone().unwrap_or_default();
+        // The new record has values of its own for what cannot be written.
+        let is_written = |name: &str| writable.iter().any(|known| known == name);
+        let base: Properties = local.iter().filter(|(name, _)| !is_written(name)).collect();
         make_anew(connection, table, row.key).await?;
-        return edit_row(connection, table, row, (&Properties::default(), &local), now).await;
+        return edit_row(connection, table, row, (&base, &local), now).await;
     }
     let update = RowUpdate {
         key: row.key,

@@ -65,6 +65,9 @@ pub async fn link_row(
     now: DateTime<Utc>,
 ) -> Result<(), StorageError> {
     let ours = row.local.clone().unwrap_or_default();
+    // What HubSpot does not take was no edit before and is none now.
+    let kept = row.base.iter().filter(|(name, _)| agreed.get(name).is_none());
+    let agreed = &kept.chain(agreed.iter()).collect();
     match lock_row_of(connection, table, id).await? {
         None => {
             edit_row(connection, table, row, (agreed, &ours), now).await?;

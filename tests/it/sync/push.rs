@@ -2,40 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::support::daemon::Setup;
-use crate::support::database::TestDatabase;
-use crate::support::simulator::Simulator;
-use crate::support::{eventually, holds};
-
-/// An account with a daemon that has synced it and takes edits.
-async fn account(contacts: u32, companies: u32) -> (Simulator, TestDatabase, Setup) {
-    let (simulator, test) = (Simulator::start(contacts, companies, 0), TestDatabase::empty().await);
-    let setup = Setup::new(&simulator, &test.url).writable();
-    setup.sync(&[]).await;
-    (simulator, test, setup)
-}
-
-/// What HubSpot has of a contact.
-async fn contact(simulator: &Simulator, id: &str) -> Value {
-    let truth = simulator.truth("contacts", false).await;
-    let records = truth.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    records.into_iter().find(|record| record["id"] == *id).unwrap_or(Value::Null)
-}
-
-/// Waits until no row of the table waits for anything.
-async fn settled(test: &TestDatabase, table: &str) {
-    let sql = format!("SELECT COUNT(*) FROM {table} WHERE sync_status = 'pending'");
-    eventually("every edit is sent", async || {
-        let left =
-            test.number(&sql).await + test.number("SELECT COUNT(*) FROM jobs WHERE state <> 'dead'").await;
-        holds(left == 0, left)
-    })
-    .await;
-}
+use crate::support::edits::{all_is_sent, hubspot_contact, writable_account};
 
 #[tokio::test]
 async fn an_edit_of_a_column_or_of_the_document_arrives_and_settles() {
-    let (simulator, test, setup) = account(20, 5).await;
+    let (simulator, test, setup) = writable_account(20, 5).await;
     let ids = test.rows("hubspot_contacts", &["hubspot_id"], "ORDER BY hubspot_id").await;
     let daemon = setup.start(&["run"]);
     daemon.says("is up after").await;
@@ -50,10 +21,10 @@ async fn an_edit_of_a_column_or_of_the_document_arrives_and_settles() {
         ids[1]
     ))
     .await;
-    settled(&test, "hubspot_contacts").await;
-    assert_eq!(contact(&simulator, &ids[0]).await["properties"]["firstname"], "Ada");
-    assert_eq!(contact(&simulator, &ids[0]).await["properties"]["city"], Value::Null);
-    assert_eq!(contact(&simulator, &ids[1]).await["properties"]["lastname"], "Lovelace");
+    all_is_sent(&test, "hubspot_contacts").await;
+    assert_eq!(hubspot_contact(&simulator, &ids[0]).await["properties"]["firstname"], "Ada");
+    assert_eq!(hubspot_contact(&simulator, &ids[0]).await["properties"]["city"], Value::Null);
+    assert_eq!(hubspot_contact(&simulator, &ids[1]).await["properties"]["lastname"], "Lovelace");
     let columns = ["sync_status", "lastname", "base_properties_json", "remote_properties_json", "version"];
     let row = test.rows("hubspot_contacts", &columns, &format!("WHERE hubspot_id = {}", ids[1])).await;
     assert_eq!(row, ["synced|Lovelace|-|-|2"]);
@@ -74,17 +45,17 @@ async fn an_edit_of_a_column_or_of_the_document_arrives_and_settles() {
 
 #[tokio::test]
 async fn a_row_made_here_is_made_in_hubspot_once() {
-    let (simulator, test, setup) = account(5, 5).await;
+    let (simulator, test, setup) = writable_account(5, 5).await;
     let daemon = setup.start(&["run"]);
     test.execute(
         "INSERT INTO hubspot_contacts (email, firstname) VALUES ('Grace@Navy.test', 'Grace Brewster')",
     )
     .await;
     test.execute("INSERT INTO hubspot_companies (name, domain) VALUES ('Navy', 'navy.test')").await;
-    settled(&test, "hubspot_contacts").await;
-    settled(&test, "hubspot_companies").await;
+    all_is_sent(&test, "hubspot_contacts").await;
+    all_is_sent(&test, "hubspot_companies").await;
     let id = test.value("(SELECT hubspot_id FROM hubspot_contacts WHERE firstname = 'Grace Brewster')").await;
-    let made = contact(&simulator, &id).await;
+    let made = hubspot_contact(&simulator, &id).await;
     assert_eq!(made["properties"]["email"], "grace@navy.test");
     let row = test
         .rows(
