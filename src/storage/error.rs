@@ -118,6 +118,8 @@ pub(super) const NO_SUCH_TABLE: u16 = 1146;
 /// MariaDB's number for a statement larger than `max_allowed_packet`. The server closes the connection with it, so it
 /// blames no row.
 const PACKET_TOO_LARGE: u16 = 1153;
+/// MariaDB's number for a trigger that somebody else than an administrator may not make while there is a binary log.
+const TRIGGER_UNDER_BINARY_LOG: u16 = 1419;
 /// What to do about a schema that is not there or too old.
 const MIGRATE: &str = "Run `hubspot-connector migrate` as a user who may change tables.";
 
@@ -156,6 +158,9 @@ impl StorageError {
             Self::Query { source, .. } if source.number() == NO_SUCH_TABLE => MIGRATE,
             Self::Query { source, .. } if source.number() == PACKET_TOO_LARGE => {
                 "Set MariaDB's max_allowed_packet to 16M or more."
+            }
+            Self::Query { source, .. } if source.number() == TRIGGER_UNDER_BINARY_LOG => {
+                "Have an administrator set log_bin_trust_function_creators = 1 on the MariaDB server, for good in its configuration."
             }
             Self::Unsuitable(_) => "Nothing was changed in it.",
             Self::ShortList { .. } => {

@@ -1,6 +1,7 @@
 //! Storage against a real MariaDB.
 
 mod associations;
+mod capture;
 mod columns;
 mod conflicts;
 mod jobs;
