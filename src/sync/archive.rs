@@ -3,7 +3,7 @@
 //! HubSpot lists the bin by id, not by time of deletion, so finding the newest deletion means reading all of it. That
 //! also shows what has left it: restored records, and those that were erased before their 90 days were over.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,8 +23,8 @@ use crate::clock;
 use crate::hubspot::{Priority, RECORD_PAGE, RecordPage};
 use crate::model::{Cursor, ObjectId, Record};
 use crate::storage::{
-    DeleteReason, Lane, MERGED_IDS, PendingDelete, StoredVersion, archived_rows, forget_deletes, merged_ids,
-    stored_versions,
+    DeleteReason, Lane, MERGED_IDS, PendingDelete, StoredVersion, archived_rows, forget_deletes,
+    known_survivors, merged_ids, stored_versions,
 };
 
 /// How long HubSpot keeps deleted records, less a day: what is older may leave the bin at any time.
@@ -170,7 +170,8 @@ impl Engine {
         }
     }
 
-    /// Finds out what became of records that were in the bin, or should be: restored, merged, or erased.
+    /// Finds out what became of records that were in the bin, or should be: restored, merged, or erased. What was merged
+    /// into a record that is in no row is erased when that one is.
     async fn look_after(
         &self,
         run: &Run,
@@ -179,34 +180,59 @@ impl Engine {
         archived_at: &HashMap<ObjectId, DateTime<Utc>>,
         found: &mut PassPage,
     ) -> Result<(), SyncError> {
-        let Context { object_type, properties, .. } = context;
-        let mut live = run.hubspot.read_records(object_type, properties, ids, Priority::Incremental).await?;
-        if !live.records.is_empty() {
-            info!("{} {object_type} came back from the recycle bin or were merged", live.records.len());
+        let mut absent = seek(run, context, ids, found).await?;
+        let survivors = known_survivors(&self.database, context.object_type, &absent.ids).await?;
+        if !survivors.is_empty() {
+            let sought: BTreeSet<_> = survivors.values().copied().collect();
+            let sought: Vec<_> = sought.into_iter().collect();
+            let mut erased = HashSet::new();
+            for ids in sought.chunks(RECORD_PAGE) {
+                erased.extend(seek(run, context, ids, found).await?.ids);
+            }
+            absent.ids.retain(|id| survivors.get(id).is_none_or(|survivor| erased.contains(survivor)));
         }
-        let merged: HashSet<_> = live.records.iter().flat_map(merged_ids).collect();
-        found.records.append(&mut live.records);
-        found.rejected.append(&mut live.rejected);
-        let asked_at = clock::now();
-        let archived =
-            run.hubspot.read_archived(object_type, properties, &live.missing, Priority::Incremental).await?;
-        // Restored between the two answers, it would be in neither.
-        let mut again = run
-            .hubspot
-            .read_records(object_type, properties, &archived.missing, Priority::Incremental)
-            .await?;
-        found.records.append(&mut again.records);
-        found.rejected.append(&mut again.rejected);
-        let is_old = |id: &ObjectId| archived_at.get(id).is_some_and(|at| *at < asked_at - BIN_LAG);
-        let is_erased = |id: &ObjectId| is_old(id) && !merged.contains(id);
-        found.deletes.extend(again.missing.iter().filter(|id| is_erased(id)).map(|id| PendingDelete {
+        let is_old = |id: &ObjectId| archived_at.get(id).is_some_and(|at| *at < absent.asked_at - BIN_LAG);
+        found.deletes.extend(absent.ids.iter().filter(|id| is_old(id)).map(|id| PendingDelete {
             id: *id,
             reason: DeleteReason::Purged,
             archived_at: None,
-            found_at: asked_at,
+            found_at: absent.asked_at,
         }));
         Ok(())
     }
+}
+
+/// Records that are nowhere in HubSpot, nor merged into one that is live.
+struct Absent {
+    ids: Vec<ObjectId>,
+    /// When HubSpot was asked about the bin.
+    asked_at: DateTime<Utc>,
+}
+
+/// Looks for records among the live ones and in the bin; adds copies of those it finds.
+async fn seek(
+    run: &Run,
+    Context { object_type, properties, .. }: &Context,
+    ids: &[ObjectId],
+    found: &mut PassPage,
+) -> Result<Absent, SyncError> {
+    let mut live = run.hubspot.read_records(object_type, properties, ids, Priority::Incremental).await?;
+    if !live.records.is_empty() {
+        info!("{} {object_type} came back from the recycle bin or were merged", live.records.len());
+    }
+    let asked_at = clock::now();
+    let mut archived =
+        run.hubspot.read_archived(object_type, properties, &live.missing, Priority::Incremental).await?;
+    // Restored between the two answers, it would be in neither.
+    let mut again =
+        run.hubspot.read_records(object_type, properties, &archived.missing, Priority::Incremental).await?;
+    let merged: HashSet<_> = live.records.iter().chain(&again.records).flat_map(merged_ids).collect();
+    for read in [&mut live, &mut archived, &mut again] {
+        found.records.append(&mut read.records);
+        found.rejected.append(&mut read.rejected);
+    }
+    let ids = again.missing.into_iter().filter(|id| !merged.contains(id)).collect();
+    Ok(Absent { ids, asked_at })
 }
 
 impl Pass {

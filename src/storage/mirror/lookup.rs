@@ -166,7 +166,8 @@ pub async fn newest_id(
 }
 
 /// The next rows behind `after`, up to `to`, that count as deleted since `since` or later and are not known to be gone
-/// from the recycle bin or merged into others: at most `limit`, in id order, each with that time.
+/// from the recycle bin: at most `limit`, in id order, each with that time. A row that was merged into another is left
+/// out as long as the other has a row and is not gone itself: it has the fate of its survivor.
 ///
 /// # Errors
 /// When the database cannot be read.
@@ -181,7 +182,8 @@ pub async fn archived_rows(
     let sql = format!(
         "SELECT hubspot_id, archived_at FROM {name} WHERE archived = TRUE AND hubspot_id > ? AND hubspot_id <= ? \
          AND purged_at IS NULL AND sync_status = 'synced' AND archived_at >= ? AND NOT EXISTS \
-         (SELECT 1 FROM hubspot_merges WHERE object_type = ? AND old_id = {name}.hubspot_id) \
+         (SELECT 1 FROM hubspot_merges JOIN {name} AS survivor ON survivor.hubspot_id = hubspot_merges.survivor_id \
+         WHERE object_type = ? AND old_id = {name}.hubspot_id AND survivor.purged_at IS NULL) \
          ORDER BY hubspot_id LIMIT ?"
     );
     let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(after.0).bind(to.0).bind(since);

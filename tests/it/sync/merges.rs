@@ -209,3 +209,52 @@ async fn a_record_merged_into_a_deleted_one_leads_there_and_keeps_its_content() 
     assert_merged(&test, &[&ids[0], &ids[1]], &ids[1]).await;
     assert!(daemon.stop().await.success());
 }
+
+#[tokio::test]
+async fn what_was_merged_into_an_erased_record_is_erased_even_if_that_one_was_never_stored() {
+    let (simulator, test) = (Simulator::start(150, 30, 20), TestDatabase::migrated().await);
+    let ids = simulator.create("contacts", 6).await;
+    let daemon = running(&simulator, &test).await;
+    let mut survivors = Vec::new();
+    for pair in ids.chunks(2) {
+        survivors.push(merge(&simulator, &pair[0], &pair[1]).await);
+    }
+    knows(&test, 6).await;
+    for survivor in &survivors {
+        simulator.delete("contacts", survivor).await;
+    }
+    run_lane(&test, "archive").await;
+    let [unseen, seen, in_bin] = &survivors[..] else { unreachable!() };
+    let content = |ids: &[String]| {
+        let ids = ids.join(", ");
+        format!(
+            "SELECT COUNT(*) FROM hubspot_contacts WHERE properties_json <> '{{}}' AND hubspot_id IN ({ids})"
+        )
+    };
+    assert_eq!(test.number(&content(&ids)).await, 6);
+    // As if two of them were only ever seen in the listing of the bin, and then erased or not.
+    test.execute(&format!("DELETE FROM hubspot_contacts WHERE hubspot_id IN ({unseen}, {in_bin})")).await;
+    for erased in [unseen, seen] {
+        simulator.post(&format!("/objects/contacts/{erased}/purge"), json!({})).await;
+    }
+    let aged = "UPDATE hubspot_contacts SET archived_at = archived_at - INTERVAL 3 HOUR WHERE archived";
+    test.execute(aged).await;
+    run_lane(&test, "archive").await;
+    assert_eq!(test.number(&content(&ids[..4])).await, 0, "it was the same person");
+    assert_eq!(test.number(&content(&ids[4..])).await, 2, "the survivor lies in the bin");
+
+    // A copy that was read before the merge arrives after the survivor's end.
+    test.execute(&format!(
+        "UPDATE hubspot_contacts SET purged_at = NULL, properties_json = '{{\"city\":\"Bonn\"}}', city = 'Bonn' \
+         WHERE hubspot_id = {}",
+        ids[2]
+    ))
+    .await;
+    run_lane(&test, "archive").await;
+    let left = format!(
+        "SELECT CONCAT_WS(' ', properties_json, city, purged_at IS NOT NULL) FROM hubspot_contacts WHERE hubspot_id = {}",
+        ids[2]
+    );
+    assert_eq!(test.value(&left).await, "{} 1");
+    assert!(daemon.stop().await.success());
+}
