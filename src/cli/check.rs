@@ -82,7 +82,7 @@ async fn check_database(config: &mut Config, report: &mut Report) -> anyhow::Res
         Ok(facts) => {
             // On another kind of server the rest would fail for the same reason, in worse words.
             if check_server(&facts, report) {
-                check_rights(&database, config.database.migrate_on_start, report).await;
+                check_rights(&database, config, report).await;
                 check_schema(&database, config.database.migrate_on_start, report).await;
                 match recall_types(&database, &config.sync.objects).await {
                     Ok(objects) => config.sync.objects = objects,
@@ -117,8 +117,9 @@ fn check_server(facts: &ServerFacts, report: &mut Report) -> bool {
 }
 
 /// Whether the database user may do what the daemon will do.
-async fn check_rights(database: &Database, migrates: bool, report: &mut Report) {
-    match probe_rights(database, migrates).await {
+async fn check_rights(database: &Database, config: &Config, report: &mut Report) {
+    let (migrates, captures) = (config.database.migrate_on_start, !config.sync.push.writable.is_empty());
+    match probe_rights(database, migrates, captures).await {
         Ok(missing) if missing.is_empty() => {
             report.line(Verdict::Ok, "rights", "the database user may do what is needed");
         }
@@ -187,20 +188,28 @@ async fn check_hubspot(config: &mut Config, report: &mut Report) -> anyhow::Resu
 /// Whether the token has the scopes of what is to be mirrored. What it lacks is a warning only: the reads that follow
 /// decide, and HubSpot has older names for some scopes.
 async fn check_scopes(hubspot: &HubSpotClient, sync: &SyncConfig, report: &mut Report) {
-    let scopes = match hubspot.token_info().await {
-        Ok(token) => token.scopes,
+    let token = match hubspot.token_info().await {
+        Ok(token) => token,
         Err(error) => {
             let text = format!("HubSpot does not tell the scopes of this token: {}", Chain(&error));
             return report.line(Verdict::Note, "scopes", text);
         }
     };
-    let missing = missing_scopes(&scopes, &sync.objects);
+    let missing = missing_scopes(&token.scopes, &sync.objects);
     if missing.is_empty() {
         report.line(Verdict::Ok, "scopes", "the token may read what is to be mirrored");
     } else {
         let missing: Vec<_> = missing.into_iter().collect();
         let text = format!("the token lacks {}; grant it to the app or key in HubSpot", missing.join(", "));
         report.line(Verdict::Warning, "scopes", text);
+    }
+    for object_type in Selected::known(&sync.objects) {
+        if sync.push.is_writable(object_type) && token.may_write(object_type) == Some(false) {
+            let scopes = object_type.write_scopes();
+            let scope = scopes.first().map_or("a scope to write them", String::as_str);
+            let text = format!("{object_type} stay read-only: the token lacks {scope}");
+            report.line(Verdict::Note, "scopes", text);
+        }
     }
 }
 

@@ -96,6 +96,15 @@ const CHANGING_TABLES: &[(&str, &str)] = &[
     ("DROP", "DROP TABLE IF EXISTS hubspot_connector_check"),
 ];
 
+/// What capturing edits takes besides, tried in front of the last of [`CHANGING_TABLES`].
+const CAPTURING: (&str, &str) = (
+    "TRIGGER (and log_bin_trust_function_creators = ON where the server writes a binary log)",
+    "CREATE OR REPLACE TRIGGER hubspot_connector_check_capture BEFORE UPDATE ON hubspot_connector_check \
+     FOR EACH ROW SET @hubspot_connector_check = 1",
+);
+/// MariaDB's number for a trigger that needs more rights because of the binary log. Source: MariaDB, "Error Codes".
+const BINARY_LOG: u16 = 1419;
+
 /// What every daemon does, tried on the leases in a transaction that is given up.
 const USING_TABLES: &[(&str, &str)] = &[
     ("SELECT", "START TRANSACTION"),
@@ -109,21 +118,31 @@ const USING_TABLES: &[(&str, &str)] = &[
     ("SELECT", "ROLLBACK"),
 ];
 
-/// Tries what the daemon will do, with tables of its own where it may; returns the rights that are missing. Without
+/// Tries what the daemon will do, with tables of its own where it `migrates`, and making triggers where it `captures`
+/// edits; returns the rights that are missing. Without
 /// the right to change tables and without tables there is nothing to try: the state of the schema says so.
 ///
 /// # Errors
 /// When the database cannot be reached, or refuses for another reason than a missing right.
-pub async fn probe_rights(database: &Database, migrates: bool) -> Result<Vec<&'static str>, StorageError> {
+pub async fn probe_rights(
+    database: &Database,
+    migrates: bool,
+    captures: bool,
+) -> Result<Vec<&'static str>, StorageError> {
     let failed = || StorageError::query("try the rights of the database user");
     database
         .on_own_connection(async |connection| {
-            let probes = if migrates { CHANGING_TABLES } else { USING_TABLES };
+            let mut probes = if migrates { CHANGING_TABLES } else { USING_TABLES }.to_vec();
+            if migrates && captures {
+                probes.insert(probes.len() - 1, CAPTURING);
+            }
             let mut missing = Vec::new();
             for (right, sql) in probes {
-                match sqlx::raw_sql(*sql).execute(&mut *connection).await {
+                match sqlx::raw_sql(sql).execute(&mut *connection).await {
                     Ok(_) => {}
-                    Err(error) if DENIED.contains(&number(&error)) => missing.push(*right),
+                    Err(error) if DENIED.contains(&number(&error)) || number(&error) == BINARY_LOG => {
+                        missing.push(right);
+                    }
                     // Who may not even create the probe's table has none to try the rest on.
                     Err(error) if number(&error) == NO_SUCH_TABLE && (!migrates || !missing.is_empty()) => {}
                     Err(error) => return Err(failed()(error)),

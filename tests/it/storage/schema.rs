@@ -56,7 +56,7 @@ async fn every_timestamp_is_a_datetime_and_every_table_is_utf8mb4() {
 #[tokio::test]
 async fn the_rights_probe_leaves_nothing_behind() {
     let test = TestDatabase::migrated().await;
-    assert_eq!(probe_rights(&test.database, true).await.unwrap(), Vec::<&str>::new());
+    assert_eq!(probe_rights(&test.database, true, true).await.unwrap(), Vec::<&str>::new());
     let probe = "SELECT COUNT(*) FROM information_schema.tables \
                  WHERE table_schema = DATABASE() AND table_name = 'hubspot_connector_check'";
     assert_eq!(test.value(probe).await, "0");
@@ -108,16 +108,16 @@ async fn the_rights_probe_names_missing_rights_and_blames_them_for_nothing_else(
     ));
     let url = format!("mysql://reader:r@127.0.0.1:{}/{name}", server.port);
     let reader = Database::new(&config(&url)).unwrap();
-    let missing = probe_rights(&reader, false).await.unwrap();
+    let missing = probe_rights(&reader, false, true).await.unwrap();
     assert_eq!(missing, ["INSERT", "UPDATE", "DELETE"]);
-    let missing = probe_rights(&reader, true).await.unwrap();
+    let missing = probe_rights(&reader, true, true).await.unwrap();
     assert!(missing.contains(&"CREATE"), "{missing:?}");
 
     test.execute("ALTER TABLE leases DROP COLUMN server").await;
-    let error = probe_rights(&test.database, false).await.unwrap_err();
+    let error = probe_rights(&test.database, false, true).await.unwrap_err();
     assert_eq!(error.to_string(), "failed to try the rights of the database user");
     test.execute("DROP TABLE leases").await;
-    assert_eq!(probe_rights(&test.database, false).await.unwrap(), Vec::<&str>::new());
+    assert_eq!(probe_rights(&test.database, false, true).await.unwrap(), Vec::<&str>::new());
 }
 
 #[tokio::test]
