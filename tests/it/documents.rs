@@ -11,6 +11,7 @@ use crate::deploy::variables::{is_setting, mentioned};
 use crate::deploy::{root, succeed, text};
 use crate::support::daemon::Setup;
 use crate::support::database::TestDatabase;
+use crate::support::edits::writable_account;
 use crate::support::simulator::Simulator;
 
 /// The documents in the root of the repository, each with its name.
@@ -206,6 +207,24 @@ async fn every_query_in_a_document_runs() {
         }
     }
     assert!(found > 10, "only {found} queries were found, so the search is broken");
+}
+
+#[tokio::test]
+async fn every_edit_in_a_document_is_taken() {
+    let (_simulator, test, _setup) = writable_account(3, 3).await;
+    let mut found = 0;
+    for (file, document) in documents() {
+        for block in blocks(&document, "mysql") {
+            for statement in block.split(';').map(str::trim).filter(|statement| !statement.is_empty()) {
+                found += 1;
+                let result = test.sql.execute(sqlx::AssertSqlSafe(statement.to_owned())).await;
+                assert!(result.is_ok(), "{file}: {result:?} in:\n{statement}");
+            }
+        }
+    }
+    assert!(found > 3, "only {found} edits were found, so the search is broken");
+    let made = "SELECT COUNT(*) FROM jobs WHERE object_type = 'contacts'";
+    assert!(test.number(made).await > 0, "the row that is inserted is to be made in HubSpot");
 }
 
 /// Verdict and subject of each line `check` prints, and the line on the schema as it is.
