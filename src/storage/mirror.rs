@@ -133,7 +133,8 @@ pub async fn store_records(
     // Of kept ones too: what was stored by a version that did not follow merges is never written again.
     let shown: Vec<_> = incoming.iter().map(|incoming| incoming.record).collect();
     outcome.deleted = record_merges(connection, table.object_type, &shown, now).await?;
-    outcome.deleted += mark_late_arrivals(connection, table, &new, now).await?;
+    let merges_used = stored.values().next().map(|stored| stored.merges_used);
+    outcome.deleted += mark_late_arrivals(connection, table, &new, merges_used, now).await?;
     quarantine::record_rejected(connection, table.object_type, &refused, now).await?;
     let used = match stored.values().next() {
         Some(stored) => stored.quarantine_used,
@@ -158,14 +159,23 @@ async fn withdraw(
     withdraw_deletes(connection, table.object_type, &ids, read_at).await
 }
 
-/// Marks new rows of records that are known to be merged: their copies were read before that. Returns how many.
+/// Marks new rows of records that are known to be merged: their copies were read before that. Whether the type has merges
+/// is asked only when the page found no row that told. Returns how many rows it marked.
 async fn mark_late_arrivals(
     connection: &mut MySqlConnection,
     table: &MirrorTable,
     new: &[RowWrite<'_>],
+    merges_used: Option<bool>,
     now: DateTime<Utc>,
 ) -> Result<u64, StorageError> {
-    if new.is_empty() || !merges::is_used(connection, table.object_type).await? {
+    if new.is_empty() {
+        return Ok(0);
+    }
+    let merges_used = match merges_used {
+        Some(known) => known,
+        None => merges::is_used(connection, table.object_type).await?,
+    };
+    if !merges_used {
         return Ok(0);
     }
     let ids: Vec<_> = new.iter().map(|write| write.incoming.record.id).collect();

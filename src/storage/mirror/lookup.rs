@@ -39,6 +39,8 @@ pub(super) struct Stored {
     pub(super) quarantine_used: bool,
     /// Whether any delete of its type waits.
     pub(super) deletes_wait: bool,
+    /// Whether any record of its type was ever merged.
+    pub(super) merges_used: bool,
 }
 
 /// The copy of a record the mirror holds.
@@ -65,7 +67,8 @@ impl Lookup {
                 "SELECT id, hubspot_id, hubspot_updated_at, content_hash, last_synced_at, \
                  archived AND sync_status = 'synced', IF(sync_status = 'synced', archived_at, NULL), \
                  sync_status <> 'synced', EXISTS (SELECT 1 FROM quarantine WHERE object_type = '{name}'), \
-                 EXISTS (SELECT 1 FROM pending_deletes WHERE object_type = '{name}') \
+                 EXISTS (SELECT 1 FROM pending_deletes WHERE object_type = '{name}'), \
+                 EXISTS (SELECT 1 FROM hubspot_merges WHERE object_type = '{name}') \
                  FROM {table} WHERE hubspot_id IN ({}) FOR UPDATE",
                 vec!["?"; ids].join(", ")
             )
@@ -212,6 +215,7 @@ fn stored(row: &MySqlRow) -> Result<(ObjectId, Stored), sqlx::Error> {
         edited: row.try_get(7)?,
         quarantine_used: row.try_get(8)?,
         deletes_wait: row.try_get(9)?,
+        merges_used: row.try_get(10)?,
     };
     Ok((ObjectId(row.try_get(1)?), stored))
 }

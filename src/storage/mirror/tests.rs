@@ -38,6 +38,7 @@ fn row(local_key: i64, version: Option<i64>, hash: Option<&ContentHash>) -> Stor
         edited: false,
         quarantine_used: false,
         deletes_wait: false,
+        merges_used: false,
     }
 }
 

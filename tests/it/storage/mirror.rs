@@ -364,3 +364,15 @@ async fn chains_of_merges_lead_to_the_last_survivor_in_any_order_of_arrival() {
         assert_eq!(rows, ["1|0", "1|0", "0|1"], "{merged}, arrived as {order:?}");
     }
 }
+
+#[tokio::test]
+async fn a_merged_record_that_arrives_late_is_marked_whoever_else_its_page_shows() {
+    let fixture = Fixture::new().await;
+    let known = contact(1, 10, &[("hs_merged_object_ids", "2;3")]);
+    fixture.store(std::slice::from_ref(&known)).await;
+    fixture.store(&[contact(2, 5, &[])]).await;
+    fixture.store(&[known, contact(3, 5, &[]), contact(4, 5, &[])]).await;
+    let rows =
+        fixture.test.rows("hubspot_contacts", &["hubspot_id", "archived"], "ORDER BY hubspot_id").await;
+    assert_eq!(rows, ["1|0", "2|1", "3|1", "4|0"]);
+}
