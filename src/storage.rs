@@ -77,7 +77,7 @@ pub use preflight::{ServerFacts, probe_rights, server_facts};
 pub use quarantine::{quarantined_records, release as release_from_quarantine};
 pub use schemas::{recall_types, store_schema};
 pub use state_row::{StateRow, request_run};
-pub use sync_lane::{LaneRow, LaneState, load_lanes, request_lane, show_notices};
+pub use sync_lane::{LaneRow, LaneState, UpkeepLane, load_lanes, request_lane, show_notices};
 pub use sync_log::{
     LogAction, LogDirection, LogEntry, LogFilter, LogRow, LogStatus, open_creates, purge_sync_log,
     pushed_since, recent_log, write_log,

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::print;
 use crate::app::{ACCOUNT_LEASE, advise};
 use crate::config::{Config, Environment};
-use crate::storage::{Database, Lane, confirm_deletes, lease_holder, pending_deletes, request_lane};
+use crate::storage::{Database, UpkeepLane, confirm_deletes, lease_holder, pending_deletes, request_lane};
 
 /// Arguments of `deletes`.
 #[derive(Debug, Clone, clap::Args)]
@@ -64,7 +64,7 @@ async fn confirm(database: &Database, object_type: &str) -> anyhow::Result<()> {
     if confirmed == 0 {
         bail!("no delete of {object_type} waits; `hubspot-connector deletes` shows what does");
     }
-    request_lane(database, object_type, Lane::Archive, &Value::Null).await.map_err(advise)?;
+    request_lane(database, object_type, UpkeepLane::Archive, &Value::Null).await.map_err(advise)?;
     let when = match lease_holder(database, ACCOUNT_LEASE).await.map_err(advise)? {
         Some(_) => "the daemon applies them now",
         None => "the daemon applies them when it is started",

@@ -16,8 +16,8 @@ use crate::app::{ACCOUNT_LEASE, advise, unless_unanswered};
 use crate::config::{Config, Environment};
 use crate::model::{ObjectType, Selected};
 use crate::storage::{
-    Lane, LaneState, Lease, SyncState, SyncStatus, Trigger, last_run, load_lanes, load_report, load_states,
-    request_lane,
+    LaneState, Lease, SyncState, SyncStatus, Trigger, UpkeepLane, last_run, load_lanes, load_report,
+    load_states, request_lane,
 };
 use crate::sync::{AuditReport, AuditRequest, Depth, Engine, Events, Upkeep};
 
@@ -139,7 +139,9 @@ impl Verification {
             match comparable(*selected, &states) {
                 Ok(object_type) => {
                     let how = json!(self.request);
-                    request_lane(database, object_type.name, Lane::Audit, &how).await.map_err(advise)?;
+                    request_lane(database, object_type.name, UpkeepLane::Audit, &how)
+                        .await
+                        .map_err(advise)?;
                     objects.push(object_type);
                 }
                 Err(error) => verdicts.push((selected.name(), Verdict::NotCompared { error })),
@@ -184,7 +186,7 @@ impl Verification {
     /// Audits one type after the other. One that fails is left with what it has recorded.
     async fn audit_all(&self, engine: &Engine, objects: &[&'static ObjectType]) -> anyhow::Result<()> {
         for object_type in objects {
-            let upkeep = Upkeep { object_type, lane: Lane::Audit };
+            let upkeep = Upkeep { object_type, lane: UpkeepLane::Audit };
             // A pass of the schedule that was interrupted comes first.
             while self.is_open(object_type).await? {
                 if let Err(error) = engine.run_upkeep(upkeep, Trigger::Request).await {
@@ -243,5 +245,5 @@ fn comparable(selected: Selected, states: &[SyncState]) -> Result<&'static Objec
 
 /// Whether it is the audit of the type.
 fn is_about(lane: &LaneState, object_type: &ObjectType) -> bool {
-    lane.lane == Lane::Audit && lane.object_type == object_type.name
+    lane.lane == UpkeepLane::Audit && lane.object_type == object_type.name
 }

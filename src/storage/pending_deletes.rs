@@ -9,7 +9,7 @@ use sqlx::{FromRow, MySqlConnection, QueryBuilder};
 use super::associations::remove_associations_of_archived;
 use super::mirror::wake_edited;
 use super::words::stored_words;
-use super::{Database, Lane, Lease, MirrorTable, StorageError};
+use super::{Database, Lease, MirrorTable, StorageError, UpkeepLane};
 use crate::model::{ObjectId, ObjectType};
 
 /// Rows a statement reads or writes.
@@ -62,7 +62,7 @@ const TAKE_OVER: &str = " ON DUPLICATE KEY UPDATE \
 pub async fn stage_deletes(
     connection: &mut MySqlConnection,
     object_type: &ObjectType,
-    lane: Lane,
+    lane: UpkeepLane,
     deletes: &[PendingDelete],
 ) -> Result<(), StorageError> {
     for chunk in deletes.chunks(BATCH) {
@@ -117,7 +117,7 @@ pub async fn forget_deletes(
     database: &Database,
     lease: &Lease,
     object_type: &ObjectType,
-    lane: Lane,
+    lane: UpkeepLane,
 ) -> Result<(), StorageError> {
     let sql = "DELETE FROM pending_deletes WHERE object_type = ? AND found_by = ? AND NOT confirmed";
     let mut transaction = lease.begin(database).await?;
@@ -134,7 +134,7 @@ pub async fn forget_deletes(
 pub async fn delete_share(
     database: &Database,
     object_type: &ObjectType,
-    lane: Lane,
+    lane: UpkeepLane,
 ) -> Result<DeleteShare, StorageError> {
     let table = object_type.table;
     let sql = format!(
@@ -183,8 +183,8 @@ pub async fn confirm_deletes(database: &Database, object_type: &str) -> Result<u
 }
 
 /// The lane whose deletes are chosen besides the confirmed ones; a word no lane has for none.
-fn chosen(by: Option<Lane>) -> &'static str {
-    by.map_or("", Lane::word)
+fn chosen(by: Option<UpkeepLane>) -> &'static str {
+    by.map_or("", UpkeepLane::word)
 }
 
 /// A pending delete as it is stored.
@@ -203,7 +203,7 @@ struct Stored {
 pub async fn apply_deletes(
     connection: &mut MySqlConnection,
     table: &MirrorTable,
-    by: Option<Lane>,
+    by: Option<UpkeepLane>,
     now: DateTime<Utc>,
 ) -> Result<Option<u64>, StorageError> {
     let object_type = table.object_type();
@@ -249,7 +249,7 @@ async fn mark(
     object_type: &ObjectType,
     reason: DeleteReason,
     (first, last): (i64, i64),
-    by: Option<Lane>,
+    by: Option<UpkeepLane>,
     now: DateTime<Utc>,
 ) -> Result<u64, StorageError> {
     let sql = format!(
@@ -272,7 +272,7 @@ async fn include_merged(
     connection: &mut MySqlConnection,
     object_type: &ObjectType,
     (first, last): (i64, i64),
-    by: Option<Lane>,
+    by: Option<UpkeepLane>,
 ) -> Result<(), StorageError> {
     let sql = "INSERT INTO pending_deletes (object_type, hubspot_id, reason, found_at, found_by, confirmed) \
                SELECT pending.object_type, merged.old_id, pending.reason, pending.found_at, pending.found_by, \
@@ -292,7 +292,7 @@ async fn erase(
     connection: &mut MySqlConnection,
     table: &MirrorTable,
     (first, last): (i64, i64),
-    by: Option<Lane>,
+    by: Option<UpkeepLane>,
 ) -> Result<(), StorageError> {
     let object_type = table.object_type();
     let failed = || StorageError::query(format!("erase rows of {}", object_type.table));

@@ -8,7 +8,22 @@ use sqlx::{MySql, MySqlConnection, Row};
 
 use super::associations::UNLINKED;
 use super::sync_state::SyncStatus;
-use super::{Database, Lane, Lease, StorageError};
+use super::words::stored_words;
+use super::{Database, Lease, StorageError};
+
+stored_words! {
+    /// A lane beside the regular runs, which finds what modification dates do not show; the most important first.
+    pub enum UpkeepLane {
+        /// Listing the recycle bin.
+        Archive = "archive",
+        /// Listing the values of properties that stored records lack.
+        Fill = "fill",
+        /// Reading links between records.
+        Associations = "associations",
+        /// Comparing the mirror with a listing.
+        Audit = "audit",
+    }
+}
 
 /// A row of `sync_lanes`. Times are UTC.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +31,7 @@ pub struct LaneState {
     /// As in `sync_state`.
     pub object_type: String,
     /// Which lane.
-    pub lane: Lane,
+    pub lane: UpkeepLane,
     /// Whether something is going on.
     pub status: SyncStatus,
     /// Where the pass under way continues: empty at its start, `None` when none is under way.
@@ -47,12 +62,12 @@ pub struct LaneRow {
     database: Database,
     lease: Lease,
     object_type: &'static str,
-    lane: Lane,
+    lane: UpkeepLane,
 }
 
 impl LaneRow {
     /// The row of `lane` of `object_type`.
-    pub fn new(database: Database, lease: Lease, object_type: &'static str, lane: Lane) -> Self {
+    pub fn new(database: Database, lease: Lease, object_type: &'static str, lane: UpkeepLane) -> Self {
         Self { database, lease, object_type, lane }
     }
 
@@ -238,7 +253,7 @@ pub async fn show_notices(
 pub async fn request_lane(
     database: &Database,
     object_type: &str,
-    lane: Lane,
+    lane: UpkeepLane,
     how: &Value,
 ) -> Result<(), StorageError> {
     load_lane(database, object_type, lane).await?;
@@ -252,7 +267,11 @@ pub async fn request_lane(
 }
 
 /// Reads the row of a lane, making it first where there is none.
-async fn load_lane(database: &Database, object_type: &str, lane: Lane) -> Result<LaneState, StorageError> {
+async fn load_lane(
+    database: &Database,
+    object_type: &str,
+    lane: UpkeepLane,
+) -> Result<LaneState, StorageError> {
     let failed = || StorageError::query(format!("read the {lane} lane of {object_type}"));
     sqlx::query("INSERT IGNORE INTO sync_lanes (object_type, lane) VALUES (?, ?)")
         .bind(object_type)
@@ -283,7 +302,7 @@ fn from_row(row: &MySqlRow) -> Result<LaneState, StorageError> {
         let (lane, status): (String, String) = (row.try_get("lane")?, row.try_get("status")?);
         let state = LaneState {
             object_type: object_type.clone(),
-            lane: Lane::Audit,
+            lane: UpkeepLane::Audit,
             status: SyncStatus::Idle,
             pass_cursor: row.try_get("pass_cursor")?,
             pass_state: row.try_get("pass_state")?,

@@ -5,14 +5,14 @@ use serde_json::Value;
 use sqlx::MySqlConnection;
 
 use super::words::stored_words;
-use super::{Database, Lease, PageOutcome, StorageError};
+use super::{Database, Lease, PageOutcome, StorageError, UpkeepLane};
 use crate::model::Window;
 
 /// How long finished runs are kept.
 const KEPT: TimeDelta = TimeDelta::days(90);
 
 stored_words! {
-    /// The way a run finds records.
+    /// The way a run finds records: as a regular run, or as one of [`UpkeepLane`].
     pub enum Lane {
         /// Listing everything.
         Backfill = "backfill",
@@ -55,13 +55,21 @@ stored_words! {
     }
 }
 
-impl Lane {
-    /// The lanes that find what modification dates do not show, most important first.
-    pub const UPKEEP: [Self; 4] = [Self::Archive, Self::Fill, Self::Associations, Self::Audit];
+impl From<UpkeepLane> for Lane {
+    fn from(lane: UpkeepLane) -> Self {
+        match lane {
+            UpkeepLane::Archive => Self::Archive,
+            UpkeepLane::Fill => Self::Fill,
+            UpkeepLane::Associations => Self::Associations,
+            UpkeepLane::Audit => Self::Audit,
+        }
+    }
+}
 
-    /// Whether it is one of [`Lane::UPKEEP`].
-    pub fn is_upkeep(self) -> bool {
-        Self::UPKEEP.contains(&self)
+impl Lane {
+    /// Whether it is one of [`UpkeepLane`].
+    fn is_upkeep(self) -> bool {
+        UpkeepLane::ALL.iter().any(|&lane| Self::from(lane) == self)
     }
 }
 
@@ -115,17 +123,20 @@ pub async fn start_run(database: &Database, run: &NewRun<'_>) -> Result<u64, Sto
         .execute(database.pool())
         .await
         .map_err(failed())?;
-    sqlx::query(
+    let upkeep: Vec<_> = UpkeepLane::ALL.iter().map(|lane| format!("'{lane}'")).collect();
+    let sql = format!(
         "UPDATE sync_runs SET outcome = 'interrupted', finished_at = ? WHERE object_type = ? AND outcome = 'running' \
-         AND IF(?, lane = ?, lane NOT IN ('archive', 'fill', 'associations', 'audit'))",
-    )
-    .bind(run.started_at)
-    .bind(run.object_type)
-    .bind(run.lane.is_upkeep())
-    .bind(run.lane.word())
-    .execute(database.pool())
-    .await
-    .map_err(failed())?;
+         AND IF(?, lane = ?, lane NOT IN ({}))",
+        upkeep.join(", ")
+    );
+    sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(run.started_at)
+        .bind(run.object_type)
+        .bind(run.lane.is_upkeep())
+        .bind(run.lane.word())
+        .execute(database.pool())
+        .await
+        .map_err(failed())?;
     let inserted = sqlx::query(
         "INSERT INTO sync_runs (object_type, lane, triggered_by, started_at, window_start, window_end) \
          VALUES (?, ?, ?, ?, ?, ?)",

@@ -8,7 +8,7 @@ use sqlx::mysql::MySqlRow;
 use sqlx::{MySql, QueryBuilder, Row};
 
 use super::words::stored_words;
-use super::{Database, Lane, Lease, StorageError};
+use super::{Database, Lease, StorageError, UpkeepLane};
 
 stored_words! {
     /// Whether something is going on with a type.
@@ -126,7 +126,7 @@ pub async fn retire_others(
     database: &Database,
     lease: &Lease,
     synced: &[String],
-    off: &[Lane],
+    off: &[UpkeepLane],
 ) -> Result<(), StorageError> {
     let mut transaction = lease.begin(database).await?;
     for table in ["sync_state", "sync_lanes"] {

@@ -8,6 +8,9 @@ macro_rules! stored_words {
         pub enum $name { $($(#[$variant_meta])* $variant,)+ }
 
         impl $name {
+            /// Every one of them, in the order of their declaration.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
             /// The word it is stored as.
             pub const fn word(self) -> &'static str {
                 match self { $(Self::$variant => $word,)+ }
@@ -23,7 +26,7 @@ macro_rules! stored_words {
         impl std::str::FromStr for $name {
             type Err = ();
             fn from_str(word: &str) -> Result<Self, ()> {
-                [$(Self::$variant),+].into_iter().find(|variant| variant.word() == word).ok_or(())
+                Self::ALL.iter().copied().find(|variant| variant.word() == word).ok_or(())
             }
         }
 

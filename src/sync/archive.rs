@@ -23,7 +23,7 @@ use crate::clock;
 use crate::hubspot::{Priority, RECORD_PAGE, RecordPage};
 use crate::model::{Cursor, ObjectId, Record};
 use crate::storage::{
-    DeleteReason, Lane, MERGED_IDS, PendingDelete, StoredVersion, archived_rows, forget_deletes,
+    DeleteReason, MERGED_IDS, PendingDelete, StoredVersion, UpkeepLane, archived_rows, forget_deletes,
     known_survivors, merged_ids, stored_versions,
 };
 
@@ -63,7 +63,7 @@ impl Engine {
         self.apply_confirmed_deletes(run, pass).await?;
         let cursor = pass.cursor();
         if cursor.is_none() {
-            forget_deletes(&self.database, &self.lease, object_type, Lane::Archive).await?;
+            forget_deletes(&self.database, &self.lease, object_type, UpkeepLane::Archive).await?;
         }
         // A pass that was ended behind its last page begins anew.
         let progress = cursor.as_ref().and_then(|_| pass.progress::<Progress>());

@@ -36,8 +36,8 @@ use crate::clock;
 use crate::hubspot::{Priority, RECORD_PAGE, RecordPage};
 use crate::model::{Cursor, ObjectId, ObjectType, Record};
 use crate::storage::{
-    Attention, DeleteReason, Lane, PendingDelete, compared_rows, forget_deletes, known_survivors, merged_ids,
-    property_names, record_audit,
+    Attention, DeleteReason, PendingDelete, UpkeepLane, compared_rows, forget_deletes, known_survivors,
+    merged_ids, property_names, record_audit,
 };
 
 /// The property every record has; asking for it alone keeps a listing of versions small.
@@ -85,7 +85,7 @@ impl Engine {
         };
         let task = Task { names, silent: context.silent.clone(), request, fills: false };
         if progress.is_none() {
-            forget_deletes(&self.database, &self.lease, context.object_type, Lane::Audit).await?;
+            forget_deletes(&self.database, &self.lease, context.object_type, UpkeepLane::Audit).await?;
         }
         let progress = match progress {
             // All records are compared already.
@@ -211,7 +211,7 @@ impl Engine {
         let as_of = context.state.load().await?.watermark.unwrap_or(DateTime::UNIX_EPOCH);
         let mut deletes_as_of = as_of;
         if self.config.upkeep.archive.is_some() {
-            let bin = self.lane_row(Upkeep { object_type: context.object_type, lane: Lane::Archive });
+            let bin = self.lane_row(Upkeep { object_type: context.object_type, lane: UpkeepLane::Archive });
             let read = bin.load().await?.completed_at.unwrap_or(DateTime::UNIX_EPOCH);
             deletes_as_of = deletes_as_of.min(read);
         }

@@ -20,7 +20,7 @@ use crate::config::SyncConfig;
 use crate::hubspot::{HubSpotClient, TokenInfo};
 use crate::model::{ObjectType, Selected};
 use crate::storage::{
-    Database, Lane, Lease, Request, StateRow, StorageError, Trigger, retire_others, show_waiting,
+    Database, Lease, Request, StateRow, StorageError, Trigger, UpkeepLane, retire_others, show_waiting,
 };
 
 /// Runs subjects. Shared by all runs of a process; holds the lease that makes it the only one.
@@ -115,7 +115,8 @@ impl Engine {
     /// When the database cannot be written.
     pub async fn retire_others(&self) -> Result<(), StorageError> {
         let synced: Vec<_> = self.subjects().iter().map(ToString::to_string).collect();
-        let off: Vec<_> = Lane::UPKEEP.into_iter().filter(|lane| !self.config.upkeep.is_on(*lane)).collect();
+        let off: Vec<_> =
+            UpkeepLane::ALL.iter().copied().filter(|lane| !self.config.upkeep.is_on(*lane)).collect();
         retire_others(&self.database, &self.lease, &synced, &off).await
     }
 

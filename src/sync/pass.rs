@@ -15,7 +15,7 @@ use super::upkeep::Pass;
 use crate::clock;
 use crate::model::{ObjectId, Record, RejectedRecord};
 use crate::storage::{
-    Lane, PageOutcome, PendingDelete, RunCounts, StorageError, apply_deletes, count_page, delete_share,
+    PageOutcome, PendingDelete, RunCounts, StorageError, UpkeepLane, apply_deletes, count_page, delete_share,
     distrust_rows, overlay_records, record_merges, stage_deletes, store_records,
 };
 
@@ -130,7 +130,7 @@ impl Engine {
     }
 
     /// Applies confirmed deletes and those found `by` a lane, some hundred a transaction.
-    async fn apply_all(&self, run: &mut Run, pass: &Pass, by: Option<Lane>) -> Result<(), SyncError> {
+    async fn apply_all(&self, run: &mut Run, pass: &Pass, by: Option<UpkeepLane>) -> Result<(), SyncError> {
         let mut applied = 0;
         let mut patience = Patience::new(&self.stop, format!("Marking deleted {}", pass.upkeep.object_type));
         loop {
@@ -155,7 +155,7 @@ impl Engine {
         &self,
         run: &Run,
         pass: &Pass,
-        by: Option<Lane>,
+        by: Option<UpkeepLane>,
     ) -> Result<Option<(RunCounts, u64)>, StorageError> {
         let mirror = self.mirrors.hold(pass.upkeep.object_type).await;
         let mut transaction = self.lease.begin(&self.database).await?;

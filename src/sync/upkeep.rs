@@ -26,7 +26,7 @@ use super::run::Run;
 use crate::clock;
 use crate::config::UpkeepConfig;
 use crate::model::ObjectType;
-use crate::storage::{Lane, LaneRow, LaneState, StorageError, SyncState, Trigger, show_notices};
+use crate::storage::{LaneRow, LaneState, StorageError, SyncState, Trigger, UpkeepLane, show_notices};
 
 /// Longest wait before a lane that failed for a passing reason is tried again.
 const LONGEST_WAIT: Duration = Duration::from_mins(15);
@@ -37,16 +37,17 @@ pub struct Upkeep {
     /// The records it is about.
     pub object_type: &'static ObjectType,
     /// How it finds what it looks for.
-    pub lane: Lane,
+    pub lane: UpkeepLane,
 }
 
 impl Upkeep {
-    /// Which lanes take turns, the most important first; those of different slots run side by side.
-    const SLOTS: [&'static [Lane]; 2] = [&[Lane::Archive], &[Lane::Fill, Lane::Associations, Lane::Audit]];
-
-    /// Whether the lane is soon done; the others may take hours, or wait for midnight.
+    /// Whether the lane is soon done; the others may take hours, or wait for midnight. Short lanes of a type take turns,
+    /// and so do long ones; a short and a long one run side by side.
     pub fn is_short(self) -> bool {
-        self.lane == Lane::Archive
+        match self.lane {
+            UpkeepLane::Archive => true,
+            UpkeepLane::Fill | UpkeepLane::Associations | UpkeepLane::Audit => false,
+        }
     }
 }
 
@@ -73,27 +74,32 @@ impl Pass {
 
 impl UpkeepConfig {
     /// How long after a pass the next one is due; `None` when the lane is off or has no rhythm of its own.
-    fn period(&self, lane: Lane) -> Option<Duration> {
+    fn period(&self, lane: UpkeepLane) -> Option<Duration> {
         match lane {
-            Lane::Archive => self.archive,
+            UpkeepLane::Archive => self.archive,
             // Half of it, so that a pass may take as long again and still be in time.
-            Lane::Associations => self.associations.map(|most| most / 2),
-            Lane::Audit => self.audit,
-            _ => None,
+            UpkeepLane::Associations => self.associations.map(|most| most / 2),
+            UpkeepLane::Audit => self.audit,
+            UpkeepLane::Fill => None,
         }
     }
 
     /// Whether a lane runs by itself at all.
-    pub(super) fn is_on(&self, lane: Lane) -> bool {
-        lane == Lane::Fill || self.period(lane).is_some()
+    pub(super) fn is_on(&self, lane: UpkeepLane) -> bool {
+        match lane {
+            UpkeepLane::Fill => true,
+            UpkeepLane::Archive | UpkeepLane::Associations | UpkeepLane::Audit => self.period(lane).is_some(),
+        }
     }
 
     /// How long after the first listing of a type a lane is due for the first time; `None`: it waits for an occasion.
-    fn first_wait(&self, lane: Lane) -> Option<Duration> {
+    fn first_wait(&self, lane: UpkeepLane) -> Option<Duration> {
         match lane {
             // What was just listed needs no comparison yet.
-            Lane::Audit => self.audit,
-            lane => self.period(lane).map(|_| Duration::ZERO),
+            UpkeepLane::Audit => self.audit,
+            UpkeepLane::Archive | UpkeepLane::Fill | UpkeepLane::Associations => {
+                self.period(lane).map(|_| Duration::ZERO)
+            }
         }
     }
 }
@@ -108,7 +114,7 @@ fn due(state: &LaneState, config: &UpkeepConfig, now: DateTime<Utc>) -> Option<T
 }
 
 impl Engine {
-    /// The lanes each type should run now, of each slot the most important one that is due. Types whose listing is not done
+    /// The lanes each type should run now: of the short ones the most important that is due, and of the long ones. Types whose listing is not done
     /// have none.
     pub fn due_upkeep(
         &self,
@@ -123,19 +129,20 @@ impl Engine {
                     && state.backfill_cursor.is_none()
             })
         };
-        let first_due = |object_type: &'static ObjectType, slot: &[Lane]| {
-            slot.iter().find_map(|&lane| {
-                let state =
-                    lanes.iter().find(|state| state.object_type == object_type.name && state.lane == lane)?;
-                let trigger = due(state, &self.config.upkeep, now)?;
-                Some((Upkeep { object_type, lane }, trigger))
+        let first_due = |object_type: &'static ObjectType, is_short: bool| {
+            let upkeep = UpkeepLane::ALL.iter().map(|&lane| Upkeep { object_type, lane });
+            upkeep.filter(|upkeep| upkeep.is_short() == is_short).find_map(|upkeep| {
+                let is_its =
+                    |state: &&LaneState| state.object_type == object_type.name && state.lane == upkeep.lane;
+                let trigger = due(lanes.iter().find(is_its)?, &self.config.upkeep, now)?;
+                Some((upkeep, trigger))
             })
         };
         let types = self.types().into_iter();
         types
             .filter(|object_type| is_listed(object_type))
             .filter(|object_type| !self.refusals.contain(Subject::Records(object_type)))
-            .flat_map(|object_type| Upkeep::SLOTS.map(|slot| first_due(object_type, slot)))
+            .flat_map(|object_type| [true, false].map(|is_short| first_due(object_type, is_short)))
             .flatten()
             .collect()
     }
@@ -145,7 +152,7 @@ impl Engine {
     /// # Errors
     /// When the database cannot be written.
     pub(super) async fn listing_begins(&self, object_type: &'static ObjectType) -> Result<(), StorageError> {
-        let row = self.lane_row(Upkeep { object_type, lane: Lane::Fill });
+        let row = self.lane_row(Upkeep { object_type, lane: UpkeepLane::Fill });
         row.load().await?;
         row.restart(clock::now()).await
     }
@@ -155,7 +162,7 @@ impl Engine {
     /// # Errors
     /// When the database cannot be written.
     pub(super) async fn listing_is_done(&self, object_type: &'static ObjectType) -> Result<(), StorageError> {
-        self.lane_row(Upkeep { object_type, lane: Lane::Fill }).complete(None, None).await
+        self.lane_row(Upkeep { object_type, lane: UpkeepLane::Fill }).complete(None, None).await
     }
 
     /// Gives the lanes of a type that is listed their first time, and fills properties that are new since.
@@ -164,13 +171,13 @@ impl Engine {
     /// When the database cannot be written.
     pub(super) async fn schedule_upkeep(&self, context: &Context) -> Result<(), StorageError> {
         let (object_type, now) = (context.object_type, clock::now());
-        let fill = self.lane_row(Upkeep { object_type, lane: Lane::Fill });
+        let fill = self.lane_row(Upkeep { object_type, lane: UpkeepLane::Fill });
         let config = &self.config.upkeep;
         let filled = fill.load().await?.completed_at;
         if filled.is_none_or(|filled| context.complete_since() > filled) {
             fill.schedule(now).await?;
         }
-        for lane in Lane::UPKEEP {
+        for &lane in UpkeepLane::ALL {
             if let (Some(wait), Some(period)) = (config.first_wait(lane), config.period(lane)) {
                 self.lane_row(Upkeep { object_type, lane }).keep_to(now + wait, now + period).await?;
             }
@@ -198,7 +205,7 @@ impl Engine {
         let state = row.load().await?;
         let pass = Pass { upkeep, row, state };
         let mut run =
-            Run::start(self, Subject::Records(upkeep.object_type), upkeep.lane, trigger, None).await?;
+            Run::start(self, Subject::Records(upkeep.object_type), upkeep.lane.into(), trigger, None).await?;
         let result = self.carry_out(&mut run, &pass).await;
         let result = run.finish(result).await;
         if let Err(error) = &result {
@@ -216,11 +223,10 @@ impl Engine {
             self.prepare(object_type, &state, &run.hubspot).await?;
         }
         match pass.upkeep.lane {
-            Lane::Archive => self.read_recycle_bin(run, pass).await,
-            Lane::Fill => self.fill(run, pass).await,
-            Lane::Audit => self.audit(run, pass).await,
-            Lane::Associations => self.sweep_associations(run, pass).await,
-            _ => Ok(()),
+            UpkeepLane::Archive => self.read_recycle_bin(run, pass).await,
+            UpkeepLane::Fill => self.fill(run, pass).await,
+            UpkeepLane::Audit => self.audit(run, pass).await,
+            UpkeepLane::Associations => self.sweep_associations(run, pass).await,
         }
     }
 

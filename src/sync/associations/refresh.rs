@@ -13,7 +13,7 @@ use super::reader::{Appetite, Reader};
 use crate::clock;
 use crate::hubspot::{ASSOCIATION_INPUTS, ErrorKind, HubSpotClient, HubSpotError, Priority};
 use crate::model::{Cursor, ObjectId, ObjectType, TypePair};
-use crate::storage::{Lane, StorageError, linked_from};
+use crate::storage::{StorageError, UpkeepLane, linked_from};
 
 /// Records on the other side that are read again for their labels' sake, beside those whose links have come or gone.
 /// Where one record has more, its labels wait for the sweep: it may change every few minutes.
@@ -97,7 +97,7 @@ impl Engine {
 
     /// Lets the sweep of a pair begin soon, after the one under way if there is. Before its first time this does nothing.
     pub(super) async fn sweep_soon(&self, pair: TypePair) -> Result<(), StorageError> {
-        let lane = Upkeep { object_type: pair.from, lane: Lane::Associations };
+        let lane = Upkeep { object_type: pair.from, lane: UpkeepLane::Associations };
         self.lane_row(lane).schedule(clock::now()).await
     }
 

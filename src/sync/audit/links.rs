@@ -16,7 +16,7 @@ use super::{AuditReport, Depth, Progress};
 use crate::hubspot::{ASSOCIATION_INPUTS, Priority};
 use crate::model::{ObjectId, TypePair};
 use crate::storage::{
-    Lane, LeasedTransaction, Links, RunCounts, StorageError, count_page, differing_associations,
+    LeasedTransaction, Links, RunCounts, StorageError, UpkeepLane, count_page, differing_associations,
     live_or_linked_ids, store_associations,
 };
 
@@ -60,7 +60,7 @@ impl Engine {
         if progress.report.request.depth != Depth::Everything || self.config.upkeep.associations.is_none() {
             return Ok(progress.report);
         }
-        let lane = self.lane_row(Upkeep { object_type, lane: Lane::Associations }).load().await?;
+        let lane = self.lane_row(Upkeep { object_type, lane: UpkeepLane::Associations }).load().await?;
         let is_due = lane.completed_at.is_some();
         let pairs =
             self.pairs().into_iter().filter(|pair| pair.from.type_id == object_type.type_id).collect();

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use hubspot_mariadb_connector::model::{ObjectId, ObjectType, Record};
 use hubspot_mariadb_connector::storage::{
     ConflictChange, ConflictFilter, ConflictKind, ConflictRecord, ConflictStatus, DeleteReason, Disagreement,
-    FieldSource, Lane, LogAction, LogDirection, LogEntry, LogStatus, PendingDelete, apply_deletes,
+    FieldSource, LogAction, LogDirection, LogEntry, LogStatus, PendingDelete, UpkeepLane, apply_deletes,
     close_conflict_by_itself, conflict_policies, conflict_steps, list_conflicts, load_conflict,
     load_mirror_table, lock_conflict, open_conflicts, open_or_update_conflict, settle_conflict,
     stage_deletes, store_records, write_log,
@@ -228,9 +228,9 @@ async fn of_an_erased_contact_neither_conflicts_nor_words_stay() {
         found_at: at(100),
     };
     let mut page = lease.begin(&test.database).await.unwrap();
-    stage_deletes(&mut page, contacts, Lane::Archive, &[purged]).await.unwrap();
+    stage_deletes(&mut page, contacts, UpkeepLane::Archive, &[purged]).await.unwrap();
     test.execute("UPDATE hubspot_contacts SET last_synced_at = NULL").await;
-    assert_eq!(apply_deletes(&mut page, &table, Some(Lane::Archive), at(100)).await.unwrap(), Some(1));
+    assert_eq!(apply_deletes(&mut page, &table, Some(UpkeepLane::Archive), at(100)).await.unwrap(), Some(1));
     page.commit().await.unwrap();
 
     assert_eq!(load_conflict(&test.database, erased).await.unwrap(), None);
