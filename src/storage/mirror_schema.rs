@@ -18,7 +18,7 @@ const HEAD_COLUMNS: &[(&str, &str)] = &[
 const TAIL_COLUMNS: &[(&str, &str)] = &[
     (
         "properties_json",
-        "JSON NOT NULL COMMENT 'Every set property by name, values as HubSpot sends them; what is not set is left out'",
+        "JSON NOT NULL DEFAULT '{}' COMMENT 'Every set property by name, values as HubSpot sends them; what is not set is left out'",
     ),
     ("hubspot_created_at", "DATETIME(3) NULL COMMENT 'createdAt of HubSpot, UTC'"),
     ("hubspot_updated_at", "DATETIME(3) NULL COMMENT 'updatedAt of HubSpot, UTC: the version of this copy'"),
@@ -151,9 +151,12 @@ async fn bring_up_to_date(
     let is_complete: bool = sqlx::query_scalar(
         "SELECT EXISTS (SELECT 1 FROM information_schema.columns \
          WHERE table_schema = DATABASE() AND table_name = ? AND column_name = 'purged_at') \
+         AND EXISTS (SELECT 1 FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = ? \
+         AND column_name = 'properties_json' AND column_default IS NOT NULL) \
          AND EXISTS (SELECT 1 FROM information_schema.statistics \
          WHERE table_schema = DATABASE() AND table_name = ? AND index_name = CONCAT(?, '_by_sync_status'))",
     )
+    .bind(table)
     .bind(table)
     .bind(table)
     .bind(table)
@@ -165,7 +168,8 @@ async fn bring_up_to_date(
     let sql = format!(
         "ALTER TABLE {table} ADD COLUMN IF NOT EXISTS purged_at {PURGED_AT} AFTER archived_at, \
          ADD KEY IF NOT EXISTS {table}_by_archived (archived, hubspot_id), \
-         ADD KEY IF NOT EXISTS {table}_by_sync_status (sync_status, id)"
+         ADD KEY IF NOT EXISTS {table}_by_sync_status (sync_status, id), \
+         ALTER COLUMN properties_json SET DEFAULT '{{}}'"
     );
     sqlx::query(sqlx::AssertSqlSafe(sql)).execute(connection).await.map(|_| ())
 }

@@ -154,3 +154,23 @@ async fn the_start_of_a_run_reads_no_history() {
     assert_eq!(statements, "4", "both statements of both starts are in the log");
     assert!(most.parse::<u32>().unwrap() <= 2, "{most} rows were read");
 }
+
+#[tokio::test]
+async fn a_mirror_table_of_an_earlier_version_gets_what_it_lacks() {
+    let test = TestDatabase::migrated().await;
+    let definition = "SELECT GROUP_CONCAT(column_name, ' ', COALESCE(column_default, '-') ORDER BY ordinal_position) \
+                      FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = 'hubspot_contacts'";
+    let indexes = "SELECT GROUP_CONCAT(DISTINCT index_name ORDER BY index_name) \
+                   FROM information_schema.statistics WHERE table_schema = DATABASE() AND table_name = 'hubspot_contacts'";
+    let present = (test.value(definition).await, test.value(indexes).await);
+    for lacking in [
+        "ALTER COLUMN properties_json DROP DEFAULT",
+        "DROP COLUMN purged_at",
+        "DROP KEY hubspot_contacts_by_archived, DROP COLUMN purged_at",
+        "DROP KEY hubspot_contacts_by_sync_status",
+    ] {
+        test.execute(&format!("ALTER TABLE hubspot_contacts {lacking}")).await;
+        migrate(&test.database, &[&OBJECT_TYPES[0]]).await.unwrap();
+        assert_eq!((test.value(definition).await, test.value(indexes).await), present, "{lacking}");
+    }
+}
