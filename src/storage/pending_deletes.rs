@@ -286,8 +286,8 @@ async fn include_merged(
     added.map(|_| ()).map_err(StorageError::query(format!("find what was merged into erased {object_type}")))
 }
 
-/// Takes away all content of the purged rows of a range, what lies of them in quarantine and in conflicts, and the words
-/// HubSpot had for them: only the ids stay.
+/// Takes away all content of the purged rows of a range, edits that were not sent and their jobs included, what lies of
+/// them in quarantine and in conflicts, and the words HubSpot had for them: only the ids stay.
 async fn erase(
     connection: &mut MySqlConnection,
     table: &MirrorTable,
@@ -300,12 +300,17 @@ async fn erase(
     let erasing = format!(
         "UPDATE {} SET {}, mirror.properties_json = '{{}}', mirror.base_properties_json = NULL, \
          mirror.remote_properties_json = NULL, mirror.content_hash = NULL, mirror.hubspot_updated_at = NULL, \
-         mirror.hubspot_created_at = NULL, mirror.sync_error = NULL",
+         mirror.hubspot_created_at = NULL, mirror.sync_error = NULL, mirror.sync_status = 'synced'",
         joined(object_type.table),
         typed.join(", ")
     );
+    let unsent = format!(
+        "DELETE jobs FROM {} JOIN jobs ON jobs.object_type = pending.object_type AND jobs.kind = 'push' \
+         AND jobs.record_id = mirror.id",
+        joined(object_type.table)
+    );
     let [quarantine, conflicts, log] = traces();
-    for sql in [erasing, quarantine, conflicts, log] {
+    for sql in [unsent, erasing, quarantine, conflicts, log] {
         let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(object_type.name);
         let query = query.bind(DeleteReason::Purged.word()).bind(chosen(by)).bind(first).bind(last);
         query.execute(&mut *connection).await.map_err(failed())?;

@@ -4,6 +4,7 @@ mod associations;
 mod capture;
 mod columns;
 mod conflicts;
+mod edited;
 mod jobs;
 mod leases;
 mod mirror;

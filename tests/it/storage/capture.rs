@@ -173,7 +173,7 @@ pub(super) fn contact(id: i64, version: i64, properties: &[(&str, &str)]) -> Rec
 }
 
 /// The values of record 1, as HubSpot sends them.
-const VALUES: [(&str, &str); 12] = [
+pub(super) const VALUES: [(&str, &str); 12] = [
     ("email", "ada@example.test"),
     ("city", "Ulm"),
     ("remark", "old"),
