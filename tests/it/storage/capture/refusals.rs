@@ -1,5 +1,7 @@
 //! What cannot be edited, and what the person is told.
 
+use hubspot_mariadb_connector::clock;
+
 use super::Fixture;
 
 /// What is set, and the message behind the name of the table.
@@ -9,7 +11,7 @@ const VALUES: [(&str, &str); 30] = [
     ("lastname = 'x', hs_score = 5", "`hs_score` is read-only in HubSpot"),
     ("properties_json = '{}'", "`hs_score` is read-only in HubSpot"),
     ("mobilephone = '12'", "`mobilephone` is no property of contacts"),
-    (r#"properties_json = JSON_SET(properties_json, '$.CITY', 'x')"#, "`CITY` is no property of contacts"),
+    ("properties_json = JSON_SET(properties_json, '$.CITY', 'x')", "`CITY` is no property of contacts"),
     (
         r#"properties_json = JSON_MERGE_PATCH(properties_json, '{"a\\"b": "1"}')"#,
         "`a\"b` is no property of contacts",
@@ -171,7 +173,7 @@ async fn a_record_deleted_in_hubspot_can_neither_be_edited_nor_restored() {
         archived_at: Some(super::at(20)),
         ..super::contact(1, 10, &super::VALUES)
     };
-    let deleted = super::Record { read_at: chrono::Utc::now() + chrono::TimeDelta::hours(1), ..deleted };
+    let deleted = super::Record { read_at: clock::now() + chrono::TimeDelta::hours(1), ..deleted };
     assert_eq!(fixture.store(&[deleted]).await.updated, 1);
     for (set, expected) in [
         ("archived = 0", "HubSpot has no way to restore a record from here; restore it there"),
