@@ -5,8 +5,9 @@ mod linking;
 use hubspot_mariadb_connector::clock;
 use hubspot_mariadb_connector::model::{ObjectId, ObjectType, Record};
 use hubspot_mariadb_connector::storage::{
-    ConflictKind, ConflictRecord, DeleteReason, Disagreement, EditedRow, Lane, PageOutcome, PendingDelete,
-    RowStatus, RowUpdate, apply_deletes, lock_edited, open_or_update_conflict, stage_deletes, write_row,
+    ConflictKind, ConflictRecord, DeleteReason, Disagreement, EditedRow, PageOutcome, PendingDelete,
+    RowStatus, RowUpdate, UpkeepLane, apply_deletes, lock_edited, open_or_update_conflict, stage_deletes,
+    write_row,
 };
 use serde_json::json;
 
@@ -94,8 +95,8 @@ async fn delete(fixture: &Fixture, reason: DeleteReason) -> Option<u64> {
     let found_at = clock::now() + chrono::TimeDelta::seconds(1);
     let delete = PendingDelete { id: ObjectId(1), reason, archived_at: Some(at(30)), found_at };
     let mut page = fixture.lease.begin(&fixture.test.database).await.unwrap();
-    stage_deletes(&mut page, contacts, Lane::Archive, &[delete]).await.unwrap();
-    let marked = apply_deletes(&mut page, &fixture.table, Some(Lane::Archive), at(100)).await.unwrap();
+    stage_deletes(&mut page, contacts, UpkeepLane::Archive, &[delete]).await.unwrap();
+    let marked = apply_deletes(&mut page, &fixture.table, Some(UpkeepLane::Archive), at(100)).await.unwrap();
     page.commit().await.unwrap();
     marked
 }
