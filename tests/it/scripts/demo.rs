@@ -77,6 +77,8 @@ async fn a_demo_continues_where_the_last_one_ended_and_leaves_no_process() {
         let contacts: u32 = cells.nth(2).unwrap().trim().parse().unwrap();
         // The account lives, so a few have come since.
         assert!((400..500).contains(&contacts), "{said}");
+        let sent = said.split_once("What was sent").unwrap().1;
+        assert!(sent.contains("| update | success | [\"jobtitle\"]"), "{said}");
         assert!(demo.processes().is_empty(), "{:?} are left after: {said}", demo.processes());
     }
 
