@@ -47,8 +47,8 @@ pub use catalogue::{known_properties, load_catalogue, property_names, store_cata
 pub use conflicts::{
     Conflict, ConflictChange, ConflictFilter, ConflictKind, ConflictRecord, ConflictStatus, ConflictStep,
     Disagreement, FieldSource, FieldValues, NotResolved, Resolution, close_conflict_by_itself,
-    conflict_policies, conflict_steps, list_conflicts, load_conflict, lock_conflict, open_conflicts,
-    open_or_update_conflict, resolve_conflict, settle_conflict,
+    close_conflicts_without_row, conflict_policies, conflict_steps, list_conflicts, load_conflict,
+    lock_conflict, open_conflicts, open_or_update_conflict, resolve_conflict, settle_conflict,
 };
 pub use database::Database;
 pub use error::{StorageError, StorageErrorKind};

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use sqlx::MySqlConnection;
 
 use super::StorageError;
+use super::mirror::MirrorTable;
 use super::words::stored_words;
 use crate::model::ObjectId;
 
@@ -195,6 +196,31 @@ pub async fn close_conflict_by_itself(
     let Some(open) = listing::lock_open(connection, record).await? else { return Ok(None) };
     close(connection, open.id, ConflictStatus::Superseded, None, actor, now).await?;
     Ok(Some(open.id))
+}
+
+/// Closes the open conflicts of a type whose rows are gone, inside the caller's transaction: there is nothing left to
+/// settle in.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn close_conflicts_without_row(
+    connection: &mut MySqlConnection,
+    table: &MirrorTable,
+    actor: &str,
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    let object_type = table.object_type();
+    let sql = format!(
+        "SELECT id FROM conflicts WHERE status = 'pending' AND object_type = ? AND row_id IS NOT NULL \
+         AND NOT EXISTS (SELECT 1 FROM {} AS mirror WHERE mirror.id = conflicts.row_id)",
+        object_type.table
+    );
+    let query = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(object_type.name);
+    let open: Result<Vec<i64>, _> = query.fetch_all(&mut *connection).await;
+    for id in open.map_err(StorageError::query(format!("look for conflicts of lost {object_type}")))? {
+        close(connection, id, ConflictStatus::Superseded, None, actor, now).await?;
+    }
+    Ok(())
 }
 
 /// Notes what a person has decided, inside the transaction that writes it into the row. `resolution` says what, by

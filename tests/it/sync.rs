@@ -26,3 +26,4 @@ mod refused_links;
 mod scopes;
 mod stopping;
 mod types;
+mod writers;

@@ -9,8 +9,8 @@ use crate::model::{ObjectId, Properties, Record, rebase};
 use crate::storage::StorageError;
 use crate::storage::jobs::{JobKind, enqueue_jobs};
 
-/// Makes an edit in the name of the person it comes from: the content, and what it is an edit of. Inside the caller's
-/// transaction, which has locked the row.
+/// Makes an edit in the name of the person it comes from, at `now`: the content, and what it is an edit of. Inside the
+/// caller's transaction, which has locked the row.
 ///
 /// # Errors
 /// When the database cannot be written.
@@ -18,7 +18,19 @@ pub async fn edit_row(
     connection: &mut MySqlConnection,
     table: &MirrorTable,
     row: &EditedRow,
+    documents: (&Properties, &Properties),
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    edit_row_of(connection, table, row, documents, Some(now), now).await
+}
+
+/// The same for an edit that was made at `edited_at`.
+async fn edit_row_of(
+    connection: &mut MySqlConnection,
+    table: &MirrorTable,
+    row: &EditedRow,
     (base, content): (&Properties, &Properties),
+    edited_at: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 ) -> Result<(), StorageError> {
     let (key, status, archived_at) = (row.key, RowStatus::Pending, row.archived_at);
@@ -26,7 +38,8 @@ pub async fn edit_row(
     write_row(connection, table, &update, now).await?;
     let name = table.object_type.table;
     let sql = format!("UPDATE {name} SET version = version + 1, last_modified_local = ? WHERE id = ?");
-    let edited = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(now).bind(key).execute(&mut *connection).await;
+    let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(edited_at.unwrap_or(now)).bind(key);
+    let edited = query.execute(&mut *connection).await;
     edited.map_err(StorageError::query(format!("edit a row of {name}")))?;
     enqueue_jobs(connection, table.object_type.name, JobKind::Push, &[key]).await
 }
@@ -64,34 +77,35 @@ pub async fn link_row(
     (id, agreed): (ObjectId, &Properties),
     now: DateTime<Utc>,
 ) -> Result<(), StorageError> {
-    let ours = row.local.clone().unwrap_or_default();
     // What HubSpot does not take was no edit before and is none now.
     let kept = row.base.iter().filter(|(name, _)| agreed.get(name).is_none());
     let agreed = &kept.chain(agreed.iter()).collect();
+    let ours = row.local.as_ref().unwrap_or(agreed);
     match lock_row_of(connection, table, id).await? {
         None => {
-            edit_row(connection, table, row, (agreed, &ours), now).await?;
+            edit_row_of(connection, table, row, (agreed, ours), row.edited_at, now).await?;
             name_record(connection, table, row.key, id).await
         }
         Some(twin) if twin.key < row.key => {
-            let theirs = twin.local.clone().unwrap_or_default();
-            let content = rebase(agreed, &theirs, &ours);
+            let theirs = twin.local.as_ref().unwrap_or(&twin.base);
+            let content = rebase(agreed, theirs, ours);
             // What is edited by this is an edit of what was agreed, which may be nothing.
-            let known = if twin.status == RowStatus::Synced { &theirs } else { &twin.base };
-            let base = base_of(known, &theirs, &content, agreed);
+            let base = base_of(&twin.base, theirs, &content, agreed);
             delete_row(connection, table, row.key).await?;
-            if content == theirs {
+            if content == *theirs {
                 return Ok(());
             }
-            edit_row(connection, table, &twin, (&base, &content), now).await
+            let edited_at = row.edited_at.max(twin.edited_at);
+            edit_row_of(connection, table, &twin, (&base, &content), edited_at, now).await
         }
         Some(twin) => {
             let content = match &twin.local {
-                Some(theirs) if twin.status != RowStatus::Synced => rebase(&twin.base, &ours, theirs),
-                _ => ours,
+                Some(theirs) if twin.status != RowStatus::Synced => rebase(&twin.base, ours, theirs),
+                _ => ours.clone(),
             };
             delete_row(connection, table, twin.key).await?;
-            edit_row(connection, table, row, (agreed, &content), now).await?;
+            let edited_at = row.edited_at.max(twin.edited_at);
+            edit_row_of(connection, table, row, (agreed, &content), edited_at, now).await?;
             name_record(connection, table, row.key, id).await
         }
     }
@@ -113,11 +127,18 @@ pub async fn follow_merge(
     let into = lock_row_of(connection, table, survivor.id).await?;
     // Not there when MariaDB has refused it; the edits wait here then.
     let Some(into) = into.filter(|into| into.key != row.key) else { return Ok(()) };
-    let theirs = into.local.clone().unwrap_or_default();
-    let content = rebase(&row.base, &theirs, local);
-    if row.archived_at.is_none() && content != theirs {
-        let base = if into.status == RowStatus::Synced { &theirs } else { &into.base };
-        edit_row(connection, table, &into, (base, &content), now).await?;
+    let theirs = into.local.as_ref().unwrap_or(&into.base);
+    // What was edited in both is what was edited last.
+    let content = if row.edited_at >= into.edited_at {
+        rebase(&row.base, theirs, local)
+    } else {
+        rebase(&into.base, &rebase(&row.base, &into.base, local), theirs)
+    };
+    if row.archived_at.is_none() && content != *theirs {
+        // Whoever edited the row had seen nothing of the record it is part of now.
+        let base = base_of(&into.base, theirs, &content, &row.base);
+        let edited_at = row.edited_at.max(into.edited_at);
+        edit_row_of(connection, table, &into, (&base, &content), edited_at, now).await?;
     }
     let update = RowUpdate {
         key: row.key,

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::settle::Verdict;
+use super::settle::{ACTOR, Verdict};
 use super::update::conflict;
 use super::{Current, Item, Push};
 use crate::clock;
 use crate::config::SqlDelete;
 use crate::model::{Documents, EditTimes, Merged, ObjectId, Record};
 use crate::storage::{
-    ConflictKind, Job, LogAction, LogDirection, LogEntry, LogStatus, StorageError, finish_job, store_records,
-    write_log,
+    ConflictKind, Job, LogAction, LogDirection, LogEntry, LogStatus, StorageError,
+    close_conflicts_without_row, finish_job, store_records, write_log,
 };
 use crate::sync::engine::Engine;
 use crate::sync::error::SyncError;
@@ -116,7 +116,9 @@ impl Engine {
             changed_fields: Vec::new(),
         };
         let entries: Vec<_> = jobs.iter().map(entry).collect();
-        write_log(&mut transaction, object_type.name, &entries, clock::now()).await?;
+        let now = clock::now();
+        write_log(&mut transaction, object_type.name, &entries, now).await?;
+        close_conflicts_without_row(&mut transaction, &mirror.table, ACTOR, now).await?;
         transaction.commit().await
     }
 }

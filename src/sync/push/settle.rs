@@ -9,15 +9,15 @@ use crate::model::{ObjectId, Properties, Record, rebase};
 use crate::storage::{
     ConflictRecord, Disagreement, EditedRow, Job, LeasedTransaction, LogAction, LogDirection, LogEntry,
     LogStatus, MirrorTable, RowStatus, RowUpdate, Settled, StorageError, close_conflict_by_itself,
-    finish_job, follow_merge, link_row, lock_edited, open_or_update_conflict, park_job,
-    remove_associations_of_archived, retry_job, write_log, write_row,
+    close_conflicts_without_row, finish_job, follow_merge, link_row, lock_edited, open_or_update_conflict,
+    park_job, remove_associations_of_archived, retry_job, write_log, write_row,
 };
 use crate::sync::engine::Engine;
 use crate::sync::error::SyncError;
 use crate::sync::patience::Patience;
 
 /// Who opens and closes conflicts in the audit trail.
-const ACTOR: &str = "hubspot-connector";
+pub(super) const ACTOR: &str = "hubspot-connector";
 
 /// What is to become of a row.
 #[derive(Debug)]
@@ -162,12 +162,13 @@ impl Verdict {
 }
 
 impl Verdict {
-    /// What the row is from now on, given what it is now.
-    fn update<'a>(&'a self, row: &EditedRow, content: &'a Properties) -> RowUpdate<'a> {
+    /// What the row is from now on, given what it is now and whether its job `is_due_again`: somebody has edited it, or
+    /// another copy came from HubSpot.
+    fn update<'a>(&'a self, row: &EditedRow, content: &'a Properties, is_due_again: bool) -> RowUpdate<'a> {
         let is_edited = self.is_edited_since(row);
-        let status = if is_edited { RowStatus::Pending } else { self.status() };
+        let status = if is_edited || is_due_again { RowStatus::Pending } else { self.status() };
         let error = match &self.outcome {
-            Outcome::Refused(reason) if !is_edited => Some(reason.as_str()),
+            Outcome::Refused(reason) if status == RowStatus::Error => Some(reason.as_str()),
             _ => None,
         };
         RowUpdate {
@@ -270,14 +271,16 @@ impl Engine {
         let mut entries = Vec::new();
         for verdict in verdicts {
             let row = rows.next_if(|row| row.key == verdict.item.row.key);
+            let settled = settle_job(&mut transaction, verdict).await?;
             // Somebody else's by now, who will come to a verdict of their own.
-            if settle_job(&mut transaction, verdict).await? == Settled::Lost {
+            if settled == Settled::Lost {
                 continue;
             }
             entries.append(&mut verdict.log_entries());
             let Some(row) = row else { continue };
             if !matches!(verdict.outcome, Outcome::Nothing | Outcome::Again(..)) {
-                settle_row(&mut transaction, table, verdict, &row, now).await?;
+                let is_due_again = settled == Settled::EditedSince;
+                settle_row(&mut transaction, table, (verdict, is_due_again), &row, now).await?;
             }
         }
         write_log(&mut transaction, push.context.object_type.name, &entries, now).await?;
@@ -325,32 +328,39 @@ async fn settle_job(transaction: &mut LeasedTransaction, verdict: &Verdict) -> R
 async fn settle_row(
     transaction: &mut LeasedTransaction,
     table: &MirrorTable,
-    verdict: &Verdict,
+    (verdict, is_due_again): (&Verdict, bool),
     row: &EditedRow,
     now: DateTime<Utc>,
 ) -> Result<(), StorageError> {
+    let record = verdict.record();
     match &verdict.identity {
         Identity::Same => {}
-        Identity::Linked(id, agreed) => return link_row(transaction, table, row, (*id, agreed), now).await,
-        Identity::MergedInto(survivor) => return follow_merge(transaction, table, row, survivor, now).await,
+        Identity::Linked(id, agreed) => {
+            link_row(transaction, table, row, (*id, agreed), now).await?;
+            return close_conflicts_without_row(transaction, table, ACTOR, now).await;
+        }
+        Identity::MergedInto(survivor) => {
+            follow_merge(transaction, table, row, survivor, now).await?;
+            // What was in question goes on as a question about the record that remains.
+            return close_conflict_by_itself(transaction, &record, ACTOR, now).await.map(|_| ());
+        }
     }
     // Whatever was edited since stays, whatever was not becomes what was merged.
     let local = row.local.as_ref().unwrap_or(&verdict.content);
     let loaded = verdict.item.row.local.as_ref().unwrap_or(local);
     let content = rebase(loaded, &verdict.content, local);
-    let update = verdict.update(row, &content);
+    let update = verdict.update(row, &content, is_due_again);
     write_row(transaction, table, &update, now).await?;
     let object_type = table.object_type();
     if let (Some(_), Some(id), RowStatus::Synced) = (update.archived_at, row.hubspot_id, update.status) {
         remove_associations_of_archived(transaction, object_type, &[id], now).await?;
     }
-    let record = verdict.record();
     match &verdict.conflict {
         Some(disagreement) => {
             open_or_update_conflict(transaction, &record, disagreement, ACTOR, now).await?;
         }
-        // Edited since, it may still be one.
-        None if verdict.is_edited_since(row) => {}
+        // To be looked at again, it may still be one.
+        None if update.status == RowStatus::Pending => {}
         None => {
             close_conflict_by_itself(transaction, &record, ACTOR, now).await?;
         }

@@ -48,11 +48,52 @@ impl Simulator {
 
     /// A control call; answers the JSON it returns, null for none.
     async fn control(&self, method: reqwest::Method, path: &str, body: &Value) -> Value {
-        let request = self.http.request(method.clone(), format!("{}/_sim{path}", self.url)).json(body);
+        let answer = self.try_control(method.clone(), path, body).await;
+        answer.unwrap_or_else(|refusal| panic!("{method} {path}: {refusal}"))
+    }
+
+    /// The same, or why it is refused.
+    async fn try_control(&self, method: reqwest::Method, path: &str, body: &Value) -> Result<Value, String> {
+        let request = self.http.request(method, format!("{}/_sim{path}", self.url)).json(body);
         let response = request.send().await.unwrap();
         let (status, text) = (response.status(), response.text().await.unwrap());
-        assert!(status.is_success(), "{method} {path}: {status} {text}");
-        serde_json::from_str(&text).unwrap_or(Value::Null)
+        if !status.is_success() {
+            return Err(format!("{status} {text}"));
+        }
+        Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+
+    /// Changes one record's properties; false when it is not live.
+    pub async fn try_edit(&self, object_type: &str, id: &str, properties: Value) -> bool {
+        let path = format!("/objects/{object_type}/{id}");
+        self.try_control(reqwest::Method::PATCH, &path, &json!({"properties": properties})).await.is_ok()
+    }
+
+    /// Puts a record into the recycle bin; false when it is not live.
+    pub async fn try_delete(&self, object_type: &str, id: &str) -> bool {
+        let path = format!("/objects/{object_type}/{id}");
+        self.try_control(reqwest::Method::DELETE, &path, &json!({})).await.is_ok()
+    }
+
+    /// Takes a record out of the recycle bin; false when it is not there.
+    pub async fn try_restore(&self, object_type: &str, id: &str) -> bool {
+        let path = format!("/objects/{object_type}/{id}/restore");
+        self.try_control(reqwest::Method::POST, &path, &json!({})).await.is_ok()
+    }
+
+    /// Merges two records; the id of the one that remains, `None` when one of them is not live.
+    pub async fn try_merge(&self, object_type: &str, primary: &str, other: &str) -> Option<String> {
+        let body = json!({"primaryObjectId": primary, "objectIdToMerge": other});
+        let path = format!("/objects/{object_type}/merge");
+        let answer = self.try_control(reqwest::Method::POST, &path, &body).await.ok()?;
+        answer["id"].as_str().map(str::to_owned)
+    }
+
+    /// `GET` of a list of the control API, one JSON object a line.
+    pub async fn lines(&self, path: &str) -> String {
+        let response = self.http.get(format!("{}/_sim{path}", self.url)).send().await.unwrap();
+        assert!(response.status().is_success());
+        response.text().await.unwrap()
     }
 
     /// `POST` to the control API.
