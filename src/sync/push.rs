@@ -22,6 +22,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -192,21 +193,26 @@ impl Engine {
         let push = self.prepare_push(object_type).await?;
         for kind in [JobKind::Push, JobKind::Deleted] {
             loop {
-                let mut batches = Vec::new();
+                let (mut batches, mut claimed) = (Vec::new(), Ok(()));
                 while batches.len() < self.config.push.concurrency {
                     let worker = self.lease.holder();
-                    let jobs =
-                        claim_jobs(&self.database, worker, object_type.name, kind, BATCH, LEASE).await?;
-                    if jobs.is_empty() {
-                        break;
+                    match claim_jobs(&self.database, worker, object_type.name, kind, BATCH, LEASE).await {
+                        Ok(jobs) if jobs.is_empty() => break,
+                        Ok(jobs) => batches.push(self.push_batch(&push, kind, jobs)),
+                        Err(error) => {
+                            claimed = Err(error);
+                            break;
+                        }
                     }
-                    batches.push(self.push_batch(&push, kind, jobs));
                 }
-                if batches.is_empty() {
+                let is_done = batches.is_empty();
+                // All of them, whatever becomes of one, and of those that were to be claimed: a query that is dropped
+                // halfway breaks its connection, and jobs nobody works on wait until their lease is over.
+                join_all(batches).await.into_iter().collect::<Result<(), _>>()?;
+                claimed?;
+                if is_done {
                     break;
                 }
-                // All of them, whatever becomes of one: a query that is dropped halfway breaks its connection.
-                join_all(batches).await.into_iter().collect::<Result<(), _>>()?;
             }
         }
         Ok(())
@@ -259,6 +265,7 @@ impl Engine {
                 postpone_jobs(&self.database, &jobs, until, &error.report()).await?;
                 Err(error)
             }
+            NextTry::Soon if kind == JobKind::Deleted => self.delete_again(&jobs, &error.report()).await,
             NextTry::Soon => {
                 let items = self.load_items(push, &jobs).await?;
                 let verdicts = items.into_iter().map(|item| self.again(item, &error.report())).collect();
@@ -311,14 +318,20 @@ impl Engine {
     /// The verdict on a row whose push failed for a cause that may pass: later again, or never once it was tried often
     /// enough.
     fn again(&self, item: Item, reason: &str) -> Verdict {
-        let config = &self.config.push;
-        if item.job.attempts >= config.retry.tries {
-            let reason = format!("given up after {} tries: {reason}", item.job.attempts);
-            return Verdict::refused(item, reason);
+        match self.next_try(&item.job) {
+            Some(at) => Verdict::again(item, reason.to_owned(), at),
+            None => {
+                let reason = format!("given up after {} tries: {reason}", item.job.attempts);
+                Verdict::refused(item, reason)
+            }
         }
-        let delay = config.retry.delays().nth(item.job.attempts.saturating_sub(1) as usize);
-        let at = clock::now() + delay.unwrap_or(config.retry.cap);
-        Verdict::again(item, reason.to_owned(), at)
+    }
+
+    /// When a job that failed is tried again; `None` once it was tried often enough.
+    fn next_try(&self, job: &Job) -> Option<DateTime<Utc>> {
+        let retry = &self.config.push.retry;
+        let delay = || retry.delays().nth(job.attempts.saturating_sub(1) as usize).unwrap_or(retry.cap);
+        (job.attempts < retry.tries).then(|| clock::now() + delay())
     }
 
     /// What HubSpot says of each record now. What is missing there is in neither list.

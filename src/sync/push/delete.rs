@@ -10,7 +10,7 @@ use crate::config::SqlDelete;
 use crate::model::{Documents, EditTimes, Merged, ObjectId, Record};
 use crate::storage::{
     ConflictKind, Job, LogAction, LogDirection, LogEntry, LogStatus, StorageError,
-    close_conflicts_without_row, finish_job, store_records, write_log,
+    close_conflicts_without_row, finish_job, park_job, retry_job, store_records, write_log,
 };
 use crate::sync::engine::Engine;
 use crate::sync::error::SyncError;
@@ -90,6 +90,18 @@ impl Engine {
                 Err(error) => patience.wait(error).await?,
             }
         }
+    }
+
+    /// Has jobs of rows that were deleted by SQL done again later, or never once they were tried often enough.
+    pub(super) async fn delete_again(&self, jobs: &[Job], reason: &str) -> Result<(), SyncError> {
+        let mut transaction = self.lease.begin(&self.database).await?;
+        for job in jobs {
+            match self.next_try(job) {
+                Some(at) => retry_job(&mut transaction, job, reason, at).await?,
+                None => park_job(&mut transaction, job, reason).await?,
+            };
+        }
+        Ok(transaction.commit().await?)
     }
 
     /// One transaction: the rows are there again, as live or as deleted, and the jobs are done.

@@ -25,6 +25,8 @@ struct Edit {
     /// Who set them.
     histories: Histories,
     merged: Merged,
+    /// Whether it was written to another record, into which its own was merged a moment before.
+    is_elsewhere: bool,
 }
 
 impl Edit {
@@ -38,7 +40,7 @@ impl Edit {
         let local = item.row.local.clone().unwrap_or_default();
         let documents = Documents { base: &item.row.base, local: &local, remote: &remote.properties };
         let merged = documents.merge(&push.rules, &times);
-        Self { item, remote, times, histories, merged }
+        Self { item, remote, times, histories, merged, is_elsewhere: false }
     }
 
     /// The record's id.
@@ -60,9 +62,20 @@ impl Edit {
         }
     }
 
+    /// It was written to the record with this id.
+    fn arrived_at(mut self, id: ObjectId) -> Self {
+        self.is_elsewhere = id != self.remote.id;
+        self.remote.id = id;
+        self
+    }
+
     /// What becomes of the row once HubSpot's side is `remote`, and all that was sent has arrived.
     fn verdict(self, push: &Push, remote: Record) -> Verdict {
         let sent = self.sent();
+        if self.is_elsewhere {
+            // The row follows its record first, with everything that is known of both by then.
+            return Verdict::more_to_do(self.item);
+        }
         let confirmed = self.merged.confirmed(&remote.properties, &push.rules, &self.times);
         // What HubSpot keeps up by itself changes with every edit.
         let is_news = |name: &&String| push.rules.of(name).writable && !sent.contains(name);
@@ -189,7 +202,7 @@ impl Engine {
         let (mut written, mut verdicts) = (Vec::new(), Vec::new());
         for (edit, outcome) in edits.into_iter().zip(outcomes) {
             match outcome {
-                Ok(()) => written.push(edit),
+                Ok(id) => written.push(edit.arrived_at(id)),
                 Err(refusal) if refusal.kind.passes() || refusal.kind == RefusalKind::Gone => {
                     verdicts.push(self.again(edit.item, &refusal.reason));
                 }
@@ -214,7 +227,7 @@ impl Engine {
             for mut edit in chunk {
                 let nothing = Histories::new();
                 let history = read.histories.get(&edit.id()).unwrap_or(&nothing);
-                let unseen = overwritten(push, &edit, history);
+                let unseen = overwritten_by(push, &edit, history);
                 if !unseen.is_empty() {
                     edit.lose_to(&unseen);
                     restored.push((edit, unseen));
@@ -227,55 +240,77 @@ impl Engine {
             }
         }
         self.settle(push, verdicts).await?;
-        self.put_back(push, restored).await
+        let mut restored = restored.into_iter().peekable();
+        while restored.peek().is_some() {
+            self.put_back(push, restored.by_ref().take(HISTORY_PAGE).collect()).await?;
+        }
+        Ok(())
     }
 
-    /// Gives records the values back that were overwritten unseen, and records what is to be made of them.
-    async fn put_back(
+    /// Gives records the values back that were overwritten unseen, and records what is to be made of them. What comes
+    /// between while that is done is given back in the same way.
+    async fn put_back(&self, push: &Push, lost: Vec<(Edit, Unseen)>) -> Result<(), SyncError> {
+        let mut lost = lost;
+        while !lost.is_empty() {
+            let to_update = |(edit, unseen): &(Edit, Unseen)| {
+                let value = |(name, entry): (&String, &HistoryEntry)| {
+                    (name.clone(), entry.value.clone().unwrap_or_default())
+                };
+                split_link(push, edit.id(), unseen.iter().map(value).collect())
+            };
+            let updates: Vec<_> = lost.iter().map(to_update).collect();
+            // One that is refused now was HubSpot's own a moment ago; the merge goes by what is there.
+            self.write(push, &updates).await?;
+            let names = lost.iter().flat_map(|(_, unseen)| unseen.keys().cloned());
+            let ids = lost.iter().map(|(edit, _)| edit.id());
+            let read = self.read_with_histories(push, names, ids).await?;
+            let (mut verdicts, mut again) = (Vec::new(), Vec::new());
+            for (mut edit, put_back) in lost {
+                let nothing = Histories::new();
+                let history = read.histories.get(&edit.id()).unwrap_or(&nothing);
+                let unseen = overwritten_again(push, &edit, &put_back, history);
+                if !unseen.is_empty() {
+                    edit.lose_to(&unseen);
+                    again.push((edit, unseen));
+                } else if let Some(remote) = read.records.iter().find(|record| record.id == edit.id()) {
+                    verdicts.push(edit.verdict(push, remote.clone()));
+                } else {
+                    verdicts.push(Verdict::more_to_do(edit.item));
+                }
+            }
+            self.settle(push, verdicts).await?;
+            lost = again;
+        }
+        Ok(())
+    }
+
+    /// Writes properties, and the primary company where it is among them. Tells which record each was written to: the
+    /// survivor where it was merged away.
+    async fn write(
         &self,
         push: &Push,
-        restored: Vec<(Edit, BTreeMap<String, HistoryEntry>)>,
-    ) -> Result<(), SyncError> {
-        if restored.is_empty() {
-            return Ok(());
-        }
-        let to_update = |(edit, unseen): &(Edit, BTreeMap<String, HistoryEntry>)| {
-            let value = |(name, entry): (&String, &HistoryEntry)| {
-                (name.clone(), entry.value.clone().unwrap_or_default())
-            };
-            split_link(push, edit.id(), unseen.iter().map(value).collect())
-        };
-        let updates: Vec<_> = restored.iter().map(to_update).collect();
-        // One that is refused now was HubSpot's own a moment ago; the merge goes by what is there.
-        self.write(push, &updates).await?;
-        let ids: Vec<_> = restored.iter().map(|(edit, _)| edit.id()).collect();
-        let mut current = self.read_current(push, &ids).await?;
-        let verdicts = restored.into_iter().map(|(edit, _)| match current.remove(&edit.id()) {
-            Some(Current::Live(remote)) => edit.verdict(push, remote),
-            _ => Verdict::more_to_do(edit.item),
-        });
-        self.settle(push, verdicts.collect()).await
-    }
-
-    /// Writes properties, and the primary company where it is among them.
-    async fn write(&self, push: &Push, updates: &[Write]) -> Result<Vec<Result<(), Refusal>>, SyncError> {
+        updates: &[Write],
+    ) -> Result<Vec<Result<ObjectId, Refusal>>, SyncError> {
         let object_type = push.context.object_type;
         let plain = updates.iter().enumerate().filter(|(_, (update, _))| !update.properties.is_empty());
         let (places, plain): (Vec<_>, Vec<_>) =
             plain.map(|(place, (update, _))| (place, update.clone())).unzip();
-        let mut outcomes = vec![Ok(()); updates.len()];
+        let mut outcomes: Vec<_> = updates.iter().map(|(update, _)| Ok(update.id)).collect();
         if !plain.is_empty() {
             let answers = push.hubspot.update_records(object_type, &plain, push.priority).await?;
             for (place, answer) in places.into_iter().zip(answers) {
-                if let Updated::Refused(refusal) = answer {
-                    outcomes[place] = Err(refusal);
-                }
+                outcomes[place] = match answer {
+                    Updated::Written { id, .. } => Ok(id),
+                    Updated::Refused(refusal) => Err(refusal),
+                };
             }
         }
         for ((update, company), outcome) in updates.iter().zip(&mut outcomes) {
-            if let (Some(company), Ok(())) = (company, &outcome) {
+            if let (Some(company), Ok(_)) = (company, &outcome) {
                 let refusal = push.hubspot.set_primary_company(update.id, *company, push.priority).await?;
-                *outcome = refusal.map_or(Ok(()), Err);
+                if let Some(refusal) = refusal {
+                    *outcome = Err(refusal);
+                }
             }
         }
         Ok(outcomes)
@@ -294,29 +329,51 @@ fn split_link(push: &Push, id: ObjectId, properties: Vec<(String, String)>) -> W
     (RecordUpdate { id, properties }, company)
 }
 
-/// The values that were overwritten unseen, by name.
-fn overwritten(push: &Push, edit: &Edit, history: &Histories) -> BTreeMap<String, HistoryEntry> {
-    let mut found = BTreeMap::new();
+/// Values that were overwritten unseen, by name.
+type Unseen = BTreeMap<String, HistoryEntry>;
+
+/// The values that what was sent of an edit has overwritten unseen.
+fn overwritten_by(push: &Push, edit: &Edit, history: &Histories) -> Unseen {
+    let mut found = Unseen::new();
     for (name, sent) in &edit.merged.push {
-        let rule = push.rules.of(name);
         // Of two edits the operator wants ours.
-        if rule.policy == Policy::Local {
-            continue;
-        }
-        let is = |entry: &HistoryEntry, other: Option<&str>| rule.kind.same(entry.value.as_deref(), other);
-        let mut entries = history.get(name).into_iter().flatten().peekable();
-        // Whoever has changed it since is newer than ours.
-        if entries.peek().is_none_or(|newest| !is(newest, Some(sent))) {
+        if push.rules.of(name).policy == Policy::Local {
             continue;
         }
         let before = edit.remote.properties.get(name);
-        let unseen = entries.find(|entry| !is(entry, Some(sent)));
-        let unseen = unseen.filter(|entry| !is(entry, before.as_deref()));
-        if let Some(entry) = unseen {
+        if let Some(entry) = unseen(push, (name, history), sent, before.as_deref()) {
             found.insert(name.clone(), entry.clone());
         }
     }
     found
+}
+
+/// The values that were overwritten unseen by others that were put back over what was sent.
+fn overwritten_again(push: &Push, edit: &Edit, put_back: &Unseen, history: &Histories) -> Unseen {
+    let mut found = Unseen::new();
+    for (name, entry) in put_back {
+        let ours = edit.merged.content.get(name);
+        let (ours, sent) = (push.rules.of(name).kind.outgoing(ours.as_deref()), entry.value.as_deref());
+        if let Some(entry) = unseen(push, (name, history), sent.unwrap_or_default(), Some(&*ours)) {
+            found.insert(name.clone(), entry.clone());
+        }
+    }
+    found
+}
+
+/// The value that came in between what a property was `before`, as far as we knew, and what was `sent`. `None` as well
+/// when somebody has changed it since: that is newer than both.
+fn unseen<'h>(
+    push: &Push,
+    (name, history): (&str, &'h Histories),
+    sent: &str,
+    before: Option<&str>,
+) -> Option<&'h HistoryEntry> {
+    let kind = push.rules.of(name).kind;
+    let is = |entry: &HistoryEntry, other: Option<&str>| kind.same(entry.value.as_deref(), other);
+    let mut entries = history.get(name)?.iter().peekable();
+    entries.peek().filter(|newest| is(newest, Some(sent)))?;
+    entries.find(|entry| !is(entry, Some(sent))).filter(|entry| !is(entry, before))
 }
 
 /// The record is deleted in HubSpot.

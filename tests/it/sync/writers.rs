@@ -159,15 +159,7 @@ impl Writers {
     async fn settled(&mut self) {
         let mut retried = 0;
         eventually("every edit is sent", async || {
-            // A person who tries again what was given up while HubSpot was in trouble.
-            for kind in &KINDS {
-                let again = format!(
-                    "UPDATE {} SET sync_status = 'pending' WHERE sync_status = 'error' AND sync_error LIKE 'given up%'",
-                    kind.table
-                );
-                let woken = sqlx::query(sqlx::AssertSqlSafe(again)).execute(&self.test.sql).await;
-                retried += woken.map_or(0, |woken| woken.rows_affected());
-            }
+            retried += self.try_again().await;
             let left = self.waiting().await;
             holds(left.is_empty(), left)
         })
@@ -175,6 +167,21 @@ impl Writers {
         if retried > 0 {
             println!("{retried} edit(s) were given up and tried again");
         }
+    }
+
+    /// A person tries again what was given up while HubSpot was in trouble. Returns how many rows that were.
+    async fn try_again(&self) -> usize {
+        let mut retried = 0;
+        for Kind { table, .. } in KINDS {
+            let given_up = "WHERE sync_status = 'error' AND sync_error LIKE 'given up%'";
+            for key in self.test.rows(table, &["id"], given_up).await {
+                let sql = format!("UPDATE {table} SET sync_status = 'pending' WHERE id = {key}");
+                // It may be synced by now, or come at a bad moment.
+                let woken = sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&self.test.sql).await;
+                retried += usize::from(woken.is_ok());
+            }
+        }
+        retried
     }
 
     /// What waits, in words.
