@@ -61,10 +61,10 @@ pub use lease::{LEASE_TTL, Lease, LeaseKeeper, LeasedTransaction, lease_holder};
 pub use merges::{MERGED_IDS, known_survivors, merged_ids, record_merges};
 pub use migrate::{create_tables, migrate, pending_migrations};
 pub use mirror::{
-    Attention, ComparedRow, EditedRow, MirrorTable, PageOutcome, RowStatus, RowUpdate, StoredVersion,
-    archived_rows, compared_rows, distrust_rows, edit_row, edited_rows, follow_merge, link_row, lock_edited,
-    newest_id, note_error, overlay_records, pending_rows, requeue_pending, rows_of_records, store_records,
-    stored_versions, write_row,
+    Attention, Collision, ComparedRow, EditedRow, MirrorTable, PageOutcome, RowStatus, RowUpdate,
+    StoredVersion, archived_rows, compared_rows, distrust_rows, edit_row, edited_rows, follow_merge,
+    link_row, lock_edited, newest_id, note_error, overlay_records, pending_rows, requeue_pending,
+    rows_of_records, store_records, stored_versions, write_row,
 };
 pub use mirror_schema::{TypedColumn, ensure_table};
 pub use owners::store_owners;

@@ -26,7 +26,7 @@ pub use self::edited::{
     write_row,
 };
 pub(super) use self::link::make_anew;
-pub use self::link::{edit_row, follow_merge, link_row};
+pub use self::link::{Collision, edit_row, follow_merge, link_row};
 use self::lookup::{Lookup, Stored};
 pub use self::lookup::{StoredVersion, archived_rows, newest_id, rows_of_records, stored_versions};
 use self::write::{RowWrite, Upsert, write_all};

@@ -318,13 +318,11 @@ impl Engine {
     /// The verdict on a row whose push failed for a cause that may pass: later again, or never once it was tried often
     /// enough.
     fn again(&self, item: Item, reason: &str) -> Verdict {
-        match self.next_try(&item.job) {
-            Some(at) => Verdict::again(item, reason.to_owned(), at),
-            None => {
-                let reason = format!("given up after {} tries: {reason}", item.job.attempts);
-                Verdict::refused(item, reason)
-            }
+        if let Some(at) = self.next_try(&item.job) {
+            return Verdict::again(item, reason.to_owned(), at);
         }
+        let reason = format!("given up after {} tries: {reason}", item.job.attempts);
+        Verdict::given_up(item, reason)
     }
 
     /// When a job that failed is tried again; `None` once it was tried often enough.

@@ -1,5 +1,8 @@
 //! Edits that change the row they belong to: a row made here gets its record, an edit follows a record that was merged.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use sqlx::MySqlConnection;
 
@@ -111,7 +114,10 @@ pub async fn link_row(
     }
 }
 
-/// Lets the edits of a row follow its record, which was merged into the survivor. The row itself counts as deleted.
+/// Lets the edits of a row follow its record, which was merged into the survivor. The row itself counts as deleted then.
+///
+/// What was edited in the survivor's row as well, to something else, stays in the row, which is in conflict for it; these
+/// properties are returned. They follow once the other edits are in step.
 ///
 /// # Errors
 /// When the database cannot be written.
@@ -121,25 +127,72 @@ pub async fn follow_merge(
     row: &EditedRow,
     survivor: &Record,
     now: DateTime<Utc>,
-) -> Result<(), StorageError> {
+) -> Result<Vec<Collision>, StorageError> {
     store_records(connection, table, std::slice::from_ref(survivor), &[]).await?;
     let local = row.local.as_ref().unwrap_or(&row.base);
     let into = lock_row_of(connection, table, survivor.id).await?;
     // Not there when MariaDB has refused it; the edits wait here then.
-    let Some(into) = into.filter(|into| into.key != row.key) else { return Ok(()) };
+    let Some(into) = into.filter(|into| into.key != row.key) else { return Ok(Vec::new()) };
     let theirs = into.local.as_ref().unwrap_or(&into.base);
-    // What was edited in both is what was edited last.
-    let content = if row.edited_at >= into.edited_at {
-        rebase(&row.base, theirs, local)
-    } else {
-        rebase(&into.base, &rebase(&row.base, &into.base, local), theirs)
-    };
-    if row.archived_at.is_none() && content != *theirs {
+    if row.archived_at.is_some() {
+        archive_merged(connection, table, row, now).await?;
+        return Ok(Vec::new());
+    }
+    let ours = edits(&row.base, local);
+    let edited_too = edits(&into.base, theirs);
+    let is_in_question = |name: &String| edited_too.contains(name) && local.get(name) != theirs.get(name);
+    let (staying, following): (Vec<_>, Vec<_>) = ours.into_iter().partition(is_in_question);
+    if !following.is_empty() {
+        let content = with_values(theirs, &following, local);
         // Whoever edited the row had seen nothing of the record it is part of now.
-        let base = base_of(&into.base, theirs, &content, &row.base);
+        let base = with_values(&into.base, &following, &row.base);
         let edited_at = row.edited_at.max(into.edited_at);
         edit_row_of(connection, table, &into, (&base, &content), edited_at, now).await?;
     }
+    if staying.is_empty() {
+        archive_merged(connection, table, row, now).await?;
+        return Ok(Vec::new());
+    }
+    let content = with_values(&row.base, &staying, local);
+    let update = RowUpdate {
+        key: row.key,
+        status: RowStatus::Conflict,
+        content: &content,
+        base: Some(&row.base),
+        copy: None,
+        archived_at: None,
+        error: None,
+    };
+    write_row(connection, table, &update, now).await?;
+    let value = |name: String| Collision {
+        base: row.base.get(&name).map(Cow::into_owned),
+        local: local.get(&name).map(Cow::into_owned),
+        survivor: theirs.get(&name).map(Cow::into_owned),
+        name,
+    };
+    Ok(staying.into_iter().map(value).collect())
+}
+
+/// A property that was edited in the row of a merged record and in that of its survivor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Collision {
+    /// Its name.
+    pub name: String,
+    /// What both sides last agreed on, of the merged record.
+    pub base: Option<String>,
+    /// What the row of the merged record holds.
+    pub local: Option<String>,
+    /// What the row of the survivor holds.
+    pub survivor: Option<String>,
+}
+
+/// The row of a merged record counts as deleted.
+async fn archive_merged(
+    connection: &mut MySqlConnection,
+    table: &MirrorTable,
+    row: &EditedRow,
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
     let update = RowUpdate {
         key: row.key,
         status: RowStatus::Synced,
@@ -150,6 +203,19 @@ pub async fn follow_merge(
         error: None,
     };
     write_row(connection, table, &update, now).await
+}
+
+/// The names of the properties that were edited.
+fn edits(base: &Properties, local: &Properties) -> Vec<String> {
+    let names: BTreeSet<_> = base.iter().chain(local.iter()).map(|(name, _)| name).collect();
+    let is_edited = |name: &Cow<'_, str>| local.get(name) != base.get(name);
+    names.into_iter().filter(is_edited).map(Cow::into_owned).collect()
+}
+
+/// The properties with the named ones as they are in `others`.
+fn with_values(properties: &Properties, names: &[String], others: &Properties) -> Properties {
+    let is_named = |(name, _): &(Cow<'_, str>, Cow<'_, str>)| names.iter().any(|named| *named == **name);
+    properties.iter().filter(|pair| !is_named(pair)).chain(others.iter().filter(is_named)).collect()
 }
 
 /// What the `content` is an edit of: `known`, but for the properties that differ from `theirs` what was `agreed`.

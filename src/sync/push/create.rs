@@ -5,6 +5,8 @@
 //! is found by its e-mail address, of which there is only one. Anything else is searched for by the time it was made and
 //! by everything that was sent; the search index has to catch up for that, and the row waits so long.
 
+use std::collections::BTreeSet;
+
 use chrono::TimeDelta;
 
 use super::settle::Verdict;
@@ -76,7 +78,7 @@ impl Engine {
         let object_type = push.context.object_type;
         let keys: Vec<_> = items.iter().map(|item| item.row.key).collect();
         let tried = open_creates(&self.database, object_type.name, &keys).await?;
-        let (mut fresh, mut verdicts) = (Vec::new(), Vec::new());
+        let (mut fresh, mut verdicts, mut taken) = (Vec::new(), Vec::new(), BTreeSet::new());
         for item in items {
             let draft = Draft::new(push, item);
             if draft.properties.is_empty() {
@@ -105,9 +107,12 @@ impl Engine {
                 .hubspot
                 .find_created(object_type, *since - CLOCK_SKEW, &draft.properties, push.priority)
                 .await?;
-            let made: Vec<_> = made.iter().map(|record| record.id).collect();
+            let made: Vec<_> = made.iter().map(|record| record.id).filter(|id| !taken.contains(id)).collect();
             match self.first_without_older_row(push, &made, draft.item.row.key).await? {
-                Some(id) => verdicts.push(draft.made(id)),
+                Some(id) => {
+                    taken.insert(id);
+                    verdicts.push(draft.made(id));
+                }
                 None => fresh.push(draft),
             }
         }

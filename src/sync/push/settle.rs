@@ -1,5 +1,7 @@
 //! What has become of rows that were pushed: one transaction for the rows, their jobs, the log and their conflicts.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use tracing::{info, warn};
 
@@ -7,10 +9,10 @@ use super::{Item, Push};
 use crate::clock;
 use crate::model::{ObjectId, Properties, Record, rebase};
 use crate::storage::{
-    ConflictRecord, Disagreement, EditedRow, Job, LeasedTransaction, LogAction, LogDirection, LogEntry,
-    LogStatus, MirrorTable, RowStatus, RowUpdate, Settled, StorageError, close_conflict_by_itself,
-    close_conflicts_without_row, finish_job, follow_merge, link_row, lock_edited, open_or_update_conflict,
-    park_job, remove_associations_of_archived, retry_job, write_log, write_row,
+    Collision, ConflictKind, ConflictRecord, Disagreement, EditedRow, Job, LeasedTransaction, LogAction,
+    LogDirection, LogEntry, LogStatus, MirrorTable, RowStatus, RowUpdate, Settled, StorageError,
+    close_conflict_by_itself, close_conflicts_without_row, finish_job, follow_merge, link_row, lock_edited,
+    open_or_update_conflict, park_job, remove_associations_of_archived, retry_job, write_log, write_row,
 };
 use crate::sync::engine::Engine;
 use crate::sync::error::SyncError;
@@ -62,6 +64,8 @@ pub(super) enum Outcome {
     Conflict,
     /// HubSpot does not take it, for this reason.
     Refused(String),
+    /// It was tried often enough and failed for a cause that may pass, this one.
+    GivenUp(String),
     /// To be tried again then, for this reason; the row stays as it is.
     Again(String, DateTime<Utc>),
     /// Something new is to be sent at once.
@@ -107,6 +111,11 @@ impl Verdict {
     /// HubSpot does not take the edit.
     pub(super) fn refused(item: Item, reason: String) -> Self {
         Self::new(item, Outcome::Refused(reason))
+    }
+
+    /// It was tried often enough.
+    pub(super) fn given_up(item: Item, reason: String) -> Self {
+        Self::new(item, Outcome::GivenUp(reason))
     }
 
     /// There is something new to be sent, or to be looked at.
@@ -155,7 +164,7 @@ impl Verdict {
         match self.outcome {
             Outcome::Nothing | Outcome::InStep => RowStatus::Synced,
             Outcome::Conflict => RowStatus::Conflict,
-            Outcome::Refused(_) => RowStatus::Error,
+            Outcome::Refused(_) | Outcome::GivenUp(_) => RowStatus::Error,
             Outcome::Again(..) | Outcome::MoreToDo => RowStatus::Pending,
         }
     }
@@ -168,7 +177,9 @@ impl Verdict {
         let is_edited = self.is_edited_since(row);
         let status = if is_edited || is_due_again { RowStatus::Pending } else { self.status() };
         let error = match &self.outcome {
-            Outcome::Refused(reason) if status == RowStatus::Error => Some(reason.as_str()),
+            Outcome::Refused(reason) | Outcome::GivenUp(reason) if status == RowStatus::Error => {
+                Some(reason.as_str())
+            }
             _ => None,
         };
         RowUpdate {
@@ -201,7 +212,11 @@ impl Verdict {
     fn log_entries(&self) -> Vec<LogEntry> {
         let row = &self.item.row;
         let (status, message) = match &self.outcome {
-            Outcome::Refused(reason) => (LogStatus::Failed, Some(reason.clone())),
+            // Whether the record was made is not known: whoever goes on has to look for it first.
+            Outcome::GivenUp(reason) if row.hubspot_id.is_none() => {
+                (LogStatus::Pending, Some(reason.clone()))
+            }
+            Outcome::GivenUp(reason) | Outcome::Refused(reason) => (LogStatus::Failed, Some(reason.clone())),
             Outcome::Again(reason, _) => (LogStatus::Retrying, Some(reason.clone())),
             _ => (LogStatus::Success, None),
         };
@@ -318,7 +333,7 @@ async fn settle_job(transaction: &mut LeasedTransaction, verdict: &Verdict) -> R
     let job = &verdict.item.job;
     match &verdict.outcome {
         Outcome::Nothing | Outcome::InStep | Outcome::Conflict => finish_job(transaction, job).await,
-        Outcome::Refused(reason) => park_job(transaction, job, reason).await,
+        Outcome::Refused(reason) | Outcome::GivenUp(reason) => park_job(transaction, job, reason).await,
         Outcome::Again(reason, at) => retry_job(transaction, job, reason, *at).await,
         Outcome::MoreToDo => retry_job(transaction, job, "", clock::now()).await,
     }
@@ -340,9 +355,9 @@ async fn settle_row(
             return close_conflicts_without_row(transaction, table, ACTOR, now).await;
         }
         Identity::MergedInto(survivor) => {
-            follow_merge(transaction, table, row, survivor, now).await?;
+            let collisions = follow_merge(transaction, table, row, survivor, now).await?;
             // What was in question goes on as a question about the record that remains.
-            return close_conflict_by_itself(transaction, &record, ACTOR, now).await.map(|_| ());
+            return settle_collisions(transaction, &record, &collisions, now).await;
         }
     }
     // Whatever was edited since stays, whatever was not becomes what was merged.
@@ -366,4 +381,28 @@ async fn settle_row(
         }
     }
     Ok(())
+}
+
+/// Opens a conflict over what was edited in the row of a merged record and in that of its survivor, or closes it.
+async fn settle_collisions(
+    transaction: &mut LeasedTransaction,
+    record: &ConflictRecord,
+    collisions: &[Collision],
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    if collisions.is_empty() {
+        return close_conflict_by_itself(transaction, record, ACTOR, now).await.map(|_| ());
+    }
+    let side = |value: fn(&Collision) -> &Option<String>| {
+        collisions.iter().map(|collision| (collision.name.clone(), value(collision).clone())).collect()
+    };
+    let disagreement = Disagreement {
+        kind: ConflictKind::DeletedInHubSpot,
+        fields: collisions.iter().map(|collision| collision.name.clone()).collect(),
+        base: side(|collision| &collision.base),
+        local: side(|collision| &collision.local),
+        hubspot: side(|collision| &collision.survivor),
+        sources: BTreeMap::new(),
+    };
+    open_or_update_conflict(transaction, record, &disagreement, ACTOR, now).await.map(|_| ())
 }

@@ -1,12 +1,50 @@
 //! An edit made here arrives in HubSpot, whatever it is, and comes back as what both sides have.
 
+mod conflicts;
+mod creates;
+mod deletes;
+mod refusals;
+
 use serde_json::{Value, json};
 
-use crate::support::edits::{all_is_sent, hubspot_contact, writable_account};
+use crate::support::database::TestDatabase;
+use crate::support::edits::{
+    all_is_sent as settled, hubspot_contact as contact, writable_account as account,
+};
+use crate::support::simulator::Simulator;
+use crate::support::{eventually, holds};
+
+/// The values a property of a contact had, newest first; empty ones were cleared.
+async fn history(simulator: &Simulator, id: &str, property: &str) -> Vec<String> {
+    let history = simulator.get(&format!("/history/contacts/{id}")).await;
+    let entries = history["properties"][property].as_array().cloned().unwrap_or_default();
+    entries.iter().map(|entry| entry["value"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+/// Gives a contact other values with SQL.
+async fn set(test: &TestDatabase, id: &str, values: &Value) {
+    let sets = values.as_object().unwrap().iter();
+    let sets: Vec<_> =
+        sets.map(|(name, value)| format!("'$.{name}', '{}'", value.as_str().unwrap())).collect();
+    test.execute(&format!(
+        "UPDATE hubspot_contacts SET properties_json = JSON_SET(properties_json, {}) WHERE hubspot_id = {id}",
+        sets.join(", ")
+    ))
+    .await;
+}
+
+/// Waits until HubSpot has that value of a contact's property.
+async fn arrived(simulator: &Simulator, id: &str, property: &str, value: &str) {
+    eventually(&format!("{property} of {id} is {value}"), async || {
+        let found = contact(simulator, id).await["properties"][property].clone();
+        holds(found == value, found)
+    })
+    .await;
+}
 
 #[tokio::test]
 async fn an_edit_of_a_column_or_of_the_document_arrives_and_settles() {
-    let (simulator, test, setup) = writable_account(20, 5).await;
+    let (simulator, test, setup) = account(20, 5).await;
     let ids = test.rows("hubspot_contacts", &["hubspot_id"], "ORDER BY hubspot_id").await;
     let daemon = setup.start(&["run"]);
     daemon.says("is up after").await;
@@ -21,10 +59,10 @@ async fn an_edit_of_a_column_or_of_the_document_arrives_and_settles() {
         ids[1]
     ))
     .await;
-    all_is_sent(&test, "hubspot_contacts").await;
-    assert_eq!(hubspot_contact(&simulator, &ids[0]).await["properties"]["firstname"], "Ada");
-    assert_eq!(hubspot_contact(&simulator, &ids[0]).await["properties"]["city"], Value::Null);
-    assert_eq!(hubspot_contact(&simulator, &ids[1]).await["properties"]["lastname"], "Lovelace");
+    settled(&test, "hubspot_contacts").await;
+    assert_eq!(contact(&simulator, &ids[0]).await["properties"]["firstname"], "Ada");
+    assert_eq!(contact(&simulator, &ids[0]).await["properties"]["city"], Value::Null);
+    assert_eq!(contact(&simulator, &ids[1]).await["properties"]["lastname"], "Lovelace");
     let columns = ["sync_status", "lastname", "base_properties_json", "remote_properties_json", "version"];
     let row = test.rows("hubspot_contacts", &columns, &format!("WHERE hubspot_id = {}", ids[1])).await;
     assert_eq!(row, ["synced|Lovelace|-|-|2"]);
@@ -45,17 +83,17 @@ async fn an_edit_of_a_column_or_of_the_document_arrives_and_settles() {
 
 #[tokio::test]
 async fn a_row_made_here_is_made_in_hubspot_once() {
-    let (simulator, test, setup) = writable_account(5, 5).await;
+    let (simulator, test, setup) = account(5, 5).await;
     let daemon = setup.start(&["run"]);
     test.execute(
         "INSERT INTO hubspot_contacts (email, firstname) VALUES ('Grace@Navy.test', 'Grace Brewster')",
     )
     .await;
     test.execute("INSERT INTO hubspot_companies (name, domain) VALUES ('Navy', 'navy.test')").await;
-    all_is_sent(&test, "hubspot_contacts").await;
-    all_is_sent(&test, "hubspot_companies").await;
+    settled(&test, "hubspot_contacts").await;
+    settled(&test, "hubspot_companies").await;
     let id = test.value("(SELECT hubspot_id FROM hubspot_contacts WHERE firstname = 'Grace Brewster')").await;
-    let made = hubspot_contact(&simulator, &id).await;
+    let made = contact(&simulator, &id).await;
     assert_eq!(made["properties"]["email"], "grace@navy.test");
     let row = test
         .rows(

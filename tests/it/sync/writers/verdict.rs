@@ -25,7 +25,12 @@ impl Writers {
         let mut wrong = self.waiting().await;
         for kind in 0..KINDS.len() {
             wrong.extend(self.different(kind).await);
-            wrong.extend(self.overwritten(&traces, kind));
+            for (words, edit) in self.overwritten(&traces, kind) {
+                wrong.push(words);
+                if let Some(edit) = edit {
+                    wrong.extend(self.what_happened(&traces, edit).await);
+                }
+            }
         }
         for edit in &self.ledger.edits {
             if let Some(words) = self.lost(&traces, edit) {
@@ -134,7 +139,7 @@ impl Writers {
 
     /// Values set in HubSpot that were overwritten from here by somebody who had not seen them, and edits that went back to
     /// an earlier one.
-    fn overwritten(&self, traces: &Traces, kind: usize) -> Vec<String> {
+    fn overwritten(&self, traces: &Traces, kind: usize) -> Vec<(String, Option<&LocalEdit>)> {
         let mut wrong = Vec::new();
         for ((_, id), fields) in traces.histories.range((kind, i64::MIN)..=(kind, i64::MAX)) {
             let became = self.ledger.merged.iter().filter(|((of, _), (into, _))| *of == kind && into == id);
@@ -146,7 +151,7 @@ impl Writers {
                 let numbers: Vec<u32> =
                     numbers.filter_map(|entry| entry.text().strip_prefix('L')?.parse().ok()).collect();
                 if !numbers.is_sorted() {
-                    wrong.push(format!("{} {id} {field} went back: {entries:?}", KINDS[kind].name));
+                    wrong.push((format!("{} {id} {field} went back: {entries:?}", KINDS[kind].name), None));
                 }
                 for pair in entries.windows(2) {
                     let [newer, older] = [pair[0], pair[1]];
@@ -158,9 +163,9 @@ impl Writers {
                         && !traces.names(kind, field, older.text())
                     {
                         let name = KINDS[kind].name;
-                        wrong.push(format!(
-                            "{name} {id} {field}: {older:?} was overwritten unseen: {entries:?}"
-                        ));
+                        let words =
+                            format!("{name} {id} {field}: {older:?} was overwritten unseen: {entries:?}");
+                        wrong.push((words, self.edit_to(kind, newer.text())));
                     }
                 }
             }
@@ -174,15 +179,17 @@ impl Writers {
         !value.is_empty() && there.any(|edit| edit.kind == kind && edit.field == field && edit.value == value)
     }
 
+    /// The edit made here that wrote this text.
+    fn edit_to(&self, kind: usize, text: &str) -> Option<&LocalEdit> {
+        self.ledger.edits.iter().find(|edit| edit.kind == kind && edit.value == text)
+    }
+
     /// Whether whoever wrote a text here had seen the other one, or built on somebody who had. What is cleared has no text
     /// to tell it by.
     fn had_seen(&self, kind: usize, text: &str, other: &str) -> bool {
         let mut text = text;
         loop {
-            let mut edits = self.ledger.edits.iter();
-            let Some(edit) = edits.find(|edit| edit.kind == kind && edit.value == text) else {
-                return text == other;
-            };
+            let Some(edit) = self.edit_to(kind, text) else { return text == other };
             if edit.value.is_empty() || edit.known == other {
                 return true;
             }
@@ -264,7 +271,8 @@ impl Writers {
             let is_right = match (id, record, id.and_then(|id| bin.get(&id))) {
                 (_, Some(_), _) => !archived || kind_of_conflict == "deleted_here",
                 (Some(_), None, Some(_)) => *archived || kind_of_conflict == "deleted_in_hubspot",
-                (Some(_), None, None) | (None, ..) => *archived,
+                (Some(_), None, None) => *archived || kind_of_conflict == "deleted_in_hubspot",
+                (None, ..) => *archived,
             };
             if !is_right || !["synced", "conflict"].contains(&status.as_str()) {
                 let (is_live, is_deleted) = (record.is_some(), id.is_some_and(|id| bin.contains_key(&id)));

@@ -1,0 +1,103 @@
+//! Rows that were made here become records, each once.
+
+use serde_json::json;
+
+use super::{account, contact, settled};
+use crate::support::{eventually, holds};
+
+#[tokio::test]
+async fn a_record_whose_answer_was_lost_is_not_made_twice() {
+    let (simulator, test, setup) = account(2, 2).await;
+    // Each type's first attempt is done and not answered.
+    simulator
+        .fault(
+            json!({"match": {"pathContains": "contacts", "writes": true}, "action": {"kind": "loseAnswer"}}),
+        )
+        .await;
+    simulator
+        .fault(json!({"match": {"pathContains": "companies", "writes": true}, "action": {"kind": "loseAnswer", "status": 504}}))
+        .await;
+    test.execute("INSERT INTO hubspot_contacts (email, lastname) VALUES ('ada@example.test', 'Lovelace')")
+        .await;
+    test.execute(
+        "INSERT INTO hubspot_companies (name, domain) VALUES ('Navy', 'navy.test'), ('Army', 'army.test')",
+    )
+    .await;
+    let daemon = setup.start(&["run"]);
+    for table in ["hubspot_contacts", "hubspot_companies"] {
+        settled(&test, table).await;
+        let unmade =
+            format!("SELECT COUNT(*) FROM {table} WHERE hubspot_id IS NULL OR sync_status <> 'synced'");
+        assert_eq!(test.number(&unmade).await, 0, "{table}");
+    }
+    let contacts = simulator.get("/creates/contacts?by=lastname").await["counts"].clone();
+    assert_eq!(contacts, json!({"Lovelace": 1}));
+    let companies = simulator.get("/creates/companies?by=name").await["counts"].clone();
+    assert_eq!(companies, json!({"Army": 1, "Navy": 1}));
+    assert!(daemon.stop().await.success());
+}
+
+#[tokio::test]
+async fn a_creation_that_was_given_up_in_doubt_is_looked_for_first() {
+    let (simulator, test, setup) = account(2, 2).await;
+    simulator
+        .fault(
+            json!({"match": {"pathContains": "companies", "writes": true}, "action": {"kind": "loseAnswer"}}),
+        )
+        .await;
+    test.execute("INSERT INTO hubspot_companies (name) VALUES ('Navy')").await;
+    let daemon = setup.clone().set("PUSH_MAX_ATTEMPTS", "1").start(&["run"]);
+    eventually("it is given up", async || {
+        let row = test.rows("hubspot_companies", &["sync_status", "sync_error"], "WHERE name = 'Navy'").await;
+        holds(row[0].starts_with("error|given up"), row)
+    })
+    .await;
+    test.execute("UPDATE hubspot_companies SET city = 'Bonn' WHERE name = 'Navy'").await;
+    settled(&test, "hubspot_companies").await;
+    let row =
+        test.rows("hubspot_companies", &["sync_status", "hubspot_id IS NULL"], "WHERE name = 'Navy'").await;
+    assert_eq!(row, ["synced|0"]);
+    assert_eq!(simulator.get("/creates/companies?by=name").await["counts"], json!({"Navy": 1}));
+    assert!(daemon.stop().await.success());
+}
+
+#[tokio::test]
+async fn rows_with_the_same_content_become_one_record_each() {
+    let (simulator, test, setup) = account(2, 2).await;
+    simulator
+        .fault(
+            json!({"match": {"pathContains": "companies", "writes": true}, "action": {"kind": "loseAnswer"}}),
+        )
+        .await;
+    test.execute("INSERT INTO hubspot_companies (name) VALUES ('Navy'), ('Navy'), ('Navy')").await;
+    let daemon = setup.start(&["run"]);
+    settled(&test, "hubspot_companies").await;
+    let rows =
+        test.number("SELECT COUNT(DISTINCT hubspot_id) FROM hubspot_companies WHERE name = 'Navy'").await;
+    assert_eq!(rows, 3);
+    assert_eq!(simulator.get("/creates/companies?by=name").await["counts"], json!({"Navy": 3}));
+    assert!(daemon.stop().await.success());
+}
+
+#[tokio::test]
+async fn a_contact_that_is_there_is_linked_however_hubspot_says_so() {
+    for body in ["withId", "withoutId", "withoutCategory", "rich"] {
+        let (simulator, test, setup) = account(2, 1).await;
+        simulator.set(json!({"conflictBody": body})).await;
+        let there = json!({"email": "ada@example.test", "city": "London"});
+        let id = simulator.create_with("contacts", there).await;
+        test.execute(
+            "INSERT INTO hubspot_contacts (email, firstname, city) VALUES ('Ada@example.test', 'Ada', 'Oxford')",
+        )
+        .await;
+        let daemon = setup.start(&["run"]);
+        settled(&test, "hubspot_contacts").await;
+        let columns = ["hubspot_id", "firstname", "JSON_VALUE(properties_json, '$.city')", "sync_status"];
+        let rows = test.rows("hubspot_contacts", &columns, "WHERE email = 'ada@example.test'").await;
+        assert_eq!(rows, [format!("{id}|Ada|Oxford|conflict")], "{body}");
+        assert_eq!(contact(&simulator, &id).await["properties"]["firstname"], "Ada", "{body}");
+        assert_eq!(contact(&simulator, &id).await["properties"]["city"], "London", "{body}");
+        assert_eq!(simulator.get("/creates/contacts?by=email").await["counts"], json!({}), "{body}");
+        assert!(daemon.stop().await.success());
+    }
+}
