@@ -1,5 +1,7 @@
 //! The audit finds what every lane has missed, says which records, and mends it.
 
+mod edits;
+
 use std::process::Output;
 
 use serde_json::{Value, json};
