@@ -13,6 +13,7 @@ mod engine;
 mod incremental;
 mod initial;
 mod memory;
+mod push;
 mod report;
 mod simulator;
 mod start;
@@ -29,8 +30,18 @@ use surroundings::Surroundings;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Names in the order they run, the long ones last.
-const NAMES: &[&str] =
-    &["store", "engine", "start", "incremental", "associations", "initial", "sustained", "memory", "audit"];
+const NAMES: &[&str] = &[
+    "store",
+    "engine",
+    "start",
+    "incremental",
+    "associations",
+    "push",
+    "initial",
+    "sustained",
+    "memory",
+    "audit",
+];
 
 /// Measures what the arguments name, everything without arguments. Cargo adds `--bench`.
 #[tokio::main(flavor = "current_thread")]
@@ -64,6 +75,7 @@ async fn measure(name: &str, surroundings: &Surroundings) -> anyhow::Result<Vec<
         "start" => start::measure(surroundings).await,
         "incremental" => incremental::measure(surroundings).await,
         "associations" => associations::measure(surroundings).await,
+        "push" => push::measure(surroundings).await,
         "initial" => initial::measure(surroundings).await,
         "sustained" => sustained::measure(surroundings).await,
         "memory" => memory::measure(surroundings).await,

@@ -8,14 +8,15 @@ use chrono::{DateTime, TimeDelta, Utc};
 use hubspot_mariadb_connector::config::{Config, Environment};
 use hubspot_mariadb_connector::model::{ObjectId, ObjectType, Properties, Record};
 use hubspot_mariadb_connector::storage::{
-    Database, Lease, LeaseKeeper, MirrorTable, PageOutcome, load_mirror_table, migrate, store_records,
+    Database, Lease, LeaseKeeper, MirrorTable, PageOutcome, ensure_capture, load_mirror_table, migrate,
+    store_records,
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sqlx::Executor;
 
 use super::report::{Figure, Goal, median};
-use super::surroundings::Surroundings;
+use super::surroundings::{Database as Fresh, Surroundings};
 
 /// Records a round stores.
 const RECORDS: usize = 20_000;
@@ -23,6 +24,8 @@ const RECORDS: usize = 20_000;
 const GROUP: usize = 200;
 /// Rounds; each begins with an empty table.
 const ROUNDS: u64 = 3;
+/// Rounds of the shares, which are small differences of large figures.
+const SHARES: u64 = 5;
 /// Set properties of a record.
 const PROPERTIES: usize = 151;
 /// Length of a record's properties as JSON, in bytes.
@@ -36,6 +39,14 @@ struct Pass {
     rate: f64,
     /// Processor time of this process, in microseconds per row.
     cpu: f64,
+}
+
+/// How fast a writable table takes rows, as a share of how fast the same table does that is not.
+struct Share {
+    /// Rows that are not there yet.
+    new: f64,
+    /// Rows that are.
+    changed: f64,
 }
 
 /// The mirror to write into.
@@ -67,11 +78,18 @@ pub async fn measure(surroundings: &Surroundings) -> anyhow::Result<Vec<Figure>>
     let rate = |passes: &[Pass]| median(passes.iter().map(|pass| pass.rate));
     let figure = |what, measured, goal, unit| Figure { what, measured, goal, unit, how: how.clone() };
     let cpu = median(changed.iter().map(|pass| pass.cpu));
+    let captured = mirror.captured(&fresh).await?;
+    let share = |pick: fn(&Share) -> f64| median(captured.iter().map(pick));
+    let both = format!("as above with the triggers that capture edits, against without, median of {SHARES}");
+    let shared =
+        |what, measured| Figure { what, measured, goal: Goal::AtLeast(0.95), unit: "", how: both.clone() };
     Ok(vec![
         figure("Store path, new rows", rate(&new), Goal::AtLeast(15_000.0), "rows/s"),
         figure("Store path, changed rows", rate(&changed), Goal::AtLeast(8_000.0), "rows/s"),
         figure("Store path, unchanged rows", rate(&unchanged), Goal::AtLeast(100_000.0), "rows/s"),
         figure("Client CPU per changed row", cpu, Goal::AtMost(40.0), "µs"),
+        shared("New rows of a writable table, as a share", share(|share| share.new)),
+        shared("Changed rows of a writable table, as a share", share(|share| share.changed)),
     ])
 }
 
@@ -87,6 +105,28 @@ impl Mirror {
         let keeper = LeaseKeeper::new(database.clone(), "benchmark".to_owned());
         let lease = keeper.acquire("account").await?.context("nobody else has the lease")?;
         Ok(Self { database, table, lease })
+    }
+
+    /// Stores new and changed records with the triggers that capture edits and without them, in turns.
+    async fn captured(&self, fresh: &Fresh) -> anyhow::Result<Vec<Share>> {
+        let mut shares = Vec::new();
+        for round in 0..SHARES {
+            let (mut new, mut changed) = ([0.0; 2], [0.0; 2]);
+            // Whichever comes second finds the server as the first has left it, so each does by turns.
+            for is_writable in [round % 2 == 0, round % 2 != 0] {
+                ensure_capture(&self.database, &self.table, is_writable).await?;
+                fresh.sql.execute("TRUNCATE TABLE hubspot_contacts").await?;
+                let mut records = generate(round);
+                let all = records.len() as u64;
+                let inserted = PageOutcome { inserted: all, ..PageOutcome::default() };
+                new[usize::from(is_writable)] = self.store(&records, inserted).await?.rate;
+                records.iter_mut().for_each(edit);
+                let updated = PageOutcome { updated: all, ..PageOutcome::default() };
+                changed[usize::from(is_writable)] = self.store(&records, updated).await?.rate;
+            }
+            shares.push(Share { new: new[1] / new[0], changed: changed[1] / changed[0] });
+        }
+        Ok(shares)
     }
 
     /// Stores all records group by group and makes sure that what was to happen did.
