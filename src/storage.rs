@@ -63,7 +63,7 @@ pub use migrate::{create_tables, migrate, pending_migrations};
 pub use mirror::{
     Attention, Collision, ComparedRow, EditedRow, MirrorTable, PageOutcome, RowStatus, RowUpdate,
     StoredVersion, archived_rows, compared_rows, distrust_rows, edit_row, edited_rows, follow_merge,
-    link_row, lock_edited, newest_id, note_error, overlay_records, pending_rows, requeue_pending,
+    link_row, lock_edited, newest_id, note_error, note_sent, overlay_records, pending_rows, requeue_pending,
     rows_of_records, store_records, stored_versions, write_row,
 };
 pub use mirror_schema::{TypedColumn, ensure_table};
@@ -79,8 +79,8 @@ pub use schemas::{recall_types, store_schema};
 pub use state_row::{StateRow, request_run};
 pub use sync_lane::{LaneRow, LaneState, UpkeepLane, load_lanes, request_lane, show_notices};
 pub use sync_log::{
-    LogAction, LogDirection, LogEntry, LogFilter, LogRow, LogStatus, open_creates, purge_sync_log,
-    pushed_since, recent_log, write_log,
+    LogAction, LogDirection, LogEntry, LogFilter, LogRow, LogStatus, close_open_log, open_creates,
+    purge_sync_log, pushed_since, recent_log, write_log,
 };
 pub use sync_run::{
     Lane, NewRun, Outcome, RunCounts, Trigger, count_page, finish_run, interrupt_open_runs, last_run,

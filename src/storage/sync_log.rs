@@ -268,6 +268,33 @@ pub async fn recent_log(
     rows.map_err(StorageError::query("read sync_log"))?.iter().map(from_row).collect()
 }
 
+/// Notes that open pushes of the rows have arrived, inside the caller's transaction.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn close_open_log(
+    connection: &mut MySqlConnection,
+    object_type: &str,
+    row_ids: &[i64],
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    for chunk in row_ids.chunks(BATCH) {
+        let mut update = QueryBuilder::<MySql>::new(
+            "UPDATE sync_log SET status = 'success', message = NULL, updated_at = ",
+        );
+        update.push_bind(now).push(format!(" WHERE {OPEN} AND direction = 'push' AND object_type = "));
+        update.push_bind(object_type).push(" AND row_id IN (");
+        let mut list = update.separated(", ");
+        for row_id in chunk {
+            list.push_bind(*row_id);
+        }
+        update.push(")");
+        let closed = update.build().persistent(false).execute(&mut *connection).await;
+        closed.map_err(StorageError::query("close rows of sync_log"))?;
+    }
+    Ok(())
+}
+
 /// The rows of the type among these that HubSpot was asked to make a record of, without an end to it in the log: each
 /// with when that began.
 ///

@@ -50,7 +50,8 @@ pub struct EditedRow {
     pub local: Option<Properties>,
     /// What both sides last agreed on; empty for a row that was made here.
     pub base: Properties,
-    /// What HubSpot had when it was last looked at since, `None` when it was not.
+    /// What HubSpot had when it was last looked at since, `None` when it was not. Of a row without a record, what HubSpot
+    /// was asked to make of it without an answer.
     pub remote: Option<Properties>,
 }
 
@@ -155,6 +156,23 @@ pub async fn requeue_pending(database: &Database, object_type: &ObjectType) -> R
         transaction.commit().await.map_err(failed())?;
     }
     Ok(keys.len() as u64)
+}
+
+/// Notes in a row what HubSpot is about to be asked to make of it, inside the caller's transaction.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn note_sent(
+    connection: &mut MySqlConnection,
+    table: &MirrorTable,
+    key: i64,
+    sent: &Properties,
+) -> Result<(), StorageError> {
+    let name = table.object_type.table;
+    let sql = format!("UPDATE {name} SET remote_properties_json = ? WHERE id = ? AND hubspot_id IS NULL");
+    let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(sent.as_json()).bind(key);
+    let noted = query.execute(connection).await;
+    noted.map(|_| ()).map_err(StorageError::query(format!("note in a row of {name} what is sent")))
 }
 
 /// Notes in a row that waits to be sent why it is not.

@@ -247,7 +247,7 @@ async fn name_record(
     id: ObjectId,
 ) -> Result<(), StorageError> {
     let name = table.object_type.table;
-    let sql = format!("UPDATE {name} SET hubspot_id = ? WHERE id = ?");
+    let sql = format!("UPDATE {name} SET hubspot_id = ?, remote_properties_json = NULL WHERE id = ?");
     let named = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id.0).bind(key).execute(connection).await;
     named.map(|_| ()).map_err(StorageError::query(format!("give a row of {name} its record")))
 }

@@ -3,31 +3,40 @@
 //! HubSpot makes a record each time it is asked to, and an answer can be lost. So `sync_log` says that a record is about
 //! to be made before HubSpot is asked; whoever finds such an entry without an end looks for the record first. A contact
 //! is found by its e-mail address, of which there is only one. Anything else is searched for by the time it was made and
-//! by everything that was sent; the search index has to catch up for that, and the row waits so long.
+//! compared with everything that was sent, which the row keeps beside its edits; the search index has to catch up for that, and the row waits so long.
 
 use std::collections::BTreeSet;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::settle::Verdict;
 use super::{Item, Push};
 use crate::clock;
 use crate::hubspot::{Created, NewRecord};
-use crate::model::{Documents, EditTimes, ObjectId, Properties};
+use crate::model::{Documents, EditTimes, ObjectId, Properties, Record};
 use crate::storage::{
-    LogAction, LogDirection, LogEntry, LogStatus, open_creates, postpone_jobs, rows_of_records, write_log,
+    LogAction, LogDirection, LogEntry, LogStatus, note_sent, open_creates, postpone_jobs, rows_of_records,
+    write_log,
 };
 use crate::sync::engine::Engine;
 use crate::sync::error::SyncError;
 
 /// How much our clock and HubSpot's may differ, and how long a call may be under way.
 const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(1);
+/// HubSpot's search shows no record sooner, whatever is configured.
+const LEAST_LAG: TimeDelta = TimeDelta::seconds(10);
 
 /// A row to make a record of.
 struct Draft {
     item: Item,
     /// What is sent.
     properties: Vec<(String, String)>,
+}
+
+/// What HubSpot was once asked to make of a row, without an answer.
+fn sent_before(item: &Item) -> Vec<(String, String)> {
+    let sent = item.row.remote.iter().flat_map(Properties::iter);
+    sent.map(|(name, value)| (name.into_owned(), value.into_owned())).collect()
 }
 
 impl Draft {
@@ -57,15 +66,41 @@ impl Draft {
         Verdict::linked(self.item, id, agreed).logged(LogAction::Create, LogDirection::Push, names)
     }
 
+    /// The record HubSpot has made of what was `sent`, which may have been edited since.
+    fn made_of(self, id: ObjectId, sent: &[(String, String)]) -> Verdict {
+        self.linked(id, document(sent))
+    }
+
     /// The record HubSpot has made of it.
     fn made(self, id: ObjectId) -> Verdict {
-        let agreed = self.properties.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let agreed = document(&self.properties);
         self.linked(id, agreed)
     }
 
     /// A record that was there.
     fn found(self, id: ObjectId) -> Verdict {
         self.linked(id, Properties::default())
+    }
+}
+
+/// Name and value as properties.
+fn document(properties: &[(String, String)]) -> Properties {
+    properties.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+}
+
+/// What a look for a record that may have been made has shown.
+enum Looked {
+    /// It is there.
+    Found(Box<Verdict>),
+    /// It is not.
+    NotMade(Box<Draft>),
+    /// It could not be seen yet; the job is put off.
+    TooEarly,
+}
+
+impl Looked {
+    fn found(verdict: Verdict) -> Self {
+        Self::Found(Box::new(verdict))
     }
 }
 
@@ -86,39 +121,63 @@ impl Engine {
                     .push(Verdict::refused(draft.item, "there is nothing to make a record of".to_owned()));
                 continue;
             }
-            let Some(since) = tried.get(&draft.item.row.key) else {
-                fresh.push(draft);
-                continue;
-            };
-            if let Some(email) = draft.get("email").filter(|_| object_type.has_unique_email()) {
-                match push.hubspot.find_by_email(email, push.priority).await? {
-                    Some(id) => verdicts.push(draft.found(id)),
-                    None => fresh.push(draft),
-                }
-                continue;
-            }
-            let shown = *since + TimeDelta::from_std(self.config.search_lag * 2).unwrap_or(CLOCK_SKEW);
-            if clock::now() < shown {
-                let reason = "HubSpot's answer was lost; looked for once its search would show the record";
-                postpone_jobs(&self.database, &[draft.item.job], shown, reason).await?;
-                continue;
-            }
-            let made = push
-                .hubspot
-                .find_created(object_type, *since - CLOCK_SKEW, &draft.properties, push.priority)
-                .await?;
-            let made: Vec<_> = made.iter().map(|record| record.id).filter(|id| !taken.contains(id)).collect();
-            match self.first_without_older_row(push, &made, draft.item.row.key).await? {
-                Some(id) => {
-                    taken.insert(id);
-                    verdicts.push(draft.made(id));
-                }
+            match tried.get(&draft.item.row.key) {
                 None => fresh.push(draft),
+                Some(since) => match self.look_for(push, draft, *since, &mut taken).await? {
+                    Looked::Found(verdict) => verdicts.push(*verdict),
+                    Looked::NotMade(draft) => fresh.push(*draft),
+                    Looked::TooEarly => {}
+                },
             }
         }
         self.settle(push, verdicts).await?;
         let passed = self.brake(push, fresh, LogAction::Create, |draft| &draft.item.job).await?;
         self.make(push, passed.items).await
+    }
+
+    /// Looks for the record of a row that HubSpot was asked to make at `since` without an answer: by what was sent then,
+    /// because the row may have been edited.
+    async fn look_for(
+        &self,
+        push: &Push,
+        draft: Draft,
+        since: DateTime<Utc>,
+        taken: &mut BTreeSet<ObjectId>,
+    ) -> Result<Looked, SyncError> {
+        let object_type = push.context.object_type;
+        let sent = sent_before(&draft.item);
+        let email = sent.iter().find(|(name, _)| name == "email").map(|(_, value)| value.as_str());
+        if let Some(email) = email.filter(|_| object_type.has_unique_email()) {
+            let found = push.hubspot.find_by_email(email, push.priority).await?;
+            return Ok(match found {
+                // Whoever made it: a value that was sent and is not there would be an edit.
+                Some(id) => Looked::found(draft.found(id)),
+                None => Looked::NotMade(Box::new(draft)),
+            });
+        }
+        let lag = TimeDelta::from_std(self.config.search_lag * 2).unwrap_or(CLOCK_SKEW);
+        let shown = since + lag.max(LEAST_LAG);
+        if clock::now() < shown {
+            let reason = "HubSpot's answer was lost; looked for once its search would show the record";
+            postpone_jobs(&self.database, &[draft.item.job], shown, reason).await?;
+            return Ok(Looked::TooEarly);
+        }
+        let since = since - CLOCK_SKEW;
+        let made = push.hubspot.find_created(object_type, since, &sent, push.priority).await?;
+        let is_same = |record: &&Record| {
+            let value = |name: &str| record.properties.get(name);
+            let same =
+                |name: &str, sent: &str| push.rules.of(name).kind.same(value(name).as_deref(), Some(sent));
+            !taken.contains(&record.id) && sent.iter().all(|(name, sent)| same(name, sent))
+        };
+        let made: Vec<_> = made.iter().filter(is_same).map(|record| record.id).collect();
+        Ok(match self.first_without_older_row(push, &made, draft.item.row.key).await? {
+            Some(id) => {
+                taken.insert(id);
+                Looked::found(draft.made_of(id, &sent))
+            }
+            None => Looked::NotMade(Box::new(draft)),
+        })
     }
 
     /// The first of the records that belongs to no row older than `key`.
@@ -169,7 +228,7 @@ impl Engine {
         })
     }
 
-    /// Notes in the log, for good, that records are about to be made.
+    /// Notes in the log and in the rows, for good, that records are about to be made, and of what.
     async fn announce(&self, push: &Push, drafts: &[Draft]) -> Result<(), SyncError> {
         let entry = |draft: &Draft| LogEntry {
             row_id: Some(draft.item.row.key),
@@ -183,6 +242,10 @@ impl Engine {
         };
         let entries: Vec<_> = drafts.iter().map(entry).collect();
         let mut transaction = self.lease.begin(&self.database).await?;
+        for draft in drafts {
+            let sent = document(&draft.properties);
+            note_sent(&mut transaction, &push.context.table, draft.item.row.key, &sent).await?;
+        }
         write_log(&mut transaction, push.context.object_type.name, &entries, clock::now()).await?;
         Ok(transaction.commit().await?)
     }

@@ -19,6 +19,9 @@ use crate::sync::patience::Patience;
 impl Engine {
     /// Deletes the records of rows that were archived here, unless somebody has edited them in HubSpot since.
     pub(super) async fn push_deleted(&self, push: &Push, items: Vec<Item>) -> Result<(), SyncError> {
+        // First: between reading and deleting there must be no queue.
+        let passed = self.brake(push, items, LogAction::Delete, |item| &item.job).await?;
+        let items = passed.items;
         if items.is_empty() {
             return Ok(());
         }
@@ -41,15 +44,14 @@ impl Engine {
             }
         }
         self.settle(push, verdicts).await?;
-        let passed = self.brake(push, due, LogAction::Delete, |(item, _)| &item.job).await?;
-        let ids: Vec<_> = passed.items.iter().filter_map(|(item, _)| item.row.hubspot_id).collect();
+        let ids: Vec<_> = due.iter().filter_map(|(item, _)| item.row.hubspot_id).collect();
         self.archive(push, &ids).await?;
         let deleted = |(item, remote): (Item, Record)| {
             let content = remote.properties.clone();
             let verdict = Verdict { content, copy: Some(remote), ..Verdict::in_step(item) };
             verdict.logged(LogAction::Delete, LogDirection::Push, Vec::new())
         };
-        self.settle(push, passed.items.into_iter().map(deleted).collect()).await
+        self.settle(push, due.into_iter().map(deleted).collect()).await
     }
 
     /// Puts records into HubSpot's recycle bin.

@@ -11,11 +11,12 @@ use crate::model::{ObjectId, Properties, Record, rebase};
 use crate::storage::{
     Collision, ConflictKind, ConflictRecord, Disagreement, EditedRow, Job, LeasedTransaction, LogAction,
     LogDirection, LogEntry, LogStatus, MirrorTable, RowStatus, RowUpdate, Settled, StorageError,
-    close_conflict_by_itself, close_conflicts_without_row, finish_job, follow_merge, link_row, lock_edited,
-    open_or_update_conflict, park_job, remove_associations_of_archived, retry_job, write_log, write_row,
+    StorageErrorKind, close_conflict_by_itself, close_conflicts_without_row, close_open_log, finish_job,
+    follow_merge, link_row, lock_edited, open_or_update_conflict, park_job, remove_associations_of_archived,
+    retry_job, write_log, write_row,
 };
 use crate::sync::engine::Engine;
-use crate::sync::error::SyncError;
+use crate::sync::error::{Chain, SyncError};
 use crate::sync::patience::Patience;
 
 /// Who opens and closes conflicts in the audit trail.
@@ -198,6 +199,12 @@ impl Verdict {
         row.version != self.item.row.version
     }
 
+    /// Whether nothing was left to send, of a row that was tried before.
+    fn has_arrived(&self) -> bool {
+        let is_settled = matches!(self.outcome, Outcome::Nothing | Outcome::InStep | Outcome::Conflict);
+        is_settled && self.item.job.attempts > 1
+    }
+
     /// The record, for its conflict.
     fn record(&self) -> ConflictRecord {
         let row = &self.item.row;
@@ -256,10 +263,39 @@ impl Engine {
         loop {
             match self.try_settle(push, &verdicts).await {
                 Ok(()) => break,
+                // Somebody's value is to blame: find whose.
+                Err(error) if error.kind() == StorageErrorKind::Data => {
+                    return self.settle_each(push, verdicts).await;
+                }
                 Err(error) => patience.wait(error).await?,
             }
         }
         tell(push, &verdicts);
+        Ok(())
+    }
+
+    /// Records the verdicts one by one. MariaDB's refusal of a row, for an index somebody has made, becomes its error.
+    async fn settle_each(&self, push: &Push, verdicts: Vec<Verdict>) -> Result<(), SyncError> {
+        for verdict in verdicts {
+            let what = format!("Recording what became of a row of {}", push.context.object_type.table);
+            let mut patience = Patience::new(&self.stop, what);
+            let mut one = [verdict];
+            loop {
+                match self.try_settle(push, &one).await {
+                    Ok(()) => break,
+                    Err(error) if error.kind() == StorageErrorKind::Data => {
+                        let item = one[0].item.clone();
+                        if matches!(one[0].outcome, Outcome::Refused(_)) {
+                            return Err(error.into());
+                        }
+                        let reason = format!("MariaDB refuses what HubSpot has: {}", Chain(&error));
+                        one = [Verdict::refused(item, reason)];
+                    }
+                    Err(error) => patience.wait(error).await?,
+                }
+            }
+            tell(push, &one);
+        }
         Ok(())
     }
 
@@ -298,7 +334,12 @@ impl Engine {
                 settle_row(&mut transaction, table, (verdict, is_due_again), &row, now).await?;
             }
         }
-        write_log(&mut transaction, push.context.object_type.name, &entries, now).await?;
+        let object_type = push.context.object_type.name;
+        write_log(&mut transaction, object_type, &entries, now).await?;
+        // What was sent and not answered has arrived after all.
+        let arrived = verdicts.iter().filter(|verdict| verdict.has_arrived());
+        let arrived: Vec<_> = arrived.map(|verdict| verdict.item.row.key).collect();
+        close_open_log(&mut transaction, object_type, &arrived, now).await?;
         transaction.commit().await
     }
 }

@@ -125,6 +125,9 @@ impl Edit {
 impl Engine {
     /// Merges the edits of some rows with what HubSpot has, sends what is ours, and records what came of it.
     pub(super) async fn push_edited(&self, push: &Push, items: Vec<Item>) -> Result<(), SyncError> {
+        // First: between reading and writing there must be no queue.
+        let passed = self.brake(push, items, LogAction::Update, |item| &item.job).await?;
+        let items = passed.items;
         if items.is_empty() {
             return Ok(());
         }
@@ -153,8 +156,7 @@ impl Engine {
             edit.verdict(push, remote)
         }));
         self.settle(push, verdicts).await?;
-        let passed = self.brake(push, to_send, LogAction::Update, |edit| &edit.item.job).await?;
-        self.send(push, passed.items).await
+        self.send(push, to_send).await
     }
 
     /// Reads the histories of what differs on both sides: they say who changed it there, and when.
@@ -232,7 +234,14 @@ impl Engine {
                     edit.lose_to(&unseen);
                     restored.push((edit, unseen));
                 } else if let Some(remote) = read.records.iter().find(|record| record.id == edit.id()) {
-                    verdicts.push(edit.verdict(push, remote.clone()));
+                    let ignored = ignored(push, &edit, history, remote);
+                    verdicts.push(if ignored.is_empty() {
+                        edit.verdict(push, remote.clone())
+                    } else {
+                        let reason =
+                            format!("HubSpot took the edit and kept its own value of {}", ignored.join(", "));
+                        Verdict { copy: Some(remote.clone()), ..edit.refused(reason) }
+                    });
                 } else {
                     // Deleted or merged a moment ago: looked at again, with everything known by then.
                     verdicts.push(Verdict::more_to_do(edit.item));
@@ -273,7 +282,14 @@ impl Engine {
                     edit.lose_to(&unseen);
                     again.push((edit, unseen));
                 } else if let Some(remote) = read.records.iter().find(|record| record.id == edit.id()) {
-                    verdicts.push(edit.verdict(push, remote.clone()));
+                    let ignored = ignored(push, &edit, history, remote);
+                    verdicts.push(if ignored.is_empty() {
+                        edit.verdict(push, remote.clone())
+                    } else {
+                        let reason =
+                            format!("HubSpot took the edit and kept its own value of {}", ignored.join(", "));
+                        Verdict { copy: Some(remote.clone()), ..edit.refused(reason) }
+                    });
                 } else {
                     verdicts.push(Verdict::more_to_do(edit.item));
                 }
@@ -374,6 +390,23 @@ fn unseen<'h>(
     let mut entries = history.get(name)?.iter().peekable();
     entries.peek().filter(|newest| is(newest, Some(sent)))?;
     entries.find(|entry| !is(entry, Some(sent))).filter(|entry| !is(entry, before))
+}
+
+/// What was sent, was answered with a success, and was not stored: HubSpot moves a lifecycle stage forward only, for
+/// instance. Source: HubSpot, "Contacts".
+fn ignored(push: &Push, edit: &Edit, history: &Histories, remote: &Record) -> Vec<String> {
+    // The company follows its link in HubSpot's own time.
+    let link = push.context.object_type.primary_company_property();
+    let is_ignored = |(name, sent): &&(String, String)| {
+        let kind = push.rules.of(name).kind;
+        let (before, now) = (edit.remote.properties.get(name), remote.properties.get(name));
+        let newest = history.get(name).and_then(|entries| entries.first());
+        // Else somebody has set the old value again.
+        let is_old = newest.is_none_or(|entry| entry.at <= edit.remote.updated_at);
+        let was_kept = kind.same(before.as_deref(), now.as_deref()) && !kind.same(now.as_deref(), Some(sent));
+        was_kept && is_old && Some(name.as_str()) != link
+    };
+    edit.merged.push.iter().filter(is_ignored).map(|(name, _)| name.clone()).collect()
 }
 
 /// The record is deleted in HubSpot.
