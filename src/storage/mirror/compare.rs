@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::mysql::MySqlRow;
 use sqlx::{MySqlConnection, QueryBuilder, Row};
 
+use super::lookup::is_gone;
 use super::typed::rows_that_disagree;
 use super::{MirrorTable, PageOutcome, store_records};
 use crate::model::{ObjectId, Properties, PropertiesBuilder, Record};
@@ -60,9 +61,9 @@ pub async fn compared_rows(
         Attention::Properties | Attention::Columns => (CONTENT, WITH_CONTENT),
     };
     let sql = format!(
-        "SELECT hubspot_id, hubspot_updated_at, last_synced_at, archived AND sync_status = 'synced', \
-         {content} AS content FROM {name} \
-         WHERE hubspot_id > ? AND hubspot_id <= ? ORDER BY hubspot_id LIMIT {limit}"
+        "SELECT hubspot_id, hubspot_updated_at, last_synced_at, {}, {content} AS content FROM {name} \
+         WHERE hubspot_id > ? AND hubspot_id <= ? ORDER BY hubspot_id LIMIT {limit}",
+        is_gone(table.object_type)
     );
     let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(after.0).bind(to.0);
     let rows = query.fetch_all(database.pool()).await;

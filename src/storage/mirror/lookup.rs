@@ -62,10 +62,11 @@ impl Lookup {
     /// The statements for the type's table.
     pub(super) fn new(object_type: &'static ObjectType) -> Self {
         let ObjectType { name, table, .. } = *object_type;
+        let gone = is_gone(object_type);
         let sql = |ids| {
             format!(
                 "SELECT id, hubspot_id, hubspot_updated_at, content_hash, last_synced_at, \
-                 archived AND sync_status = 'synced', IF(sync_status = 'synced', archived_at, NULL), \
+                 {gone}, IF(sync_status = 'synced', archived_at, NULL), \
                  sync_status <> 'synced', EXISTS (SELECT 1 FROM quarantine WHERE object_type = '{name}'), \
                  EXISTS (SELECT 1 FROM pending_deletes WHERE object_type = '{name}'), \
                  EXISTS (SELECT 1 FROM hubspot_merges WHERE object_type = '{name}') \
@@ -194,6 +195,16 @@ pub async fn archived_rows(
         query.bind(table.object_type.name).bind(limit as i64).fetch_all(database.pool()).await;
     let rows = rows.map_err(StorageError::query(format!("read the archived rows of {name}")))?;
     Ok(rows.into_iter().map(|(id, archived_at)| (ObjectId(id), archived_at)).collect())
+}
+
+/// The condition that HubSpot is known to have deleted the record of a row. One that was edited here says so in its
+/// conflict alone.
+pub(super) fn is_gone(object_type: &ObjectType) -> String {
+    let ObjectType { name, table, .. } = object_type;
+    format!(
+        "IF(sync_status = 'synced', archived, sync_status = 'conflict' AND EXISTS (SELECT 1 FROM conflicts \
+         WHERE object_type = '{name}' AND row_id = {table}.id AND status = 'pending' AND kind = 'deleted_in_hubspot'))"
+    )
 }
 
 /// Binds the ids, repeating the last one to fill the statement.

@@ -85,3 +85,31 @@ async fn what_hubspot_changes_of_an_edited_row_is_set_aside_once() {
     let aside = "SELECT COUNT(*) FROM hubspot_contacts WHERE remote_properties_json IS NOT NULL";
     assert_eq!(test.number(aside).await, 3);
 }
+
+#[tokio::test]
+async fn a_delete_that_a_person_has_been_asked_about_is_no_difference_until_it_is_undone() {
+    let (simulator, test, setup, ids) = account().await;
+    simulator.delete("contacts", &ids[2]).await;
+    everything_is_searchable(&simulator).await;
+    setup.sync(&["contacts"]).await;
+    let deep = &verify(&setup, &["contacts", "--deep"]).await["contacts"];
+    assert_found(deep, &[("gone", &[&ids[2]])]);
+    let asked = format!(
+        "INSERT INTO conflicts (object_type, row_id, hubspot_id, kind, fields, base_json, local_json, hubspot_json, sources, created_at, \
+         updated_at) SELECT 'contacts', id, hubspot_id, 'deleted_in_hubspot', '[]', '{{}}', '{{}}', '{{}}', '{{}}', \
+         UTC_TIMESTAMP(3), UTC_TIMESTAMP(3) FROM hubspot_contacts WHERE hubspot_id = {}",
+        ids[2]
+    );
+    test.execute(&asked).await;
+    let before = edited(&test).await;
+    let deep = &verify(&setup, &["contacts", "--deep", "--repair"]).await["contacts"];
+    assert_found(deep, &[]);
+    assert_eq!(edited(&test).await, before);
+
+    simulator.post(&format!("/objects/contacts/{}/restore", ids[2]), json!({})).await;
+    everything_is_searchable(&simulator).await;
+    verify(&setup, &["contacts", "--deep", "--repair"]).await;
+    let woken: Vec<_> = before.iter().map(|row| row.replace("|conflict|", "|pending|")).collect();
+    assert_eq!(edited(&test).await, woken);
+    assert_found(&verify(&setup, &["contacts", "--deep"]).await["contacts"], &[]);
+}
