@@ -78,16 +78,12 @@ impl Engine {
         let mut ahead = PagesAhead::start(first.next.clone(), move |cursor| fetch(Some(cursor)));
         let mut next = Some(Group::from(first));
         while let Some(Group { page, .. }) = &next {
-            let last = page.records.last().map_or(after, |record| record.id);
-            let to = if page.next.is_some() { last } else { ObjectId::END };
+            let to = page.covers_up_to(after);
             let mut found = self.compare_bin(run, &context, page, (after, to)).await?;
             if !new.is_empty() {
                 found.overlay = Overlay { names: new.clone(), partials: page.records.clone() };
             }
             after = to;
-            found.fetched = page.records.len() as u64;
-            found.cursor = page.next.as_ref().map_or_else(String::new, |next| next.0.clone());
-            found.pass_state = json!(Progress { after });
             self.store_pass_page(run, pass, &found).await?;
             drop(next.take());
             next = self.next_group(&mut ahead).await?;
@@ -109,9 +105,8 @@ impl Engine {
             stored.into_iter().map(|version| (version.id, version)).collect();
         let survivors = page.records.iter().filter(|record| !merged_ids(record).is_empty()).cloned();
         let mut found = PassPage {
-            rejected: page.rejected.clone(),
             survivors: survivors.collect(),
-            ..PassPage::default()
+            ..PassPage::of(page, json!(Progress { after: range.1 }))
         };
         for record in &page.records {
             let Some(held) = stored.get(&record.id) else { continue };

@@ -1,16 +1,11 @@
-//! The audit lane and the fill lane: a listing beside the table, both in id order, a page of each in memory.
+//! The audit lane: a listing beside the table, both in id order, a page of each in memory.
 //!
-//! | Lane | Compares | Mends |
-//! | --- | --- | --- |
-//! | audit | ids and versions; by schedule also the values HubSpot changes silently; all values when asked to | by schedule, and when asked to |
-//! | fill | the values of properties that were not known when records were stored | always |
-//!
-//! Values of properties come with the listing, so refreshing them takes no further request, and a record of the same
-//! version is given just the values that differ. What is missing, stale or different is read again whole and stored as
-//! any other copy; what the listing lacks is looked up one by one before it counts as gone. An audit of all values goes
-//! on with the links of the type ([`links`]).
+//! It compares ids and versions; by schedule also the values HubSpot changes silently; all values when asked to. It mends
+//! what it finds by schedule, and when asked to. Values that change silently come with the listing, so refreshing them
+//! takes no further request, and a record of the same version is given just the values that differ. What is missing,
+//! stale or different is read again whole and stored as any other copy; what the listing lacks is looked up one by one
+//! before it counts as gone. An audit of all values goes on with the links of the type ([`links`]).
 
-mod compare;
 mod links;
 mod report;
 
@@ -19,29 +14,26 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use tracing::{info, warn};
 
-use self::compare::{Comparison, Differences, Scope};
 pub use self::report::{AuditReport, AuditRequest, Depth, Finding};
 use super::associations;
+use super::compare::{Differences, Horizon, Scope};
 use super::engine::Engine;
 use super::error::SyncError;
-use super::pages_ahead::{Group, PagesAhead};
 use super::pass::{Overlay, PassPage};
 use super::records::Context;
 use super::run::Run;
 use super::upkeep::{Pass, Upkeep};
+use super::walk::Walk;
 use crate::clock;
 use crate::hubspot::{Priority, RECORD_PAGE, RecordPage};
-use crate::model::{Cursor, ObjectId, ObjectType, Record};
+use crate::model::{ObjectId, ObjectType, Record};
 use crate::storage::{
-    Attention, DeleteReason, PendingDelete, UpkeepLane, compared_rows, forget_deletes, known_survivors,
-    merged_ids, property_names, record_audit,
+    DeleteReason, PendingDelete, UpkeepLane, forget_deletes, known_survivors, merged_ids, property_names,
+    record_audit,
 };
-
-/// The property every record has; asking for it alone keeps a listing of versions small.
-const ID: &str = "hs_object_id";
 
 /// How far a pass is, besides HubSpot's cursor.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -62,8 +54,6 @@ struct Task {
     names: Arc<[String]>,
     silent: Arc<[String]>,
     request: AuditRequest,
-    /// Whether only values are looked at: what is missing or gone is another lane's.
-    fills: bool,
 }
 
 impl Engine {
@@ -83,7 +73,7 @@ impl Engine {
             Depth::Silent => context.silent.clone(),
             Depth::Everything => context.properties.clone(),
         };
-        let task = Task { names, silent: context.silent.clone(), request, fills: false };
+        let task = Task { names, silent: context.silent.clone(), request };
         if progress.is_none() {
             forget_deletes(&self.database, &self.lease, context.object_type, UpkeepLane::Audit).await?;
         }
@@ -106,28 +96,6 @@ impl Engine {
         applied
     }
 
-    /// Gives stored records the values of properties that were not known before.
-    ///
-    /// # Errors
-    /// When HubSpot or the database fails for longer than the retries.
-    pub(super) async fn fill(&self, run: &mut Run, pass: &Pass) -> Result<(), SyncError> {
-        let context = self.mirrors.hold(pass.upkeep.object_type).await.context();
-        let names: Arc<[String]> = match pass.state.completed_at {
-            Some(filled) => context.known_after(filled),
-            None => context.properties.clone(),
-        };
-        if names.is_empty() {
-            return Ok(());
-        }
-        let object_type = context.object_type;
-        info!("Filling {} new properties of {object_type}", names.len());
-        let request = AuditRequest { depth: Depth::Silent, repair: true };
-        let task = Task { names: names.clone(), silent: names, request, fills: true };
-        let report = self.walk(run, pass, &context, &task, pass.progress()).await?.report;
-        info!("Filled new properties of {} {object_type}", report.recalculated);
-        Ok(())
-    }
-
     /// Lists everything behind where the pass stands, compares and mends; returns how far the pass is then.
     async fn walk(
         &self,
@@ -137,24 +105,16 @@ impl Engine {
         task: &Task,
         progress: Option<Progress>,
     ) -> Result<Progress, SyncError> {
-        let cursor = progress.as_ref().and_then(|_| pass.cursor());
-        let mut progress =
-            if let Some(progress) = progress { progress } else { self.begin_walk(context, task).await? };
-        let asked: Arc<[String]> =
-            if task.names.is_empty() { Arc::new([ID.to_owned()]) } else { task.names.clone() };
-        let (hubspot, object_type) = (run.hubspot.clone(), context.object_type);
-        let fetch = move |cursor: Option<Cursor>| {
-            let (hubspot, asked) = (hubspot.clone(), asked.clone());
-            async move { hubspot.list_records(object_type, &asked, cursor.as_ref(), Priority::Audit).await }
+        let (mut progress, cursor) = match progress {
+            Some(progress) => (progress, pass.cursor()),
+            None => (self.begin_walk(context, task).await?, None),
         };
-        let first = fetch(cursor).await?;
-        let mut ahead = PagesAhead::start(first.next.clone(), move |cursor| fetch(Some(cursor)));
-        let mut next = Some(Group::from(first));
-        while let Some(Group { page, .. }) = &next {
+        let object_type = context.object_type;
+        let mut walk = Walk::start(&run.hubspot, object_type, task.names.clone(), cursor).await?;
+        while let Some(page) = walk.page() {
             let found = self.weigh(run, object_type, task, page, &mut progress).await?;
             self.store_pass_page(run, pass, &found).await?;
-            drop(next.take());
-            next = self.next_group(&mut ahead).await?;
+            self.walk_on(&mut walk).await?;
         }
         Ok(progress)
     }
@@ -170,8 +130,7 @@ impl Engine {
     ) -> Result<PassPage, SyncError> {
         // The catalogue may have grown since the pass began.
         let context = &self.mirrors.hold(object_type).await.context();
-        let last = page.records.last().map_or(progress.after, |record| record.id);
-        let to = if page.next.is_some() { last } else { ObjectId::END };
+        let to = page.covers_up_to(progress.after);
         let retired = match task.request.depth {
             Depth::Everything => Some(property_names(&self.database, object_type).await?),
             Depth::Versions | Depth::Silent => None,
@@ -180,27 +139,20 @@ impl Engine {
             names: &task.names,
             silent: &task.silent,
             retired: retired.as_deref(),
-            as_of: progress.report.as_of,
+            horizon: Horizon { changes: progress.report.as_of },
         };
         let differences = self.compare(context, page, (progress.after, to), scope).await?;
-        let mut found = PassPage { rejected: page.rejected.clone(), ..PassPage::default() };
-        progress.report.recalculated += differences.recalculated.len() as u64;
-        if !task.fills {
-            progress.report.add(page.records.len(), &differences);
-            self.look_up_absent(run, context, &differences.absent, progress, &mut found).await?;
-            if task.request.repair {
-                self.read_again(run, context, &differences, page, &mut found).await?;
-            }
-        }
+        let mut found = PassPage::of(page, Value::Null);
+        progress.report.add(page.records.len(), &differences);
+        self.look_up_absent(run, context, &differences.absent, progress, &mut found).await?;
         if task.request.repair {
-            found.overlay = overlay(page, &task.names, &differences);
+            self.read_again(run, context, &differences, page, &mut found).await?;
+            found.overlay = Overlay::of(page, &task.names, &differences.recalculated);
         } else {
             found.records.clear();
             found.deletes.clear();
         }
         progress.after = to;
-        found.fetched = page.records.len() as u64;
-        found.cursor = page.next.as_ref().map_or_else(String::new, |next| next.0.clone());
         found.pass_state = json!(progress);
         Ok(found)
     }
@@ -217,31 +169,6 @@ impl Engine {
         }
         let report = AuditReport::new(task.request, as_of);
         Ok(Progress { after: ObjectId::START, deletes_as_of, links: None, report })
-    }
-
-    /// Compares a page with the rows of `range`, all of whose live records it shows.
-    async fn compare(
-        &self,
-        context: &Context,
-        page: &RecordPage,
-        (mut after, to): (ObjectId, ObjectId),
-        scope: Scope<'_>,
-    ) -> Result<Differences, SyncError> {
-        let read_at = page.records.iter().map(|record| record.read_at).min().unwrap_or_else(clock::now);
-        let mut comparison = Comparison::new(scope, &page.records, read_at);
-        loop {
-            let attention = match scope {
-                Scope { retired: Some(_), .. } => Attention::Columns,
-                Scope { names: [], .. } => Attention::Versions,
-                _ => Attention::Properties,
-            };
-            let rows = compared_rows(&self.database, &context.table, (after, to), attention).await?;
-            let Some(last) = rows.last() else { break };
-            after = last.id;
-            comparison.meet(&rows);
-            self.go_on()?;
-        }
-        Ok(comparison.finish())
     }
 
     /// Finds out what became of records the listing lacks.
@@ -317,13 +244,6 @@ impl Engine {
         }
         Ok(())
     }
-}
-
-/// The values to give to records of the same version.
-fn overlay(page: &RecordPage, names: &Arc<[String]>, differences: &Differences) -> Overlay {
-    let is_recalculated = |id: ObjectId| differences.recalculated.binary_search(&id).is_ok();
-    let partials = page.records.iter().filter(|record| is_recalculated(record.id)).cloned().collect();
-    Overlay { names: names.clone(), partials }
 }
 
 /// Says in the log what was found, loudly when another lane should have caught it.

@@ -13,6 +13,7 @@ use super::patience::Patience;
 use super::run::Run;
 use super::upkeep::Pass;
 use crate::clock;
+use crate::hubspot::RecordPage;
 use crate::model::{ObjectId, Record, RejectedRecord};
 use crate::storage::{
     PageOutcome, PendingDelete, RunCounts, StorageError, UpkeepLane, apply_deletes, count_page, delete_share,
@@ -54,6 +55,27 @@ pub(super) struct Overlay {
     pub(super) names: Arc<[String]>,
     /// The records, with these properties only.
     pub(super) partials: Vec<Record>,
+}
+
+impl PassPage {
+    /// What every page of a listing says; what follows from it is added.
+    pub(super) fn of(page: &RecordPage, pass_state: Value) -> Self {
+        Self {
+            fetched: page.records.len() as u64,
+            rejected: page.rejected.clone(),
+            cursor: page.next.as_ref().map_or_else(String::new, |next| next.0.clone()),
+            pass_state,
+            ..Self::default()
+        }
+    }
+}
+
+impl Overlay {
+    /// The values of those of a page's records whose `ids`, which ascend, are given.
+    pub(super) fn of(page: &RecordPage, names: &Arc<[String]>, ids: &[ObjectId]) -> Self {
+        let is_one = |record: &&Record| ids.binary_search(&record.id).is_ok();
+        Self { names: names.clone(), partials: page.records.iter().filter(is_one).cloned().collect() }
+    }
 }
 
 impl Engine {

@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::compare::Differences;
+use super::super::compare::Differences;
 use crate::model::{ObjectId, TypePair};
 
 /// Ids kept of each kind of difference.
@@ -111,13 +111,14 @@ impl AuditReport {
         }
     }
 
-    /// Adds what a part of the listing showed, but for what was recalculated, which other lanes count as well.
+    /// Adds what a part of the listing showed.
     pub(super) fn add(&mut self, compared: usize, differences: &Differences) {
         self.compared += compared as u64;
         self.missing.add(&differences.missing);
         self.stale.add(&differences.stale);
         self.different.add(&differences.different);
         self.recent.add(&differences.recent);
+        self.recalculated += differences.recalculated.len() as u64;
     }
 
     /// Notes that the links of a pair are not compared.

@@ -17,8 +17,15 @@ pub(super) struct Scope<'s> {
     /// When they are all there are: what else may be stored, in name order. Values stay in a row when HubSpot archives
     /// their property, until the row is written again.
     pub(super) retired: Option<&'s [String]>,
+    /// Up to when what differs should have been seen.
+    pub(super) horizon: Horizon,
+}
+
+/// What other lanes had the chance to see; whatever came later is theirs still.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Horizon {
     /// Every change up to here should be in the mirror.
-    pub(super) as_of: DateTime<Utc>,
+    pub(super) changes: DateTime<Utc>,
 }
 
 /// The differences of one part, by kind. Ids ascend.
@@ -34,7 +41,7 @@ pub(super) struct Differences {
     pub(super) recalculated: Vec<ObjectId>,
     /// The mirror has it and the listing has not: deleted, merged, erased, or just restored.
     pub(super) absent: Vec<ObjectId>,
-    /// Missing or stale, but changed so lately that the regular runs need not have seen it.
+    /// Missing or stale, but changed so lately that no other lane need have seen it.
     pub(super) recent: Vec<ObjectId>,
 }
 
@@ -75,7 +82,7 @@ impl<'c> Comparison<'c> {
     /// Compares a row with the record it mirrors.
     fn meet_one(&mut self, row: &ComparedRow, record: &Record) {
         let found = &mut self.differences;
-        let is_recent = record.updated_at > self.scope.as_of;
+        let is_recent = record.updated_at > self.scope.horizon.changes;
         let kind = match row.updated_at {
             version if is_recent && (row.archived || version != Some(record.updated_at)) => {
                 Some(&mut found.recent)
@@ -99,7 +106,7 @@ impl<'c> Comparison<'c> {
     /// The differences, when all rows of the range were met.
     pub(super) fn finish(mut self) -> Differences {
         for record in self.unmet.values() {
-            let is_recent = record.updated_at > self.scope.as_of;
+            let is_recent = record.updated_at > self.scope.horizon.changes;
             let kind = if is_recent { &mut self.differences.recent } else { &mut self.differences.missing };
             kind.push(record.id);
         }
@@ -193,7 +200,8 @@ mod tests {
         let names = ["city", "score"].map(str::to_owned);
         let silent = ["score".to_owned()];
         let retired = ["fax".to_owned()];
-        let scope = Scope { names: &names, silent: &silent, retired: Some(&retired), as_of: at(AS_OF) };
+        let horizon = Horizon { changes: at(AS_OF) };
+        let scope = Scope { names: &names, silent: &silent, retired: Some(&retired), horizon };
         let listed: Vec<_> = listed.into_iter().collect();
         let mut comparison = Comparison::new(scope, &listed, at(READ_AT));
         comparison.meet(&row.into_iter().collect::<Vec<_>>());
