@@ -139,7 +139,10 @@ impl Engine {
             names: &task.names,
             silent: &task.silent,
             retired: retired.as_deref(),
-            horizon: Horizon { changes: progress.report.as_of },
+            horizon: Horizon {
+                changes: progress.report.as_of,
+                bin: self.config.upkeep.archive.map(|_| progress.deletes_as_of),
+            },
         };
         let differences = self.compare(context, page, (progress.after, to), scope).await?;
         let mut found = PassPage::of(page, Value::Null);

@@ -26,6 +26,9 @@ pub(super) struct Scope<'s> {
 pub(super) struct Horizon {
     /// Every change up to here should be in the mirror.
     pub(super) changes: DateTime<Utc>,
+    /// When the recycle bin was last read: what counted as deleted before and was restored by then should be live in the
+    /// mirror. `None`: no other lane looks for it.
+    pub(super) bin: Option<DateTime<Utc>>,
 }
 
 /// The differences of one part, by kind. Ids ascend.
@@ -41,7 +44,7 @@ pub(super) struct Differences {
     pub(super) recalculated: Vec<ObjectId>,
     /// The mirror has it and the listing has not: deleted, merged, erased, or just restored.
     pub(super) absent: Vec<ObjectId>,
-    /// Missing or stale, but changed so lately that no other lane need have seen it.
+    /// Missing or stale, but changed or restored so lately that no other lane need have seen it.
     pub(super) recent: Vec<ObjectId>,
 }
 
@@ -83,10 +86,14 @@ impl<'c> Comparison<'c> {
     fn meet_one(&mut self, row: &ComparedRow, record: &Record) {
         let found = &mut self.differences;
         let is_recent = record.updated_at > self.scope.horizon.changes;
+        // Restored in its old version: only the recycle bin tells, and nobody has looked since it was marked.
+        let bin = self.scope.horizon.bin;
+        let is_unlooked = row.archived && bin.is_some_and(|read| row.synced_at > Some(read));
         let kind = match row.updated_at {
             version if is_recent && (row.archived || version != Some(record.updated_at)) => {
                 Some(&mut found.recent)
             }
+            _ if is_unlooked => Some(&mut found.recent),
             _ if row.archived => Some(&mut found.missing),
             None => Some(&mut found.stale),
             Some(version) if version < record.updated_at => Some(&mut found.stale),
@@ -167,6 +174,7 @@ mod tests {
 
     const AS_OF: i64 = 100;
     const READ_AT: i64 = 1_000;
+    const BIN_READ_AT: i64 = 500;
 
     fn at(millis: i64) -> DateTime<Utc> {
         DateTime::from_timestamp_millis(millis).unwrap()
@@ -200,7 +208,7 @@ mod tests {
         let names = ["city", "score"].map(str::to_owned);
         let silent = ["score".to_owned()];
         let retired = ["fax".to_owned()];
-        let horizon = Horizon { changes: at(AS_OF) };
+        let horizon = Horizon { changes: at(AS_OF), bin: Some(at(BIN_READ_AT)) };
         let scope = Scope { names: &names, silent: &silent, retired: Some(&retired), horizon };
         let listed: Vec<_> = listed.into_iter().collect();
         let mut comparison = Comparison::new(scope, &listed, at(READ_AT));
@@ -214,7 +222,8 @@ mod tests {
     fn each_kind_of_difference_is_told_from_the_others() {
         let one = vec![ObjectId(1)];
         let bonn = || Some(record(1, 50, "Bonn"));
-        let archived = |version| ComparedRow { archived: true, ..row(1, version, SAME) };
+        let marked = Some(at(BIN_READ_AT));
+        let archived = |version| ComparedRow { archived: true, synced_at: marked, ..row(1, version, SAME) };
         let cases = [
             (bonn(), Some(row(1, 50, SAME)), Differences::default()),
             (bonn(), None, Differences { missing: one.clone(), ..Differences::default() }),
@@ -265,6 +274,9 @@ mod tests {
         assert_eq!(found(fresh.clone(), None), recent, "created after the watermark");
         assert_eq!(found(fresh.clone(), Some(row(1, 50, SAME))), recent, "changed after it");
         assert_eq!(found(fresh, Some(row(1, AS_OF + 1, SAME))), Differences::default(), "stored already");
+        let marked = Some(at(BIN_READ_AT + 1));
+        let archived = ComparedRow { archived: true, synced_at: marked, ..row(1, 50, SAME) };
+        assert_eq!(found(Some(record(1, 50, "Bonn")), Some(archived)), recent, "the bin was not read since");
         let written = ComparedRow { synced_at: Some(at(READ_AT)), ..row(1, 49, SAME) };
         assert_eq!(found(Some(record(1, 50, "Bonn")), Some(written.clone())), Differences::default());
         assert_eq!(found(None, Some(written)), Differences::default(), "written after it was listed");

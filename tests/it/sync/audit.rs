@@ -163,6 +163,26 @@ async fn what_changes_while_the_audit_runs_is_no_difference() {
 }
 
 #[tokio::test]
+async fn a_record_restored_since_the_bin_was_read_is_recent_and_mended() {
+    let (simulator, test) = (Simulator::start(150, 30, 20), TestDatabase::migrated().await);
+    simulator.set(json!({"restoredLastModified": "same"})).await;
+    let setup = Setup::new(&simulator, &test.url).at("0 0 1 1 *").set("ARCHIVE_INTERVAL_MINUTES", "60");
+    setup.sync(&[]).await;
+    let daemon = setup.start(&["run"]);
+    lane_is_done(&test, "archive").await;
+    let ids = contacts(&test).await;
+    simulator.delete("contacts", &ids[7]).await;
+    run_lane(&test, "archive").await;
+    assert!(!contacts(&test).await.contains(&ids[7]));
+    simulator.post(&format!("/objects/contacts/{}/restore", ids[7]), json!({})).await;
+    let report = &verify(&setup, &["contacts", "--repair"]).await["contacts"];
+    assert_found(report, &[]);
+    assert_eq!(report["recent"]["examples"].to_string(), format!("[{}]", ids[7]), "{report:#}");
+    assert_equal(&simulator, &test).await;
+    assert!(daemon.stop().await.success());
+}
+
+#[tokio::test]
 async fn an_audit_goes_on_where_a_kill_ended_it_and_reports_the_whole_pass() {
     let (simulator, test) = (Simulator::start(450, 5, 5), TestDatabase::migrated().await);
     let setup = Setup::new(&simulator, &test.url);
