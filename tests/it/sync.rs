@@ -26,4 +26,5 @@ mod refused_links;
 mod scopes;
 mod stopping;
 mod types;
+mod upgrade;
 mod writers;
