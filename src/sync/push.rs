@@ -169,53 +169,59 @@ impl Engine {
         if next_due(&self.database).await?.is_none_or(|due| due > clock::now()) {
             return Ok(());
         }
-        for object_type in self.types() {
-            if !self.config.push.is_writable(object_type) {
-                continue;
-            }
-            if !self.verify_account(Subject::Records(object_type)).await {
-                return Err(SyncError::Unverified);
-            }
-            // The catalogue says what can be written.
-            if !self.mirrors.is_ready(object_type).await {
-                let state = self.state_row(Subject::Records(object_type));
-                self.prepare(object_type, &state, &self.hubspot).await?;
-            }
-            if self.mirrors.is_writable(object_type).await {
-                self.push_type(object_type).await?;
+        // In turn, so that a type with much to do does not keep the others waiting.
+        let mut is_done = false;
+        while !is_done {
+            is_done = true;
+            for object_type in self.types() {
+                if self.config.push.is_writable(object_type) && self.push_some(object_type).await? {
+                    is_done = false;
+                }
             }
         }
         Ok(())
     }
 
-    /// Does all jobs of a type that are due, several batches at once.
-    async fn push_type(&self, object_type: &'static ObjectType) -> Result<(), SyncError> {
+    /// Does some of what is due of a type. Returns whether there was anything.
+    async fn push_some(&self, object_type: &'static ObjectType) -> Result<bool, SyncError> {
+        if !self.verify_account(Subject::Records(object_type)).await {
+            return Err(SyncError::Unverified);
+        }
+        // The catalogue says what can be written.
+        if !self.mirrors.is_ready(object_type).await {
+            let state = self.state_row(Subject::Records(object_type));
+            self.prepare(object_type, &state, &self.hubspot).await?;
+        }
+        if !self.mirrors.is_writable(object_type).await {
+            return Ok(false);
+        }
+        self.push_type(object_type).await
+    }
+
+    /// Does jobs of a type that are due, several batches at once. Returns whether there were any.
+    async fn push_type(&self, object_type: &'static ObjectType) -> Result<bool, SyncError> {
         let push = self.prepare_push(object_type).await?;
+        let mut is_idle = true;
         for kind in [JobKind::Push, JobKind::Deleted] {
-            loop {
-                let (mut batches, mut claimed) = (Vec::new(), Ok(()));
-                while batches.len() < self.config.push.concurrency {
-                    let worker = self.lease.holder();
-                    match claim_jobs(&self.database, worker, object_type.name, kind, BATCH, LEASE).await {
-                        Ok(jobs) if jobs.is_empty() => break,
-                        Ok(jobs) => batches.push(self.push_batch(&push, kind, jobs)),
-                        Err(error) => {
-                            claimed = Err(error);
-                            break;
-                        }
+            let (mut batches, mut claimed) = (Vec::new(), Ok(()));
+            while batches.len() < self.config.push.concurrency {
+                let worker = self.lease.holder();
+                match claim_jobs(&self.database, worker, object_type.name, kind, BATCH, LEASE).await {
+                    Ok(jobs) if jobs.is_empty() => break,
+                    Ok(jobs) => batches.push(self.push_batch(&push, kind, jobs)),
+                    Err(error) => {
+                        claimed = Err(error);
+                        break;
                     }
                 }
-                let is_done = batches.is_empty();
-                // All of them, whatever becomes of one, and of those that were to be claimed: a query that is dropped
-                // halfway breaks its connection, and jobs nobody works on wait until their lease is over.
-                join_all(batches).await.into_iter().collect::<Result<(), _>>()?;
-                claimed?;
-                if is_done {
-                    break;
-                }
             }
+            is_idle &= batches.is_empty();
+            // All of them, whatever becomes of one, and of those that were to be claimed: a query that is dropped halfway
+            // breaks its connection, and jobs nobody works on wait until their lease is over.
+            join_all(batches).await.into_iter().collect::<Result<(), _>>()?;
+            claimed?;
         }
-        Ok(())
+        Ok(!is_idle)
     }
 
     /// What pushing the type needs now: policies are people's to change at any time.

@@ -102,13 +102,13 @@ pub async fn link_row(
             edit_row_of(connection, table, &twin, (&base, &content), edited_at, now).await
         }
         Some(twin) => {
-            let content = match &twin.local {
-                Some(theirs) if twin.status != RowStatus::Synced => rebase(&twin.base, ours, theirs),
-                _ => ours.clone(),
-            };
+            let theirs = twin.local.as_ref().unwrap_or(&twin.base);
+            let edited = edits(&twin.base, theirs);
+            let content = with_values(ours, &edited, theirs);
+            let base = with_values(agreed, &edited, &twin.base);
             delete_row(connection, table, twin.key).await?;
             let edited_at = row.edited_at.max(twin.edited_at);
-            edit_row_of(connection, table, row, (agreed, &content), edited_at, now).await?;
+            edit_row_of(connection, table, row, (&base, &content), edited_at, now).await?;
             name_record(connection, table, row.key, id).await
         }
     }
@@ -128,9 +128,13 @@ pub async fn follow_merge(
     survivor: &Record,
     now: DateTime<Utc>,
 ) -> Result<Vec<Collision>, StorageError> {
-    store_records(connection, table, std::slice::from_ref(survivor), &[]).await?;
     let local = row.local.as_ref().unwrap_or(&row.base);
-    let into = lock_row_of(connection, table, survivor.id).await?;
+    let mut into = lock_row_of(connection, table, survivor.id).await?;
+    // Only then: what is stored of a survivor has every row of its earlier records looked at again, this one too.
+    if into.is_none() {
+        store_records(connection, table, std::slice::from_ref(survivor), &[]).await?;
+        into = lock_row_of(connection, table, survivor.id).await?;
+    }
     // Not there when MariaDB has refused it; the edits wait here then.
     let Some(into) = into.filter(|into| into.key != row.key) else { return Ok(Vec::new()) };
     let theirs = into.local.as_ref().unwrap_or(&into.base);

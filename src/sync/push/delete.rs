@@ -1,16 +1,17 @@
 //! Pushing deletes, and what becomes of edits whose record is not what it was.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::settle::{ACTOR, Verdict};
-use super::update::conflict;
 use super::{Current, Item, Push};
 use crate::clock;
 use crate::config::SqlDelete;
-use crate::model::{Documents, EditTimes, Merged, ObjectId, Record};
+use crate::hubspot::HistoryEntry;
+use crate::model::{Documents, EditTimes, Merged, ObjectId, Properties, Record};
 use crate::storage::{
-    ConflictKind, Job, LogAction, LogDirection, LogEntry, LogStatus, StorageError,
-    close_conflicts_without_row, finish_job, park_job, retry_job, store_records, write_log,
+    ConflictKind, Disagreement, FieldSource, FieldValues, Job, LogAction, LogDirection, LogEntry, LogStatus,
+    StorageError, close_conflicts_without_row, finish_job, park_job, retry_job, store_records, write_log,
 };
 use crate::sync::engine::Engine;
 use crate::sync::error::SyncError;
@@ -148,6 +149,56 @@ fn edited_there(push: &Push, item: &Item, remote: &Record) -> Option<Verdict> {
         return None;
     }
     let merged = Merged { conflicts: edited, content: local, base: base.clone(), ..merged };
-    let draft = conflict(ConflictKind::DeletedHere, &merged, &remote.properties, &BTreeMap::default());
+    let draft = conflict(ConflictKind::DeletedHere, &merged, &remote.properties, &BTreeMap::new());
     Some(Verdict { copy: Some(remote.clone()), ..Verdict::conflict(item.clone(), draft) })
+}
+
+/// The record is deleted in HubSpot.
+pub(super) fn deleted_there(push: &Push, item: Item, record: Option<Record>) -> Verdict {
+    let at = record.as_ref().and_then(|record| record.archived_at).unwrap_or_else(clock::now);
+    let local = item.row.local.clone().unwrap_or_default();
+    let remote = item.row.base.clone();
+    let documents = Documents { base: &item.row.base, local: &local, remote: &remote };
+    let merged = documents.merge(&push.rules, &EditTimes::default());
+    if merged.push.is_empty() {
+        let content = record.map_or(remote, |record| record.properties);
+        let verdict = Verdict { content, archived_at: Some(at), ..Verdict::in_step(item) };
+        return verdict.logged(LogAction::Delete, LogDirection::Pull, Vec::new());
+    }
+    let edited = merged.push.iter().map(|(name, _)| name.clone()).collect();
+    let edited = Merged { conflicts: edited, ..merged };
+    let draft = conflict(ConflictKind::DeletedInHubSpot, &edited, &Properties::default(), &BTreeMap::new());
+    Verdict::conflict(item, draft)
+}
+
+/// The conflict over the fields a merge names.
+pub(super) fn conflict(
+    kind: ConflictKind,
+    merged: &Merged,
+    remote: &Properties,
+    histories: &BTreeMap<String, Vec<HistoryEntry>>,
+) -> Disagreement {
+    let side = |properties: &Properties| -> FieldValues {
+        let value = |name: &String| (name.clone(), properties.get(name).map(Cow::into_owned));
+        merged.conflicts.iter().map(value).collect()
+    };
+    let source_of = |name: &String| Some((name.clone(), source(histories.get(name)?.first()?)));
+    Disagreement {
+        kind,
+        fields: merged.conflicts.clone(),
+        base: side(&merged.base),
+        local: side(&merged.content),
+        hubspot: side(remote),
+        sources: merged.conflicts.iter().filter_map(source_of).collect(),
+    }
+}
+
+/// Who set a value, for people to judge.
+fn source(entry: &HistoryEntry) -> FieldSource {
+    FieldSource {
+        at: Some(entry.at),
+        source_type: entry.source_type.clone(),
+        source_id: entry.source_id.clone(),
+        source_label: entry.source_label.clone(),
+    }
 }

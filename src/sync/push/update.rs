@@ -1,14 +1,13 @@
 //! Pushing edits of records that are there.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::delete::{conflict, deleted_there};
 use super::settle::{Outcome, Verdict};
 use super::{Current, Item, Push};
-use crate::clock;
 use crate::hubspot::{HISTORY_PAGE, HistoryEntry, HistoryRead, RecordUpdate, Refusal, RefusalKind, Updated};
-use crate::model::{Documents, EditTimes, Merged, ObjectId, Policy, Properties, Record};
-use crate::storage::{ConflictKind, Disagreement, FieldSource, FieldValues, LogAction, LogDirection};
+use crate::model::{Documents, EditTimes, Merged, ObjectId, Policy, Record};
+use crate::storage::{ConflictKind, LogAction, LogDirection};
 use crate::sync::engine::Engine;
 use crate::sync::error::SyncError;
 
@@ -407,54 +406,4 @@ fn ignored(push: &Push, edit: &Edit, history: &Histories, remote: &Record) -> Ve
         was_kept && is_old && Some(name.as_str()) != link
     };
     edit.merged.push.iter().filter(is_ignored).map(|(name, _)| name.clone()).collect()
-}
-
-/// The record is deleted in HubSpot.
-fn deleted_there(push: &Push, item: Item, record: Option<Record>) -> Verdict {
-    let at = record.as_ref().and_then(|record| record.archived_at).unwrap_or_else(clock::now);
-    let local = item.row.local.clone().unwrap_or_default();
-    let remote = item.row.base.clone();
-    let documents = Documents { base: &item.row.base, local: &local, remote: &remote };
-    let merged = documents.merge(&push.rules, &EditTimes::default());
-    if merged.push.is_empty() {
-        let content = record.map_or(remote, |record| record.properties);
-        let verdict = Verdict { content, archived_at: Some(at), ..Verdict::in_step(item) };
-        return verdict.logged(LogAction::Delete, LogDirection::Pull, Vec::new());
-    }
-    let edited = merged.push.iter().map(|(name, _)| name.clone()).collect();
-    let edited = Merged { conflicts: edited, ..merged };
-    let draft = conflict(ConflictKind::DeletedInHubSpot, &edited, &Properties::default(), &Histories::new());
-    Verdict::conflict(item, draft)
-}
-
-/// The conflict over the fields a merge names.
-pub(super) fn conflict(
-    kind: ConflictKind,
-    merged: &Merged,
-    remote: &Properties,
-    histories: &BTreeMap<String, Vec<HistoryEntry>>,
-) -> Disagreement {
-    let side = |properties: &Properties| -> FieldValues {
-        let value = |name: &String| (name.clone(), properties.get(name).map(Cow::into_owned));
-        merged.conflicts.iter().map(value).collect()
-    };
-    let source_of = |name: &String| Some((name.clone(), source(histories.get(name)?.first()?)));
-    Disagreement {
-        kind,
-        fields: merged.conflicts.clone(),
-        base: side(&merged.base),
-        local: side(&merged.content),
-        hubspot: side(remote),
-        sources: merged.conflicts.iter().filter_map(source_of).collect(),
-    }
-}
-
-/// Who set a value, for people to judge.
-fn source(entry: &HistoryEntry) -> FieldSource {
-    FieldSource {
-        at: Some(entry.at),
-        source_type: entry.source_type.clone(),
-        source_id: entry.source_id.clone(),
-        source_label: entry.source_label.clone(),
-    }
 }

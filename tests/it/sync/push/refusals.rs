@@ -58,7 +58,7 @@ async fn our_own_echo_is_no_work() {
     );
     let writes = ["update", "batchUpdate"];
     let stats = simulator.stats().await;
-    let sent: u64 = writes.iter().filter_map(|name| stats[*name].as_u64()).sum();
+    let sent: u64 = writes.iter().filter_map(|name| stats["byFamily"][*name].as_u64()).sum();
     assert_eq!(sent, 1, "{stats}");
     assert!(daemon.stop().await.success());
 }

@@ -1,6 +1,6 @@
 //! What both sides do.
 
-use chrono::Utc;
+use hubspot_mariadb_connector::clock;
 use rand::Rng;
 use rand::seq::IndexedRandom;
 use serde_json::{Value, json};
@@ -58,9 +58,8 @@ impl Writers {
             }
             "make there" => {
                 let value = format!("H{}", self.ledger.next());
-                let id =
-                    self.simulator.create_with(KINDS[kind].name, json!({KINDS[kind].fields[1]: value})).await;
-                self.note_there(kind, &id, KINDS[kind].fields[1], value);
+                self.simulator.create_with(KINDS[kind].name, json!({KINDS[kind].fields[1]: value})).await;
+                self.note_there(kind, KINDS[kind].fields[1], value);
             }
             "twins" => self.make_twins().await,
             "delete here" => self.delete_here(kind, Deletion::Soft).await,
@@ -105,14 +104,15 @@ impl Writers {
         let Kind { table, fields, .. } = KINDS[kind];
         let count = self.random.random_range(1..=2);
         let chosen: Vec<&'static str> = fields.choose_multiple(&mut self.random, count).copied().collect();
-        let at = Utc::now();
+        let at = clock::now();
         let Some((mut transaction, key, who, known)) = self.open_row(kind, id).await else { return };
         let mut sets = Vec::new();
         let mut values = Vec::new();
         for field in &chosen {
-            let value = match self.random.random_bool(0.1) {
-                true => String::new(),
-                false => format!("L{}", self.ledger.number + 1 + values.len() as u32),
+            let value = if self.random.random_bool(0.1) {
+                String::new()
+            } else {
+                format!("L{}", self.ledger.number + 1 + values.len() as u32)
             };
             let has_column = self.columns[table].iter().any(|column| column == field);
             let text = if value.is_empty() { "NULL".to_owned() } else { format!("'{value}'") };
@@ -172,24 +172,22 @@ impl Writers {
             },
         };
         let field = *KINDS[kind].fields.choose(&mut self.random).unwrap();
-        let value = match self.random.random_bool(0.1) {
-            true => String::new(),
-            false => format!("H{}", self.ledger.next()),
-        };
+        let value =
+            if self.random.random_bool(0.1) { String::new() } else { format!("H{}", self.ledger.next()) };
         if self.simulator.try_edit(KINDS[kind].name, &id, json!({field: value})).await {
-            self.note_there(kind, &id, field, value);
+            self.note_there(kind, field, value);
         }
     }
 
     /// Notes a value that was set in HubSpot.
-    fn note_there(&mut self, kind: usize, id: &str, field: &'static str, value: String) {
-        self.ledger.there.push(HubSpotEdit { kind, id: id.parse().unwrap(), field, value });
+    fn note_there(&mut self, kind: usize, field: &'static str, value: String) {
+        self.ledger.there.push(HubSpotEdit { kind, field, value });
     }
 
     /// Somebody inserts a row.
     async fn make_here(&mut self, kind: usize, email: Option<String>) {
         let Kind { table, fields, mark, .. } = KINDS[kind];
-        let (mark_text, at) = (format!("M{}", self.ledger.next()), Utc::now());
+        let (mark_text, at) = (format!("M{}", self.ledger.next()), clock::now());
         let field = *fields.choose(&mut self.random).unwrap();
         let value = format!("L{}", self.ledger.next());
         let document = match email {
@@ -210,8 +208,8 @@ impl Writers {
     async fn make_twins(&mut self) {
         let (email, value) = (self.email(), format!("H{}", self.ledger.next()));
         let field = KINDS[0].fields[0];
-        let id = self.simulator.create_with("contacts", json!({"email": email, field: value})).await;
-        self.note_there(0, &id, field, value);
+        self.simulator.create_with("contacts", json!({"email": email, field: value})).await;
+        self.note_there(0, field, value);
         self.make_here(0, Some(email)).await;
     }
 
@@ -249,7 +247,7 @@ impl Writers {
         let Some(survivor) = self.simulator.try_merge(KINDS[kind].name, &primary, &other).await else {
             return;
         };
-        let (survivor, at) = (survivor.parse().unwrap(), Utc::now());
+        let (survivor, at) = (survivor.parse().unwrap(), clock::now());
         for id in [primary, other] {
             let id = self.ledger.survivor(kind, id.parse().unwrap());
             if id != survivor {

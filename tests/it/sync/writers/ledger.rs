@@ -52,7 +52,6 @@ pub(super) struct LocalDelete {
 #[derive(Debug, Clone)]
 pub(super) struct HubSpotEdit {
     pub(super) kind: usize,
-    pub(super) id: i64,
     pub(super) field: &'static str,
     pub(super) value: String,
 }

@@ -93,6 +93,14 @@ impl Traces {
         self.named.contains(&(kind, field.to_owned(), value.to_owned()))
     }
 
+    /// Whether any record ever had the text.
+    pub(super) fn has(&self, kind: usize, field: &str, text: &str) -> bool {
+        let mut records = self.histories.range((kind, i64::MIN)..=(kind, i64::MAX));
+        records.any(|(_, fields)| {
+            fields.get(field).is_some_and(|had| had.iter().any(|entry| entry.text() == text))
+        })
+    }
+
     /// The history of a field, newest first.
     pub(super) fn history(&self, kind: usize, id: i64, field: &str) -> &[Entry] {
         self.histories.get(&(kind, id)).and_then(|fields| fields.get(field)).map_or(&[], Vec::as_slice)

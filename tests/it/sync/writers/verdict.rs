@@ -70,6 +70,8 @@ impl Writers {
             let mut history = traces.history(*kind, *id, field).iter();
             history.any(|entry| entry.text() == value && (!value.is_empty() || entry.timestamp >= *at))
         });
+        // A mark may be in question itself; the text is enough to find it by.
+        let has_arrived = has_arrived || (!value.is_empty() && traces.has(*kind, field, value));
         let later =
             |other: &&LocalEdit| other.number > *number && other.kind == *kind && other.field == *field;
         let is_superseded =
@@ -268,11 +270,10 @@ impl Writers {
             let kind_of_conflict = conflict.map_or("", |(kind, _)| kind);
             let fields = conflict.map_or(&[][..], |(_, fields)| fields);
             let record = id.and_then(|id| live.get(&id));
-            let is_right = match (id, record, id.and_then(|id| bin.get(&id))) {
-                (_, Some(_), _) => !archived || kind_of_conflict == "deleted_here",
-                (Some(_), None, Some(_)) => *archived || kind_of_conflict == "deleted_in_hubspot",
-                (Some(_), None, None) => *archived || kind_of_conflict == "deleted_in_hubspot",
-                (None, ..) => *archived,
+            let is_right = match (id, record) {
+                (_, Some(_)) => !archived || kind_of_conflict == "deleted_here",
+                (Some(_), None) => *archived || kind_of_conflict == "deleted_in_hubspot",
+                (None, None) => *archived,
             };
             if !is_right || !["synced", "conflict"].contains(&status.as_str()) {
                 let (is_live, is_deleted) = (record.is_some(), id.is_some_and(|id| bin.contains_key(&id)));
