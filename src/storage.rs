@@ -63,8 +63,8 @@ pub use migrate::{create_tables, migrate, pending_migrations};
 pub use mirror::{
     Attention, Collision, ComparedRow, EditedRow, MirrorTable, PageOutcome, RowStatus, RowUpdate,
     StoredVersion, archived_rows, compared_rows, distrust_rows, edit_row, edited_rows, follow_merge,
-    link_row, lock_edited, newest_id, note_error, note_sent, overlay_records, pending_rows, requeue_pending,
-    rows_of_records, store_records, stored_versions, write_row,
+    has_edits, link_row, lock_edited, newest_id, note_error, note_sent, overlay_records, pending_rows,
+    requeue_pending, rows_of_records, store_records, stored_versions, take_back_edits, write_row,
 };
 pub use mirror_schema::{TypedColumn, ensure_table};
 pub use owners::store_owners;

@@ -18,7 +18,7 @@ use sqlx::MySqlConnection;
 use super::StorageError;
 use super::mirror::MirrorTable;
 use super::words::stored_words;
-use crate::model::ObjectId;
+use crate::model::{ObjectId, ObjectType};
 
 pub use listing::{
     Conflict, ConflictFilter, ConflictStep, conflict_policies, conflict_steps, list_conflicts, load_conflict,
@@ -218,6 +218,25 @@ pub async fn close_conflicts_without_row(
     let query = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(object_type.name);
     let open: Result<Vec<i64>, _> = query.fetch_all(&mut *connection).await;
     for id in open.map_err(StorageError::query(format!("look for conflicts of lost {object_type}")))? {
+        close(connection, id, ConflictStatus::Superseded, None, actor, now).await?;
+    }
+    Ok(())
+}
+
+/// Closes every open conflict of a type that is not writable any more, inside the caller's transaction.
+///
+/// # Errors
+/// When the database cannot be written.
+pub(super) async fn close_open_conflicts(
+    connection: &mut MySqlConnection,
+    object_type: &ObjectType,
+    actor: &str,
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    let sql = "SELECT id FROM conflicts WHERE status = 'pending' AND object_type = ?";
+    let open = sqlx::query_scalar(sql).bind(object_type.name).fetch_all(&mut *connection).await;
+    let open: Vec<i64> = open.map_err(StorageError::query(format!("look for conflicts of {object_type}")))?;
+    for id in open {
         close(connection, id, ConflictStatus::Superseded, None, actor, now).await?;
     }
     Ok(())

@@ -13,6 +13,7 @@ mod compare;
 mod edited;
 mod link;
 mod lookup;
+mod take_back;
 mod typed;
 mod write;
 
@@ -29,6 +30,7 @@ pub(super) use self::link::make_anew;
 pub use self::link::{Collision, edit_row, follow_merge, link_row};
 use self::lookup::{Lookup, Stored};
 pub use self::lookup::{StoredVersion, archived_rows, newest_id, rows_of_records, stored_versions};
+pub use self::take_back::{has_edits, take_back_edits};
 use self::write::{RowWrite, Upsert, write_all};
 use super::merges::{self, mark_merged, record_merges};
 use super::mirror_schema::TypedColumn;

@@ -42,6 +42,9 @@ impl Engine {
         columns.define(changes).await?;
         let table = columns.complete(&self.lease, || self.go_on()).await?;
         let is_writable = self.ensure_capture(&table, hubspot).await?;
+        if !self.config.push.is_writable(object_type) {
+            self.take_edits_back(&table).await?;
+        }
         let policy = self.config.push.conflict_policy(object_type);
         let rule = |property: &Property| (property.name.clone(), FieldRule::of(property, policy));
         let rules = is_writable.then(|| Rules(catalogue.iter().map(rule).collect()));
@@ -68,7 +71,9 @@ impl Engine {
                 Some(false) => {
                     let scopes = object_type.write_scopes();
                     let scope = scopes.first().map_or("", String::as_str);
-                    self.say_once(format!("{object_type} are read-only: the token lacks the scope {scope}"));
+                    self.say_once(format!(
+                        "{object_type} are read-only: the token lacks the scope {scope}; edits that were not sent wait"
+                    ));
                     false
                 }
                 Some(true) | None => true,

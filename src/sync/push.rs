@@ -16,6 +16,7 @@ mod brake;
 mod create;
 mod delete;
 mod settle;
+mod take_back;
 mod update;
 
 use std::collections::HashMap;

@@ -106,3 +106,30 @@ async fn a_row_made_here_is_made_in_hubspot_once() {
     assert_eq!(simulator.get("/creates/contacts?by=email").await["counts"]["grace@navy.test"], json!(1));
     assert!(daemon.stop().await.success());
 }
+
+#[tokio::test]
+async fn a_type_that_is_not_writable_any_more_is_an_exact_copy_again() {
+    let (simulator, test, setup) = account(4, 1).await;
+    let ids = test.rows("hubspot_contacts", &["hubspot_id"], "ORDER BY hubspot_id").await;
+    let cities = test.rows("hubspot_contacts", &["city"], "ORDER BY hubspot_id").await;
+    set(&test, &ids[0], &json!({"city": "ours"})).await;
+    set(&test, &ids[1], &json!({"city": "ours"})).await;
+    test.execute(&format!("UPDATE hubspot_contacts SET archived = 1 WHERE hubspot_id = {}", ids[2])).await;
+    test.execute("INSERT INTO hubspot_contacts (email) VALUES ('new@person.test')").await;
+    simulator.edit("contacts", &ids[1], json!({"city": "theirs"})).await;
+    // Where edits only cannot be sent, they wait.
+    setup.clone().set("PUSH_ENABLED", "false").sync(&[]).await;
+    let pending = "SELECT COUNT(*) FROM hubspot_contacts WHERE sync_status = 'pending'";
+    assert_eq!(test.number(pending).await, 4);
+
+    setup.clone().set("WRITABLE_OBJECTS", "none").sync(&[]).await;
+    let columns = ["sync_status", "archived", "base_properties_json", "remote_properties_json", "city"];
+    let rows = test.rows("hubspot_contacts", &columns, "ORDER BY hubspot_id").await;
+    let cities = [&cities[0], "theirs", &cities[2], &cities[3]];
+    assert_eq!(rows, cities.map(|city| format!("synced|0|-|-|{city}")));
+    assert_eq!(test.number("SELECT COUNT(*) FROM jobs").await, 0);
+    simulator.edit("contacts", &ids[0], json!({"city": "newer"})).await;
+    setup.set("WRITABLE_OBJECTS", "none").sync(&[]).await;
+    let first = format!("SELECT city FROM hubspot_contacts WHERE hubspot_id = {}", ids[0]);
+    assert_eq!(test.value(&first).await, "newer");
+}
