@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Conflict, ConflictKind, ConflictStatus, load_conflict, lock_conflict, settle_conflict};
+use super::{
+    Conflict, ConflictKind, ConflictStatus, Disagreement, load_conflict, lock_conflict, settle_conflict,
+};
 use crate::clock;
 use crate::model::{Choice, Documents, ObjectType, Properties};
 use crate::storage::mirror::{EditedRow, RowStatus, RowUpdate, edit_row, lock_edited, make_anew, write_row};
@@ -47,6 +49,9 @@ pub enum NotResolved {
         /// The properties in conflict.
         fields: String,
     },
+    /// The row holds other values than those that were decided about.
+    #[error("the row of conflict {0} was changed meanwhile; look at it again")]
+    ChangedMeanwhile(i64),
     /// The database failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -80,10 +85,15 @@ pub async fn resolve_conflict(
         return Err(NotResolved::Settled(id, conflict.status));
     }
     let choices = choices(&conflict, resolution)?;
-    match conflict.disagreement.kind {
-        ConflictKind::Fields => resolve_fields(&mut transaction, &table, &row, &choices).await?,
+    let about = &conflict.disagreement;
+    if !is_as_seen(&row, about) {
+        return Err(NotResolved::ChangedMeanwhile(id));
+    }
+    match about.kind {
+        ConflictKind::Fields => resolve_fields(&mut transaction, &table, &row, (about, &choices)).await?,
         ConflictKind::DeletedHere => {
-            resolve_deleted_here(&mut transaction, &table, row, resolution == &Resolution::KeepLocal).await?;
+            let keep_local = resolution == &Resolution::KeepLocal;
+            resolve_deleted_here(&mut transaction, &table, row, about, keep_local).await?;
         }
         ConflictKind::DeletedInHubSpot => {
             let keep_local = resolution == &Resolution::KeepLocal;
@@ -138,32 +148,50 @@ fn told(choices: &BTreeMap<String, Choice>) -> Value {
     choices.iter().map(|(name, choice)| (name.clone(), word(choice))).collect()
 }
 
+/// Whether the row still is what the person was shown: what HubSpot has by now the push finds out, and asks again.
+fn is_as_seen(row: &EditedRow, about: &Disagreement) -> bool {
+    let local = row.local.as_ref().unwrap_or(&row.base);
+    let is_same = |(name, value): (&String, &Option<String>)| local.get(name).as_deref() == value.as_deref();
+    let is_deleted = about.kind != ConflictKind::DeletedHere || row.archived_at.is_some();
+    is_deleted && about.local.iter().all(is_same)
+}
+
+/// What HubSpot had of the properties in conflict when the person was asked.
+fn shown(about: &Disagreement) -> Properties {
+    about.hubspot.iter().filter_map(|(name, value)| Some((name, value.as_ref()?))).collect()
+}
+
 /// Both sides changed the same properties.
 async fn resolve_fields(
     connection: &mut sqlx::MySqlConnection,
     table: &MirrorTable,
     row: &EditedRow,
-    choices: &BTreeMap<String, Choice>,
+    (about, choices): (&Disagreement, &BTreeMap<String, Choice>),
 ) -> Result<(), StorageError> {
     let local = row.local.clone().unwrap_or_default();
-    // Set aside when the conflict was opened, and brought up to date by whatever came since.
-    let remote = row.remote.clone().unwrap_or_else(|| row.base.clone());
-    let resolved = Documents { base: &row.base, local: &local, remote: &remote }.resolve(choices);
+    let resolved = Documents { base: &row.base, local: &local, remote: &shown(about) }.resolve(choices);
     edit_row(connection, table, row, (&resolved.base, &resolved.local), clock::now()).await
 }
 
-/// Deleted here and changed in HubSpot: the delete goes out, or is taken back.
+/// Deleted here and changed in HubSpot: the delete goes out, or is taken back. Other edits of the row stay.
 async fn resolve_deleted_here(
     connection: &mut sqlx::MySqlConnection,
     table: &MirrorTable,
     mut row: EditedRow,
+    about: &Disagreement,
     keep_local: bool,
 ) -> Result<(), StorageError> {
-    let remote = row.remote.clone().unwrap_or_else(|| row.base.clone());
+    let local = row.local.clone().unwrap_or_default();
+    let choice = |name: &String| {
+        let is_edited = local.get(name) != row.base.get(name);
+        (name.clone(), if keep_local && is_edited { Choice::Local } else { Choice::HubSpot })
+    };
+    let choices = about.fields.iter().map(choice).collect();
+    let resolved = Documents { base: &row.base, local: &local, remote: &shown(about) }.resolve(&choices);
     if !keep_local {
         row.archived_at = None;
     }
-    edit_row(connection, table, &row, (&remote, &remote), clock::now()).await
+    edit_row(connection, table, &row, (&resolved.base, &resolved.local), clock::now()).await
 }
 
 /// Deleted in HubSpot and changed here: it is made anew there, or counts as deleted.

@@ -6,10 +6,10 @@ use chrono::{DateTime, Utc};
 use hubspot_mariadb_connector::model::{ObjectId, ObjectType, Record};
 use hubspot_mariadb_connector::storage::{
     ConflictChange, ConflictFilter, ConflictKind, ConflictRecord, ConflictStatus, DeleteReason, Disagreement,
-    FieldSource, LogAction, LogDirection, LogEntry, LogStatus, PendingDelete, UpkeepLane, apply_deletes,
-    close_conflict_by_itself, conflict_policies, conflict_steps, list_conflicts, load_conflict,
-    load_mirror_table, lock_conflict, open_conflicts, open_or_update_conflict, settle_conflict,
-    stage_deletes, store_records, write_log,
+    FieldSource, LogAction, LogDirection, LogEntry, LogStatus, PendingDelete, Resolution, UpkeepLane,
+    apply_deletes, close_conflict_by_itself, conflict_policies, conflict_steps, list_conflicts,
+    load_conflict, load_mirror_table, lock_conflict, open_conflicts, open_or_update_conflict,
+    resolve_conflict, settle_conflict, stage_deletes, store_records, write_log,
 };
 use serde_json::json;
 
@@ -239,4 +239,52 @@ async fn of_an_erased_contact_neither_conflicts_nor_words_stay() {
     assert_eq!(conflict_steps(&test.database, kept).await.unwrap().len(), 1);
     let log = test.rows("sync_log", &["hubspot_id", "message"], "ORDER BY hubspot_id").await;
     assert_eq!(log, ["10|-", "20|Köln is no city"]);
+}
+
+/// The row 1 with a city in conflict, as a person was asked about it.
+async fn in_conflict(test: &TestDatabase, about: &Disagreement) -> i64 {
+    test.execute(
+        "INSERT INTO hubspot_contacts (hubspot_id, sync_status, properties_json, base_properties_json, \
+         remote_properties_json, archived, archived_at) VALUES (10, 'conflict', \
+         '{\"city\":\"Köln\",\"phone\":\"1\"}', '{}', '{\"city\":\"Unseen\"}', 1, '2026-01-01')",
+    )
+    .await;
+    open(test, &contact(1), about, 0).await.0
+}
+
+#[tokio::test]
+async fn what_is_decided_is_decided_about_the_values_that_were_shown() {
+    let contacts = [ObjectType::named("contacts").unwrap()];
+    let columns = ["properties_json", "base_properties_json", "archived", "sync_status"];
+    let kept_here = [r#"{"city":"Köln","phone":"1"}|{"city":"Bonn"}|1|pending"#];
+    let kept_there = [r#"{"city":"Bonn","phone":"1"}|{"city":"Bonn"}|1|pending"#];
+    let restored = [r#"{"city":"Bonn","phone":"1"}|{"city":"Bonn"}|0|pending"#];
+    for (kind, resolution, expected) in [
+        (ConflictKind::Fields, Resolution::KeepLocal, kept_here),
+        (ConflictKind::Fields, Resolution::KeepHubSpot, kept_there),
+        (ConflictKind::DeletedHere, Resolution::KeepLocal, kept_here),
+        (ConflictKind::DeletedHere, Resolution::KeepHubSpot, restored),
+    ] {
+        let test = TestDatabase::migrated().await;
+        let id = in_conflict(&test, &Disagreement { kind, ..about_city("Bonn") }).await;
+        resolve_conflict(&test.database, &contacts, id, &resolution, "eve").await.unwrap();
+        assert_eq!(test.rows("hubspot_contacts", &columns, "").await, expected, "{kind} {resolution:?}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_decided_about_a_row_that_was_edited_meanwhile() {
+    let contacts = [ObjectType::named("contacts").unwrap()];
+    for (kind, edit) in [
+        (ConflictKind::Fields, "properties_json = '{\"city\":\"Ulm\"}'"),
+        (ConflictKind::DeletedHere, "archived = 0, archived_at = NULL"),
+    ] {
+        let test = TestDatabase::migrated().await;
+        let id = in_conflict(&test, &Disagreement { kind, ..about_city("Bonn") }).await;
+        test.execute(&format!("UPDATE hubspot_contacts SET {edit}")).await;
+        let refused =
+            resolve_conflict(&test.database, &contacts, id, &Resolution::KeepLocal, "eve").await.unwrap_err();
+        assert!(refused.to_string().ends_with("changed meanwhile; look at it again"), "{refused}");
+        assert_eq!(test.rows("conflicts", &["status"], "").await, ["pending"]);
+    }
 }
