@@ -62,8 +62,10 @@ async fn complete_columns(
         let wanted = sync.columns.get(object_type.name).map_or(&[][..], Vec::as_slice);
         let columns = TypedColumns::new(database, object_type, wanted, &catalogue);
         columns.define(TableChanges::All(lease)).await.map_err(advise)?;
-        let table = columns.complete(lease, go_on).await?;
+        // All of them, before one can be edited: what the triggers do not know is lost.
+        let table = load_mirror_table(database, object_type).await.map_err(advise)?;
         ensure_capture(database, &table, sync.push.is_writable(object_type)).await.map_err(advise)?;
+        columns.complete(lease, go_on).await?;
     }
     lifecycle.stop().await;
     Ok(())

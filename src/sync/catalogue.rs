@@ -11,7 +11,7 @@ use crate::hubspot::{HubSpotClient, Priority};
 use crate::model::{FieldRule, ObjectType, Property, Rules};
 use crate::storage::{
     MirrorTable, StateRow, StorageErrorKind, TableChanges, TypedColumns, ensure_capture, known_properties,
-    store_catalogue,
+    load_mirror_table, store_catalogue,
 };
 
 /// Properties that can be written and still follow links, which leave the modification date alone.
@@ -40,8 +40,10 @@ impl Engine {
         let columns = TypedColumns::new(&self.database, object_type, wanted, &catalogue);
         let changes = if self.may_alter { TableChanges::All(&self.lease) } else { TableChanges::Nothing };
         columns.define(changes).await?;
+        // All of them, before one can be edited: what the triggers do not know is lost.
+        let defined = load_mirror_table(&self.database, object_type).await?;
+        let is_writable = self.ensure_capture(&defined, hubspot).await?;
         let table = columns.complete(&self.lease, || self.go_on()).await?;
-        let is_writable = self.ensure_capture(&table, hubspot).await?;
         if !self.config.push.is_writable(object_type) {
             self.take_edits_back(&table).await?;
         }

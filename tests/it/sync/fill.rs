@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::support::daemon::{Daemon, Setup};
 use crate::support::database::TestDatabase;
+use crate::support::edits::writable_account;
 use crate::support::lanes::{lane_is_halfway, resumed, run_lane};
 use crate::support::simulator::Simulator;
 use crate::support::truth::{everything_is_searched, in_step};
@@ -184,4 +185,28 @@ async fn a_new_property_reaches_records_in_the_recycle_bin_as_well() {
         assert_eq!(test.value(&row).await, format!("1 of {id}"));
     }
     assert!(daemon.stop().await.success());
+}
+
+#[tokio::test]
+async fn a_column_is_captured_before_it_is_filled() {
+    for command in ["migrate", "sync"] {
+        let (_simulator, test, setup) = writable_account(3, 1).await;
+        test.execute("DROP TRIGGER hubspot_contacts_capture_before_update").await;
+        test.execute("INSERT INTO column_fills (object_type, column_name) VALUES ('contacts', 'city')").await;
+        // Whoever notes how far the fill is waits for this.
+        let mut held = test.sql.begin().await.unwrap();
+        sqlx::query("SELECT * FROM column_fills FOR UPDATE").execute(&mut *held).await.unwrap();
+        let mut filling = setup.start(&[command]);
+        let triggers = "SELECT COUNT(*) FROM information_schema.triggers WHERE trigger_schema = DATABASE() \
+                        AND trigger_name = 'hubspot_contacts_capture_before_update'";
+        eventually("edits are captured", async || {
+            let captured = test.number(triggers).await;
+            holds(captured == 1, captured)
+        })
+        .await;
+        assert_eq!(test.number("SELECT COUNT(*) FROM column_fills").await, 1, "it is not filled yet");
+        held.rollback().await.unwrap();
+        assert!(filling.wait().await.success(), "{command}");
+        assert_eq!(test.number("SELECT COUNT(*) FROM column_fills").await, 0);
+    }
 }
