@@ -256,13 +256,13 @@ async fn in_conflict(test: &TestDatabase, about: &Disagreement) -> i64 {
 async fn what_is_decided_is_decided_about_the_values_that_were_shown() {
     let contacts = [ObjectType::named("contacts").unwrap()];
     let columns = ["properties_json", "base_properties_json", "archived", "sync_status"];
-    let kept_here = [r#"{"city":"Köln","phone":"1"}|{"city":"Bonn"}|1|pending"#];
-    let kept_there = [r#"{"city":"Bonn","phone":"1"}|{"city":"Bonn"}|1|pending"#];
+    let local_wins = [r#"{"city":"Köln","phone":"1"}|{"city":"Bonn"}|1|pending"#];
+    let hubspot_wins = [r#"{"city":"Bonn","phone":"1"}|{"city":"Bonn"}|1|pending"#];
     let restored = [r#"{"city":"Bonn","phone":"1"}|{"city":"Bonn"}|0|pending"#];
     for (kind, resolution, expected) in [
-        (ConflictKind::Fields, Resolution::KeepLocal, kept_here),
-        (ConflictKind::Fields, Resolution::KeepHubSpot, kept_there),
-        (ConflictKind::DeletedHere, Resolution::KeepLocal, kept_here),
+        (ConflictKind::Fields, Resolution::KeepLocal, local_wins),
+        (ConflictKind::Fields, Resolution::KeepHubSpot, hubspot_wins),
+        (ConflictKind::DeletedHere, Resolution::KeepLocal, local_wins),
         (ConflictKind::DeletedHere, Resolution::KeepHubSpot, restored),
     ] {
         let test = TestDatabase::migrated().await;
