@@ -161,26 +161,36 @@ impl Engine {
         Ok(())
     }
 
-    /// Does what is due now.
+    /// Does what is due now. A type that fails does not keep the others from being done.
     ///
     /// # Errors
-    /// When the database does not answer, or the token has not proven to belong to the account. What becomes of the
-    /// jobs of a batch is recorded with them.
+    /// The first one, when the database does not answer, or the token has not proven to belong to the account. What
+    /// becomes of the jobs of a batch is recorded with them.
     async fn push_due(&self) -> Result<(), SyncError> {
         if next_due(&self.database).await?.is_none_or(|due| due > clock::now()) {
             return Ok(());
         }
+        let mut types = self.types();
+        types.retain(|object_type| self.config.push.is_writable(object_type));
+        let mut result = Ok(());
         // In turn, so that a type with much to do does not keep the others waiting.
-        let mut is_done = false;
-        while !is_done {
-            is_done = true;
-            for object_type in self.types() {
-                if self.config.push.is_writable(object_type) && self.push_some(object_type).await? {
-                    is_done = false;
+        loop {
+            let (mut is_done, mut going_on) = (true, Vec::with_capacity(types.len()));
+            for object_type in types {
+                match self.push_some(object_type).await {
+                    Ok(was_due) => {
+                        is_done &= !was_due;
+                        going_on.push(object_type);
+                    }
+                    Err(error) if error.ends_here() => return Err(error),
+                    Err(error) => result = result.and(Err(error)),
                 }
             }
+            if is_done {
+                return result;
+            }
+            types = going_on;
         }
-        Ok(())
     }
 
     /// Does some of what is due of a type. Returns whether there was anything.

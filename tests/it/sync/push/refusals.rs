@@ -161,3 +161,43 @@ async fn the_company_of_a_contact_is_linked_and_taken_away() {
     }
     assert!(daemon.stop().await.success());
 }
+
+#[tokio::test]
+async fn a_type_that_fails_keeps_no_other_from_being_sent() {
+    let (simulator, test, setup) = account(1, 1).await;
+    let refusal = json!({"kind": "status", "status": 403, "body": "{\"message\": \"no\"}"});
+    simulator
+        .fault(json!({"match": {"pathContains": "/crm/properties/2026-09/contacts"}, "times": 1_000_000, "action": refusal}))
+        .await;
+    test.execute("UPDATE hubspot_contacts SET city = 'ours'").await;
+    test.execute("UPDATE hubspot_companies SET name = 'ours'").await;
+    let daemon = setup.start(&["run"]);
+    eventually("the company is sent", async || {
+        let company = test.rows("hubspot_companies", &["sync_status", "name"], "").await;
+        holds(company == ["synced|ours"], company)
+    })
+    .await;
+    assert_eq!(test.rows("hubspot_contacts", &["sync_status"], "").await, ["pending"]);
+    daemon.says("Edits wait").await;
+    assert!(daemon.stop().await.success());
+}
+
+#[tokio::test]
+async fn what_the_token_may_do_is_asked_again_when_hubspot_did_not_answer() {
+    let (simulator, test, setup) = account(1, 1).await;
+    let setup = setup.at("* * * * * *");
+    let busy = json!({"kind": "status", "status": 503, "body": "{\"message\": \"busy\"}"});
+    let question = json!({"pathContains": "access-token-info"});
+    simulator.fault(json!({"match": question, "times": 1_000_000, "action": busy})).await;
+    let triggers = "SELECT COUNT(*) FROM information_schema.triggers WHERE trigger_schema = DATABASE() AND event_object_table = 'hubspot_contacts'";
+    let made = test.number(triggers).await;
+    let daemon = setup.start(&["run"]);
+    daemon.says("what the token may do is not known").await;
+    assert_eq!(test.number(triggers).await, made);
+    test.execute("UPDATE hubspot_contacts SET city = 'ours'").await;
+    simulator.clear_faults().await;
+    settled(&test, "hubspot_contacts").await;
+    assert_eq!(test.rows("hubspot_contacts", &["sync_status", "city"], "").await, ["synced|ours"]);
+    assert_eq!(test.number("SELECT COUNT(*) FROM sync_runs WHERE outcome = 'failed'").await, 0);
+    assert!(daemon.stop().await.success());
+}
