@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, PoisonError};
 
-use tracing::info;
+use tracing::{info, warn};
 
 use super::engine::Engine;
 use super::error::{Chain, SyncError};
 use super::records::Context;
-use crate::hubspot::{HubSpotClient, Priority};
+use crate::hubspot::{HubSpotClient, HubSpotError, Priority};
 use crate::model::{FieldRule, ObjectType, Property, Rules};
 use crate::storage::{
     MirrorTable, StateRow, StorageErrorKind, TableChanges, TypedColumns, ensure_capture, known_properties,
@@ -66,11 +66,12 @@ impl Engine {
     }
 
     /// Lets the table take edits, where it is to take any; returns whether it does. What stands in the way is said once.
+    /// Where HubSpot cannot be asked, everything stays as it is until the next run.
     async fn ensure_capture(&self, table: &MirrorTable, hubspot: &HubSpotClient) -> Result<bool, SyncError> {
         let object_type = table.object_type();
         let is_wanted = self.config.push.is_writable(object_type)
-            && match self.may_write(object_type, hubspot).await? {
-                Some(false) => {
+            && match self.may_write(object_type, hubspot).await {
+                Ok(Some(false)) => {
                     let scopes = object_type.write_scopes();
                     let scope = scopes.first().map_or("", String::as_str);
                     self.say_once(format!(
@@ -78,7 +79,12 @@ impl Engine {
                     ));
                     false
                 }
-                Some(true) | None => true,
+                Ok(Some(true) | None) => true,
+                Err(error) => {
+                    let error = Chain(&error);
+                    warn!("Edits of {object_type} wait: what the token may do is not known: {error}");
+                    return Ok(false);
+                }
             };
         if !self.may_alter {
             return Ok(is_wanted);
@@ -94,17 +100,18 @@ impl Engine {
         }
     }
 
-    /// Whether the token may write records of the type; `None` when HubSpot does not say. Asked once a process.
+    /// Whether the token may write records of the type; `None` when HubSpot does not say. Asked once a process, until
+    /// there is an answer.
     async fn may_write(
         &self,
         object_type: &ObjectType,
         hubspot: &HubSpotClient,
-    ) -> Result<Option<bool>, SyncError> {
+    ) -> Result<Option<bool>, HubSpotError> {
         let ask = || async {
             match hubspot.token_info().await {
                 Ok(token) => Ok(Some(token)),
                 // Only tokens of private apps are told of.
-                Err(error) if error.status().is_some_and(|status| (400..500).contains(&status)) => Ok(None),
+                Err(error) if matches!(error.status(), Some(400 | 401 | 403 | 404 | 405)) => Ok(None),
                 Err(error) => Err(error),
             }
         };
