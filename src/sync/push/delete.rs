@@ -1,7 +1,7 @@
 //! Pushing deletes, and what becomes of edits whose record is not what it was.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::settle::{ACTOR, Verdict};
 use super::{Current, Item, Push};
@@ -11,7 +11,8 @@ use crate::hubspot::HistoryEntry;
 use crate::model::{Documents, EditTimes, Merged, ObjectId, Properties, Record};
 use crate::storage::{
     ConflictKind, Disagreement, FieldSource, FieldValues, Job, LogAction, LogDirection, LogEntry, LogStatus,
-    StorageError, close_conflicts_without_row, finish_job, park_job, retry_job, store_records, write_log,
+    Settled, StorageError, close_conflicts_without_row, finish_job, park_job, retry_job, store_records,
+    write_log,
 };
 use crate::sync::engine::Engine;
 use crate::sync::error::SyncError;
@@ -65,30 +66,41 @@ impl Engine {
 
     /// Does with rows that were deleted by SQL what `SQL_DELETE` says: they come back, or their records go as well.
     pub(super) async fn push_sql_deletes(&self, push: &Push, jobs: &[Job]) -> Result<(), SyncError> {
-        let archives = self.config.push.sql_delete == SqlDelete::Archive;
-        // Held until all is recorded.
-        let passed = if archives {
-            let passed = self.brake(push, jobs.to_vec(), LogAction::Delete, |job| job).await?;
-            let ids: Vec<_> = passed.items.iter().map(|job| ObjectId(job.record_id)).collect();
-            self.archive(push, &ids).await?;
-            Some(passed)
-        } else {
-            None
-        };
-        let jobs = passed.as_ref().map_or(jobs, |passed| &passed.items);
         let ids: Vec<_> = jobs.iter().map(|job| ObjectId(job.record_id)).collect();
         let current = self.read_current(push, &ids).await?;
-        let records: Vec<_> = current
-            .into_values()
-            .filter_map(|current| match current {
-                Current::Live(record) | Current::Moved(record) | Current::Archived(record) => Some(record),
-                Current::Nowhere | Current::Unreadable => None,
-            })
-            .collect();
+        let archives = self.config.push.sql_delete == SqlDelete::Archive;
+        let is_due = |job: &&Job| archives && is_untouched(job, current.get(&ObjectId(job.record_id)));
+        let (due, coming_back): (Vec<_>, Vec<_>) = jobs.iter().partition(is_due);
+        self.restore(push, current, (LogAction::Create, LogDirection::Pull), &cloned(&coming_back)).await?;
+        // Held until all is recorded.
+        let passed = self.brake(push, cloned(&due), LogAction::Delete, |job| job).await?;
+        let ids: Vec<_> = passed.items.iter().map(|job| ObjectId(job.record_id)).collect();
+        self.archive(push, &ids).await?;
+        let current = self.read_current(push, &ids).await?;
+        self.restore(push, current, (LogAction::Delete, LogDirection::Push), &passed.items).await
+    }
+
+    /// Stores what HubSpot has of the records of rows that were deleted by SQL, which ends their jobs.
+    async fn restore(
+        &self,
+        push: &Push,
+        current: HashMap<ObjectId, Current>,
+        done: (LogAction, LogDirection),
+        jobs: &[Job],
+    ) -> Result<(), SyncError> {
+        if jobs.is_empty() {
+            return Ok(());
+        }
+        let of_job = |(id, _): &(ObjectId, Current)| jobs.iter().any(|job| job.record_id == id.0);
+        let record = |(_, current)| match current {
+            Current::Live(record) | Current::Moved(record) | Current::Archived(record) => Some(record),
+            Current::Nowhere | Current::Unreadable => None,
+        };
+        let records: Vec<_> = current.into_iter().filter(of_job).filter_map(record).collect();
         let mut patience =
             Patience::new(&self.stop, format!("Restoring rows of {}", push.context.object_type));
         loop {
-            match self.try_restore(push, &records, jobs).await {
+            match self.try_restore(push, &records, done, jobs).await {
                 Ok(()) => return Ok(()),
                 Err(error) => patience.wait(error).await?,
             }
@@ -108,18 +120,24 @@ impl Engine {
     }
 
     /// One transaction: the rows are there again, as live or as deleted, and the jobs are done.
-    async fn try_restore(&self, push: &Push, records: &[Record], jobs: &[Job]) -> Result<(), StorageError> {
+    async fn try_restore(
+        &self,
+        push: &Push,
+        records: &[Record],
+        (action, direction): (LogAction, LogDirection),
+        jobs: &[Job],
+    ) -> Result<(), StorageError> {
         let object_type = push.context.object_type;
         let mirror = self.mirrors.hold(object_type).await;
         let mut transaction = self.lease.begin(&self.database).await?;
         store_records(&mut transaction, &mirror.table, records, &[]).await?;
+        let mut done = Vec::with_capacity(jobs.len());
         for job in jobs {
-            finish_job(&mut transaction, job).await?;
+            // Somebody else's by now, who will log what they did.
+            if finish_job(&mut transaction, job).await? != Settled::Lost {
+                done.push(job);
+            }
         }
-        let (action, direction) = match self.config.push.sql_delete {
-            SqlDelete::Restore => (LogAction::Create, LogDirection::Pull),
-            SqlDelete::Archive => (LogAction::Delete, LogDirection::Push),
-        };
         let entry = |job: &Job| LogEntry {
             row_id: None,
             hubspot_id: Some(ObjectId(job.record_id)),
@@ -130,11 +148,26 @@ impl Engine {
             message: Some("the row was deleted by SQL".to_owned()),
             changed_fields: Vec::new(),
         };
-        let entries: Vec<_> = jobs.iter().map(entry).collect();
+        let entries: Vec<_> = done.into_iter().map(entry).collect();
         let now = clock::now();
         write_log(&mut transaction, object_type.name, &entries, now).await?;
         close_conflicts_without_row(&mut transaction, &mirror.table, ACTOR, now).await?;
         transaction.commit().await
+    }
+}
+
+/// The jobs themselves.
+fn cloned(jobs: &[&Job]) -> Vec<Job> {
+    jobs.iter().copied().cloned().collect()
+}
+
+/// Whether the record of a row that was deleted by SQL may be deleted as well: nobody has edited it in HubSpot since, and
+/// it is not part of another one.
+fn is_untouched(job: &Job, current: Option<&Current>) -> bool {
+    match current {
+        Some(Current::Live(record)) => record.updated_at <= job.created_at,
+        Some(Current::Moved(_)) => false,
+        Some(Current::Archived(_) | Current::Nowhere | Current::Unreadable) | None => true,
     }
 }
 

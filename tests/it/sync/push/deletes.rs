@@ -75,6 +75,23 @@ async fn a_row_deleted_by_sql_comes_back_or_takes_its_record_along() {
 }
 
 #[tokio::test]
+async fn a_record_that_was_edited_after_its_row_was_deleted_by_sql_comes_back() {
+    let (simulator, test, setup) = account(2, 1).await;
+    let id = test.value("(SELECT MIN(hubspot_id) FROM hubspot_contacts)").await;
+    test.execute(&format!("DELETE FROM hubspot_contacts WHERE hubspot_id = {id}")).await;
+    simulator.edit("contacts", &id, json!({"city": "theirs"})).await;
+    let daemon = setup.set("SQL_DELETE", "archive").start(&["run"]);
+    settled(&test, "hubspot_contacts").await;
+    assert_eq!(contact(&simulator, &id).await["properties"]["city"], "theirs");
+    let of_row = format!("WHERE hubspot_id = {id}");
+    let row = test.rows("hubspot_contacts", &["archived", "sync_status", "city"], &of_row).await;
+    assert_eq!(row, ["0|synced|theirs"]);
+    let log = test.rows("sync_log", &["action", "direction", "status"], &of_row).await;
+    assert_eq!(log, ["create|pull|success"]);
+    assert!(daemon.stop().await.success());
+}
+
+#[tokio::test]
 async fn no_more_deletes_leave_than_the_brake_lets_through() {
     let (simulator, test, setup) = account(4, 1).await;
     test.execute("UPDATE hubspot_contacts SET archived = 1 ORDER BY id LIMIT 3").await;
