@@ -9,7 +9,7 @@ CREATE TABLE IF NOT EXISTS sync_log (
     direction      VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'push: to HubSpot; pull: from HubSpot',
     status         VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'success, failed, pending or retrying',
     retry_count    INT NOT NULL DEFAULT 0 COMMENT 'Tries after the first',
-    message        TEXT NULL COMMENT 'What happened, in words',
+    message        TEXT NULL COMMENT 'What happened, in words; may quote a value that HubSpot refuses',
     changed_fields JSON NULL COMMENT 'Names of the properties it was about',
     created_at     DATETIME(3) NOT NULL COMMENT 'First try, UTC',
     updated_at     DATETIME(3) NOT NULL COMMENT 'Last try, UTC',

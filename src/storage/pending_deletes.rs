@@ -309,8 +309,7 @@ async fn erase(
          AND jobs.record_id = mirror.id",
         joined(object_type.table)
     );
-    let [quarantine, conflicts, log] = traces();
-    for sql in [unsent, erasing, quarantine, conflicts, log] {
+    for sql in [unsent, erasing].into_iter().chain(traces(object_type.table)) {
         let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(object_type.name);
         let query = query.bind(DeleteReason::Purged.word()).bind(chosen(by)).bind(first).bind(last);
         query.execute(&mut *connection).await.map_err(failed())?;
@@ -318,8 +317,9 @@ async fn erase(
     Ok(())
 }
 
-/// The statements that take away what other tables hold of the purged rows of a range.
-fn traces() -> [String; 3] {
+/// The statements that take away what other tables hold of the purged rows of a range: by the record, and by the row,
+/// for what was noted before the record was made has no other key.
+fn traces(mirror: &str) -> [String; 5] {
     let of_these = |table: &str, key: &str| {
         format!(
             "JOIN pending_deletes AS pending ON {table}.object_type = pending.object_type AND {key} \
@@ -327,20 +327,29 @@ fn traces() -> [String; 3] {
              AND pending.hubspot_id BETWEEN ? AND ?"
         )
     };
-    [
-        format!(
-            "DELETE quarantine FROM quarantine {}",
-            of_these("quarantine", "quarantine.record_key = CAST(pending.hubspot_id AS CHAR)")
-        ),
+    let of_record = |table: &str| of_these(table, &format!("{table}.hubspot_id = pending.hubspot_id"));
+    let of_row = |table: &str| {
+        let rest = of_these(table, "mirror.hubspot_id = pending.hubspot_id");
+        format!("JOIN {mirror} AS mirror ON mirror.id = {table}.row_id {rest}")
+    };
+    let conflicts = |of_these: String| {
         format!(
             "DELETE conflicts, conflict_audit FROM conflicts \
-             LEFT JOIN conflict_audit ON conflict_audit.conflict_id = conflicts.id {}",
-            of_these("conflicts", "conflicts.hubspot_id = pending.hubspot_id")
-        ),
+             LEFT JOIN conflict_audit ON conflict_audit.conflict_id = conflicts.id {of_these}"
+        )
+    };
+    let log = |of_these: String| {
         format!(
-            "UPDATE sync_log, (SELECT sync_log.id FROM sync_log {}) AS erased \
-             SET message = NULL WHERE sync_log.id = erased.id",
-            of_these("sync_log", "sync_log.hubspot_id = pending.hubspot_id")
-        ),
+            "UPDATE sync_log, (SELECT sync_log.id FROM sync_log {of_these}) AS erased \
+             SET message = NULL WHERE sync_log.id = erased.id"
+        )
+    };
+    let quarantine = of_these("quarantine", "quarantine.record_key = CAST(pending.hubspot_id AS CHAR)");
+    [
+        format!("DELETE quarantine FROM quarantine {quarantine}"),
+        conflicts(of_record("conflicts")),
+        conflicts(of_row("conflicts")),
+        log(of_record("sync_log")),
+        log(of_row("sync_log")),
     ]
 }

@@ -1,7 +1,8 @@
 //! `sync_log`: what went between the two sides for each record that is edited here, and what did not and why.
 //!
 //! A push that does not get through is one row until it does: it is the record's open row, and every further try updates
-//! it. Names of properties stand here, never their values.
+//! it. Which properties it was about is told by name; only a message may quote a value, where HubSpot does, so it goes when the
+//! record is erased.
 
 use std::collections::HashMap;
 
@@ -74,7 +75,7 @@ pub struct LogEntry {
     pub direction: LogDirection,
     /// How it went.
     pub status: LogStatus,
-    /// What happened, in words and without values.
+    /// What happened, in words; HubSpot's own may quote the value it refuses.
     pub message: Option<String>,
     /// Names of the properties it was about.
     pub changed_fields: Vec<String>,
