@@ -54,8 +54,8 @@ pub use database::Database;
 pub use error::{StorageError, StorageErrorKind};
 pub use jobs::{
     Chosen, Job, JobEntry, JobKind, JobState, QueueFigures, Rescued, Settled, claim_jobs, dead_jobs,
-    enqueue_jobs, finish_job, give_back_jobs, held_jobs, next_due, park_job, postpone_jobs, queue_figures,
-    renew_jobs, rescue_jobs, retry_job, revive_jobs,
+    deleted_records, enqueue_jobs, finish_job, give_back_jobs, held_jobs, next_due, park_job, postpone_jobs,
+    queue_figures, renew_jobs, rescue_jobs, retry_job, revive_jobs,
 };
 pub use lease::{LEASE_TTL, Lease, LeaseKeeper, LeasedTransaction, lease_holder};
 pub use merges::{MERGED_IDS, known_survivors, merged_ids, record_merges};

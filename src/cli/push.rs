@@ -12,12 +12,11 @@ use serde_json::{Map, Value, json};
 
 use super::print;
 use crate::app::advise;
-use crate::config::{Config, Environment, SyncConfig};
-use crate::model::{
-    Documents, EditTimes, FieldRule, ObjectId, ObjectType, Properties, Property, Rules, Selected,
-};
+use crate::config::{Config, Environment, SqlDelete, SyncConfig};
+use crate::model::{Documents, EditTimes, ObjectId, ObjectType, Properties, Rules, Selected};
 use crate::storage::{
-    Database, EditedRow, MirrorTable, load_catalogue, load_mirror_table, pending_rows, recall_types,
+    Database, EditedRow, MirrorTable, conflict_policies, deleted_records, load_catalogue, load_mirror_table,
+    pending_rows, recall_types,
 };
 
 /// Rows looked at in one go.
@@ -41,7 +40,8 @@ pub(super) struct Arguments {
 #[derive(Debug, Serialize)]
 struct Planned {
     object_type: &'static str,
-    row_id: i64,
+    /// `None` of a row that was deleted by SQL.
+    row_id: Option<i64>,
     hubspot_id: Option<ObjectId>,
     /// `create`, `update`, `delete` or `nothing`.
     action: &'static str,
@@ -61,6 +61,9 @@ pub(super) async fn main(environment: Environment, arguments: &Arguments) -> any
         let table = load_mirror_table(&database, object_type).await.map_err(advise)?;
         let rules = rules(&database, &sync, object_type).await?;
         planned += print_type(&database, &table, &rules, arguments.json).await?;
+        if sync.push.sql_delete == SqlDelete::Archive {
+            planned += print_deleted(&database, object_type, arguments.json).await?;
+        }
     }
     if planned == 0 && !arguments.json {
         print("Nothing waits to be sent.");
@@ -92,8 +95,9 @@ async fn rules(
 ) -> anyhow::Result<Rules> {
     let catalogue = load_catalogue(database, object_type).await.map_err(advise)?;
     let policy = sync.push.conflict_policy(object_type);
-    let rule = |property: &Property| (property.name.clone(), FieldRule::of(property, policy));
-    Ok(Rules(catalogue.iter().map(rule).collect()))
+    let mut rules = Rules::of_catalogue(&catalogue, policy);
+    rules.set_policies(&conflict_policies(database, object_type.name).await.map_err(advise)?);
+    Ok(rules)
 }
 
 /// Prints every edit of a type that waits; returns how many.
@@ -109,12 +113,34 @@ async fn print_type(
         let Some(last) = rows.last() else { return Ok(count) };
         after = last.key;
         for row in &rows {
-            let planned = plan(table.object_type(), row, rules);
-            if as_json {
-                print(json!(planned));
-            } else {
-                print(planned);
-            }
+            plan(table.object_type(), row, rules).print(as_json);
+            count += 1;
+        }
+    }
+}
+
+/// Prints every record of a type that is to be deleted because its row was deleted by SQL; returns how many. One that was
+/// edited in HubSpot since comes back instead.
+async fn print_deleted(
+    database: &Database,
+    object_type: &'static ObjectType,
+    as_json: bool,
+) -> anyhow::Result<u64> {
+    let (mut after, mut count) = (ObjectId::START, 0);
+    loop {
+        let records = deleted_records(database, object_type, after, PAGE).await.map_err(advise)?;
+        let Some(last) = records.last() else { return Ok(count) };
+        after = *last;
+        for id in records {
+            let planned = Planned {
+                object_type: object_type.name,
+                row_id: None,
+                hubspot_id: Some(id),
+                action: "delete",
+                properties: Map::new(),
+                conflicts: Vec::new(),
+            };
+            planned.print(as_json);
             count += 1;
         }
     }
@@ -141,7 +167,7 @@ fn plan(object_type: &'static ObjectType, row: &EditedRow, rules: &Rules) -> Pla
     let properties = if action == "delete" { Map::new() } else { properties };
     Planned {
         object_type: object_type.name,
-        row_id: row.key,
+        row_id: Some(row.key),
         hubspot_id: row.hubspot_id,
         action,
         properties,
@@ -149,10 +175,24 @@ fn plan(object_type: &'static ObjectType, row: &EditedRow, rules: &Rules) -> Pla
     }
 }
 
+impl Planned {
+    /// Prints it.
+    fn print(self, as_json: bool) {
+        if as_json {
+            print(json!(self));
+        } else {
+            print(self);
+        }
+    }
+}
+
 /// One line, without values.
 impl fmt::Display for Planned {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} row {}", self.object_type, self.row_id)?;
+        match self.row_id {
+            Some(row_id) => write!(f, "{} row {row_id}", self.object_type)?,
+            None => write!(f, "{} row deleted by SQL", self.object_type)?,
+        }
         if let Some(id) = self.hubspot_id {
             write!(f, " (HubSpot {id})")?;
         }

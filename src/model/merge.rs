@@ -65,6 +65,21 @@ impl FieldRule {
 pub struct Rules(pub BTreeMap<String, FieldRule>);
 
 impl Rules {
+    /// The rules of the properties of a catalogue, under the type's `policy`.
+    pub fn of_catalogue(catalogue: &[Property], policy: Policy) -> Self {
+        let rule = |property: &Property| (property.name.clone(), FieldRule::of(property, policy));
+        Self(catalogue.iter().map(rule).collect())
+    }
+
+    /// Gives single properties policies of their own, by name. What is no policy, or of no property, changes nothing.
+    pub fn set_policies(&mut self, policies: &BTreeMap<String, String>) {
+        for (property, policy) in policies {
+            if let (Some(rule), Ok(policy)) = (self.0.get_mut(property), policy.parse()) {
+                rule.policy = policy;
+            }
+        }
+    }
+
     /// The rule of a property.
     pub fn of(&self, name: &str) -> FieldRule {
         self.0.get(name).copied().unwrap_or(FieldRule::UNKNOWN)

@@ -8,7 +8,7 @@ use super::engine::Engine;
 use super::error::{Chain, SyncError};
 use super::records::Context;
 use crate::hubspot::{HubSpotClient, HubSpotError, Priority};
-use crate::model::{FieldRule, ObjectType, Property, Rules};
+use crate::model::{ObjectType, Property, Rules};
 use crate::storage::{
     MirrorTable, StateRow, StorageErrorKind, TableChanges, TypedColumns, ensure_capture, known_properties,
     load_mirror_table, store_catalogue,
@@ -48,8 +48,7 @@ impl Engine {
             self.take_edits_back(&table).await?;
         }
         let policy = self.config.push.conflict_policy(object_type);
-        let rule = |property: &Property| (property.name.clone(), FieldRule::of(property, policy));
-        let rules = is_writable.then(|| Rules(catalogue.iter().map(rule).collect()));
+        let rules = is_writable.then(|| Rules::of_catalogue(&catalogue, policy));
         // Neither flag alone says so: roll-ups come with `calculated: false`, scores can be written.
         let is_silent = |property: &&Property| {
             let is_calculated = property.calculated || property.field_type.starts_with("calculation");

@@ -239,12 +239,7 @@ impl Engine {
     async fn prepare_push(&self, object_type: &'static ObjectType) -> Result<Push, SyncError> {
         let context = self.mirrors.hold(object_type).await.context();
         let mut rules = context.rules.clone().unwrap_or_default();
-        for (property, policy) in conflict_policies(&self.database, object_type.name).await? {
-            // The table takes no other words.
-            if let (Some(rule), Ok(policy)) = (rules.0.get_mut(&property), policy.parse()) {
-                rule.policy = policy;
-            }
-        }
+        rules.set_policies(&conflict_policies(&self.database, object_type.name).await?);
         Ok(Push { context, rules, hubspot: self.hubspot.clone(), priority: Priority::Interactive })
     }
 

@@ -6,6 +6,7 @@ use sqlx::Row;
 use sqlx::mysql::MySqlRow;
 
 use super::{JobKind, JobState};
+use crate::model::{ObjectId, ObjectType};
 use crate::storage::{Database, StorageError};
 
 /// Jobs that a person may want to be done now: dead ones, and those that are put off or wait for another try.
@@ -159,4 +160,23 @@ pub(super) fn from_row(row: &MySqlRow) -> Result<JobEntry, StorageError> {
         state: state.parse().map_err(|()| unknown("state", state))?,
         ..entry
     })
+}
+
+/// The next records behind `after` whose rows were deleted by SQL and whose deletes wait to be sent, in id order; an empty
+/// list is the end.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn deleted_records(
+    database: &Database,
+    object_type: &ObjectType,
+    after: ObjectId,
+    limit: usize,
+) -> Result<Vec<ObjectId>, StorageError> {
+    let sql = "SELECT record_id FROM jobs WHERE object_type = ? AND kind = ? AND record_id > ? AND state <> 'dead' \
+               ORDER BY record_id LIMIT ?";
+    let query = sqlx::query_scalar(sql).bind(object_type.name).bind(JobKind::Deleted.word());
+    let found = query.bind(after.0).bind(limit as i64).fetch_all(database.pool()).await;
+    let found: Vec<i64> = found.map_err(StorageError::query(format!("look for deleted {object_type}")))?;
+    Ok(found.into_iter().map(ObjectId).collect())
 }

@@ -203,3 +203,27 @@ async fn a_dry_run_tells_what_would_be_sent_and_sends_nothing() {
     assert_eq!(simulator.count("requests").await, 0);
     assert_eq!(test.number("SELECT COUNT(*) FROM jobs WHERE state = 'ready' AND attempts = 0").await, 3);
 }
+
+#[tokio::test]
+async fn a_dry_run_goes_by_the_policies_and_tells_of_rows_deleted_by_sql() {
+    let (_simulator, test, setup) = writable_account(2, 1).await;
+    test.execute("UPDATE hubspot_contacts SET city = 'Kiel' WHERE id = 1").await;
+    let id = test.value("SELECT hubspot_id FROM hubspot_contacts WHERE id = 2").await;
+    test.execute("DELETE FROM hubspot_contacts WHERE id = 2").await;
+    // HubSpot has another city by now, as a lane has found.
+    let mut daemon = test.sql.acquire().await.unwrap();
+    for sql in [
+        "SET @hubspot_connector = 1",
+        "UPDATE hubspot_contacts SET remote_properties_json = JSON_SET(base_properties_json, '$.city', 'Bonn') WHERE id = 1",
+        "SET @hubspot_connector = NULL",
+    ] {
+        sqlx::query(sql).execute(&mut *daemon).await.unwrap();
+    }
+    let planned = async |setup: &Setup| text(&setup.run(&["push", "--dry-run", "contacts"]).await.stdout);
+    assert!(planned(&setup).await.ends_with(": nothing; in conflict: city\n"));
+    test.execute("INSERT INTO conflict_policies VALUES ('contacts', 'city', 'local')").await;
+    let first = planned(&setup).await;
+    assert!(first.starts_with("contacts row 1 ") && first.ends_with(": update city\n"), "{first}");
+    let deleted = format!("contacts row deleted by SQL (HubSpot {id}): delete\n");
+    assert_eq!(planned(&setup.set("SQL_DELETE", "archive")).await, first + &deleted);
+}
