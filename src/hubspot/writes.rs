@@ -14,7 +14,6 @@ use serde_json::json;
 use super::records::{distinct, to_body};
 use super::refusal::{Refusal, RefusalKind};
 use super::transport::Call;
-use super::wire::Malformed;
 use super::wire::write::{Row, Written, parse_writes, parse_written};
 use super::{HubSpotClient, HubSpotError, Priority};
 use crate::model::{ObjectId, ObjectType};
@@ -38,8 +37,8 @@ pub enum Updated {
     Written {
         /// The record's id; the survivor's when the one asked for was merged away.
         id: ObjectId,
-        /// Its version after the update.
-        updated_at: DateTime<Utc>,
+        /// Its version after the update; `None` where HubSpot does not say.
+        updated_at: Option<DateTime<Utc>>,
     },
     /// HubSpot has not.
     Refused(Refusal),
@@ -148,10 +147,7 @@ impl HubSpotClient {
             Err(error) => return Err(error),
         };
         let outcome = |row: Row| match row {
-            Row::Done(Written { id, updated_at: Some(updated_at) }) => {
-                Some(Updated::Written { id, updated_at })
-            }
-            Row::Done(Written { updated_at: None, .. }) => None,
+            Row::Done(Written { id, updated_at }) => Some(Updated::Written { id, updated_at }),
             Row::Refused(refusal) if refusal.kind == RefusalKind::Gone => None,
             Row::Refused(refusal) => Some(Updated::Refused(refusal)),
         };
@@ -170,11 +166,8 @@ impl HubSpotClient {
         let operation = format!("update {object_type} {}", update.id);
         let call = Call::write(operation, Method::PATCH, path, body, priority);
         let decode = |body: &[u8]| {
-            let written = parse_written(body)?;
-            let updated_at = written
-                .updated_at
-                .ok_or_else(|| Malformed("the written record has no `updatedAt`".to_owned()))?;
-            Ok(Updated::Written { id: written.id, updated_at })
+            let Written { id, updated_at } = parse_written(body)?;
+            Ok(Updated::Written { id, updated_at })
         };
         match self.send(&call, decode).await {
             Err(error) => Refusal::of(&error).map(Updated::Refused).ok_or(error),

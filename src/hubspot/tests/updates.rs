@@ -12,7 +12,8 @@ fn update(id: i64) -> RecordUpdate {
 /// What became of the updates, in short.
 fn shown(outcomes: &[Updated]) -> Vec<String> {
     let show = |outcome: &Updated| match outcome {
-        Updated::Written { id, updated_at } => format!("{id} at {}", updated_at.format("%m-%d")),
+        Updated::Written { id, updated_at: None } => format!("{id} at some time"),
+        Updated::Written { id, updated_at: Some(at) } => format!("{id} at {}", at.format("%m-%d")),
         Updated::Refused(refusal) => format!("{:?}: {}", refusal.kind, refusal.reason),
     };
     outcomes.iter().map(show).collect()
@@ -36,6 +37,23 @@ async fn several_updates_share_a_call_and_a_bad_one_fails_alone() {
     let body = json!({"inputs": [input("11", "0"), input("12", "1"), input("13", "2")]});
     let batch = "/crm/objects/2026-09/contacts/batch/update".to_owned();
     assert_eq!(requests_of(&server).await, [("POST".to_owned(), batch, body)]);
+}
+
+#[tokio::test]
+async fn an_answer_without_a_version_is_an_answer() {
+    let one = json!({"id": "11", "properties": {}});
+    let server = server_with(ResponseTemplate::new(200).set_body_json(one)).await;
+    let client = client_at(&server.uri());
+    let outcomes = client.update_records(contacts(), &[update(11)], Priority::Push).await.unwrap();
+    assert_eq!(shown(&outcomes), ["11 at some time"]);
+    let row = |id: &str, trace: &str| json!({"id": id, "objectWriteTraceId": trace, "properties": {}});
+    let both = json!({"status": "COMPLETE", "results": [row("11", "0"), row("12", "1")]});
+    let server = server_with(ResponseTemplate::new(200).set_body_json(both)).await;
+    let client = client_at(&server.uri());
+    let outcomes =
+        client.update_records(contacts(), &[update(11), update(12)], Priority::Push).await.unwrap();
+    assert_eq!(shown(&outcomes), ["11 at some time", "12 at some time"]);
+    assert_eq!(requests_of(&server).await.len(), 1, "neither is sent again");
 }
 
 #[tokio::test]
