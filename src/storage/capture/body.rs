@@ -53,7 +53,7 @@ pub(super) fn before_insert(object_type: &ObjectType, columns: &[TypedColumn]) -
     expect_document(&mut body, object_type);
     let is_edited = |column: &TypedColumn| format!("NEW.`{}` IS NOT NULL", column.name);
     columns_to_document(&mut body, columns, is_edited);
-    find_edits(&mut body, object_type, "'{}'", &format!("JSON_KEYS({NEW})"));
+    find_edits(&mut body, object_type, ("'{}'", "'{}'"), &format!("JSON_KEYS({NEW})"));
     refuse_with_reason(&mut body);
     document_to_columns(&mut body, columns, "'{}'", is_edited);
     body.push_str(
@@ -86,7 +86,8 @@ pub(super) fn before_update(object_type: &ObjectType, columns: &[TypedColumn]) -
     columns_to_document(&mut body, columns, is_changed);
     body.push_str("IF by_document OR named <> '[]' THEN ");
     let all = format!("JSON_MERGE_PRESERVE(JSON_KEYS({NEW}), JSON_KEYS({OLD}))");
-    find_edits(&mut body, object_type, OLD, &format!("IF(by_document, {all}, named)"));
+    let base = format!("COALESCE(OLD.base_properties_json, {OLD})");
+    find_edits(&mut body, object_type, (OLD, &base), &format!("IF(by_document, {all}, named)"));
     let condition = "edits > 0 AND OLD.archived AND OLD.sync_status = 'synced'";
     refuse_if(&mut body, condition, object_type, "the record is deleted in HubSpot");
     refuse_with_reason(&mut body);
@@ -239,15 +240,17 @@ fn is_changed(column: &TypedColumn) -> String {
 /// one of them: what HubSpot would refuse, as far as SQL can tell. What an enumeration of several choices may hold, and
 /// whatever rules the account has, HubSpot says when the edit is sent.
 ///
-/// Values are compared as texts, for that is what HubSpot takes: a number and its digits in quotes are the same.
-fn find_edits(body: &mut String, object_type: &ObjectType, old: &str, names: &str) {
+/// Values are compared as texts, for that is what HubSpot takes: a number and its digits in quotes are the same. What an
+/// edit is taken back to, the value in the `base`, is right whatever the catalogue says: nothing is sent then.
+fn find_edits(body: &mut String, object_type: &ObjectType, (old, base): (&str, &str), names: &str) {
     let path = "CONCAT('$.', JSON_QUOTE(listed.name))";
-    let (new, old) = (value_of(NEW, path), value_of(old, path));
+    let (new, old, base) = (value_of(NEW, path), value_of(old, path), value_of(base, path));
     let (is_number, is_day, is_time) = (is_number("value"), is_day("value"), is_time("value"));
     put(
         body,
         format_args!(
             "SELECT COUNT(*), MIN(CONCAT('`', name, '` ', CASE \
+             WHEN BINARY value <=> BINARY base_value THEN NULL \
              WHEN known IS NULL OR archived THEN 'is no property of {object_type}' \
              WHEN read_only THEN 'is read-only in HubSpot' \
              WHEN value IS NULL OR value = '' THEN NULL \
@@ -259,7 +262,7 @@ fn find_edits(body: &mut String, object_type: &ObjectType, old: &str, names: &st
              WHEN data_type = 'enumeration' AND field_type <> 'checkbox' AND JSON_LENGTH(options) > 0 \
              AND NOT JSON_CONTAINS(JSON_EXTRACT(options, '$[*].value'), JSON_QUOTE(value)) \
              THEN 'has to be one of its options' END)) INTO edits, refusal FROM (\
-             SELECT listed.name, {new} AS value, {old} AS old_value, \
+             SELECT listed.name, {new} AS value, {old} AS old_value, {base} AS base_value, \
              JSON_TYPE(JSON_EXTRACT({NEW}, {path})) AS json_kind, property.name AS known, property.archived, \
              property.read_only, property.data_type, property.field_type, property.options FROM (\
              SELECT DISTINCT name FROM JSON_TABLE({names}, '$[*]' COLUMNS (name VARCHAR({NAME}) \

@@ -186,3 +186,17 @@ async fn a_record_deleted_in_hubspot_can_neither_be_edited_nor_restored() {
     fixture.edit("archived = 2, archived_at = NOW()").await;
     assert_eq!(fixture.state().await, "synced|1|-");
 }
+
+#[tokio::test]
+async fn an_edit_of_what_has_become_read_only_can_be_taken_back() {
+    let fixture = Fixture::new().await;
+    fixture.edit("city = 'Bonn', phone = '1'").await;
+    fixture
+        .test
+        .execute("UPDATE hubspot_properties SET read_only = (name = 'city'), archived = (name = 'phone') WHERE name IN ('city', 'phone')")
+        .await;
+    let refused = fixture.refused("UPDATE hubspot_contacts SET city = 'Kiel' WHERE hubspot_id = 1").await;
+    assert!(refused.ends_with("`city` is read-only in HubSpot"), "{refused}");
+    fixture.edit("city = 'Ulm', phone = NULL").await;
+    assert_eq!(fixture.edited().await, serde_json::json!({}));
+}
