@@ -321,27 +321,49 @@ impl Engine {
             }
         }
         for ((update, company), outcome) in updates.iter().zip(&mut outcomes) {
-            if let (Some(company), Ok(_)) = (company, &outcome) {
-                let refusal = push.hubspot.set_primary_company(update.id, *company, push.priority).await?;
-                if let Some(refusal) = refusal {
-                    *outcome = Err(refusal);
+            let refusal = match (company, &outcome) {
+                (Some(Ok(company)), Ok(_)) => {
+                    push.hubspot.set_primary_company(update.id, *company, push.priority).await?
                 }
+                (Some(Err(refusal)), Ok(_)) => Some(refusal.clone()),
+                (None, _) | (_, Err(_)) => None,
+            };
+            if let Some(refusal) = refusal {
+                *outcome = Err(refusal);
             }
         }
         Ok(outcomes)
     }
 }
 
-/// What is written of a record: its properties, and its primary company where that is to be set or taken away.
-type Write = (RecordUpdate, Option<Option<ObjectId>>);
+/// What is written of a record: its properties, and its primary company where that is to be set or taken away, or why it
+/// cannot be.
+type Write = (RecordUpdate, Option<Result<Option<ObjectId>, Refusal>>);
 
 /// Sets the property apart that is written as a link.
 fn split_link(push: &Push, id: ObjectId, properties: Vec<(String, String)>) -> Write {
     let link = push.context.object_type.primary_company_property();
     let (links, properties): (Vec<_>, Vec<_>) =
         properties.into_iter().partition(|(name, _)| Some(name.as_str()) == link);
-    let company = links.first().map(|(_, value)| value.parse().ok());
+    let company = links.first().map(|(name, value)| company_id(name, value));
     (RecordUpdate { id, properties }, company)
+}
+
+/// The company a property names; nothing in it takes the company away.
+fn company_id(name: &str, value: &str) -> Result<Option<ObjectId>, Refusal> {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    // A number may be written as a decimal one.
+    let whole = value.split_once('.').filter(|(_, rest)| rest.bytes().all(|digit| digit == b'0'));
+    let id = whole.map_or(value, |(whole, _)| whole).parse();
+    id.map(Some).map_err(|_| Refusal {
+        kind: RefusalKind::Invalid,
+        reason: format!("{name}: has to be the id of a company"),
+        category: None,
+        properties: Vec::new(),
+        existing: None,
+    })
 }
 
 /// Values that were overwritten unseen, by name.
@@ -406,4 +428,22 @@ fn ignored(push: &Push, edit: &Edit, history: &Histories, remote: &Record) -> Ve
         was_kept && is_old && Some(name.as_str()) != link
     };
     edit.merged.push.iter().filter(is_ignored).map(|(name, _)| name.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_empty_text_takes_the_company_away() {
+        let company = |value| company_id("associatedcompanyid", value).map_err(|refusal| refusal.reason);
+        assert_eq!(company(""), Ok(None));
+        for value in ["123", "123.0", "123."] {
+            assert_eq!(company(value), Ok(Some(ObjectId(123))), "{value}");
+        }
+        for value in ["ACME", "0", "-5", "1.5", "1e3", " "] {
+            let refused = "associatedcompanyid: has to be the id of a company";
+            assert_eq!(company(value), Err(refused.to_owned()), "{value}");
+        }
+    }
 }
