@@ -12,6 +12,7 @@ use crate::support::edits::{
     all_is_sent as settled, hubspot_contact as contact, writable_account as account,
 };
 use crate::support::simulator::Simulator;
+use crate::support::truth::everything_is_searchable;
 use crate::support::{eventually, holds};
 
 /// The values a property of a contact had, newest first; empty ones were cleared.
@@ -117,6 +118,7 @@ async fn a_type_that_is_not_writable_any_more_is_an_exact_copy_again() {
     test.execute(&format!("UPDATE hubspot_contacts SET archived = 1 WHERE hubspot_id = {}", ids[2])).await;
     test.execute("INSERT INTO hubspot_contacts (email) VALUES ('new@person.test')").await;
     simulator.edit("contacts", &ids[1], json!({"city": "theirs"})).await;
+    everything_is_searchable(&simulator).await;
     // Where edits only cannot be sent, they wait.
     setup.clone().set("PUSH_ENABLED", "false").sync(&[]).await;
     let pending = "SELECT COUNT(*) FROM hubspot_contacts WHERE sync_status = 'pending'";
