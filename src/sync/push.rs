@@ -2,7 +2,7 @@
 //!
 //! A job stands for a row, whatever edits came since. Jobs of a type are done a batch at a time:
 //!
-//! 1. Read what HubSpot has now, and merge field by field ([`crate::model::merge`]).
+//! 1. Read what HubSpot has now, and merge field by field ([`Documents`](crate::model::Documents)).
 //! 2. Write what is ours to send, each record by itself in one call, so that a bad one fails alone.
 //! 3. Read back, with the history of what was written: a foreign value in it that nobody had seen was overwritten
 //!    in the moment between, and is put back.
