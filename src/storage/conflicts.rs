@@ -16,7 +16,6 @@ use serde_json::{Value, json};
 use sqlx::MySqlConnection;
 
 use super::StorageError;
-use super::mirror::MirrorTable;
 use super::words::stored_words;
 use crate::model::{ObjectId, ObjectType};
 
@@ -205,11 +204,10 @@ pub async fn close_conflict_by_itself(
 /// When the database cannot be written.
 pub async fn close_conflicts_without_row(
     connection: &mut MySqlConnection,
-    table: &MirrorTable,
+    object_type: &ObjectType,
     actor: &str,
     now: DateTime<Utc>,
 ) -> Result<(), StorageError> {
-    let object_type = table.object_type();
     let sql = format!(
         "SELECT id FROM conflicts WHERE status = 'pending' AND object_type = ? AND row_id IS NOT NULL \
          AND NOT EXISTS (SELECT 1 FROM {} AS mirror WHERE mirror.id = conflicts.row_id)",

@@ -24,7 +24,7 @@ use super::{Database, StorageError};
 
 pub use figures::{JobEntry, QueueFigures, dead_jobs, deleted_records, held_jobs, next_due, queue_figures};
 pub use rescue::{Chosen, Rescued, rescue_jobs, revive_jobs};
-pub use settle::{Settled, finish_job, give_back_jobs, park_job, postpone_jobs, retry_job};
+pub use settle::{Settled, finish_job, give_back_jobs, park_job, postpone_jobs, repeat_job, retry_job};
 
 /// Jobs a statement reads or writes.
 const BATCH: usize = 500;
@@ -70,11 +70,16 @@ pub struct Job {
     pub attempts: u32,
     /// The first of those edits, database clock.
     pub created_at: DateTime<Utc>,
-    /// Tells this claim from every other one.
+    /// How often it was claimed, this time included; tells this claim from every other one.
     claims: i64,
 }
 
 impl Job {
+    /// Whether it was claimed before and not done: some of it may have been done all the same.
+    pub fn was_tried(&self) -> bool {
+        self.claims > 1
+    }
+
     /// A job as it is from its claim on.
     fn claimed(row: &MySqlRow, object_type: &str, kind: JobKind) -> Result<Self, sqlx::Error> {
         Ok(Self {
@@ -189,14 +194,14 @@ pub async fn renew_jobs(
 }
 
 /// Sets columns of those of the jobs that are still in the hands of who claimed them, without waiting for one that
-/// somebody has locked. Returns how many.
+/// somebody has locked. Returns the ids of those.
 async fn update_held(
     database: &Database,
     jobs: &[Job],
     set: impl Fn(&mut QueryBuilder<MySql>),
-) -> Result<u64, StorageError> {
+) -> Result<Vec<i64>, StorageError> {
     let failed = || StorageError::query("update claimed jobs");
-    let mut updated = 0;
+    let mut updated = Vec::with_capacity(jobs.len());
     for chunk in jobs.chunks(BATCH) {
         let mut query = QueryBuilder::new(
             "SELECT id, claims FROM jobs FORCE INDEX (jobs_by_id) WHERE state = 'running' AND id IN ",
@@ -214,7 +219,7 @@ async fn update_held(
         set(&mut update);
         update_these(&mut transaction, update, &held).await?;
         transaction.commit().await.map_err(failed())?;
-        updated += held.len() as u64;
+        updated.extend(held);
     }
     Ok(updated)
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError};
 
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::engine::Engine;
 use super::error::{Chain, SyncError};
@@ -122,7 +122,7 @@ impl Engine {
     fn say_once(&self, text: String) {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         if !said.contains(&text) {
-            info!("{text}");
+            warn!("{text}");
             said.insert(text);
         }
     }

@@ -12,7 +12,7 @@ use super::access::Refusals;
 use super::account::AccountCheck;
 use super::associations::Pairs;
 use super::error::SyncError;
-use super::push::Brakes;
+use super::push::{Brakes, LockedRows};
 use super::records::Mirrors;
 use super::{Events, Subject, plan};
 use crate::clock;
@@ -45,6 +45,7 @@ pub struct Engine {
     pub(super) pairs: Pairs,
     /// How much may be pushed within an hour.
     pub(super) brakes: Brakes,
+    pub(super) locked: LockedRows,
     /// What the token may do; `None` inside when HubSpot does not say.
     pub(super) token: OnceCell<Option<TokenInfo>>,
     /// What the log has been told once and for all.
@@ -76,6 +77,7 @@ impl Engine {
             refusals: Refusals::default(),
             pairs: Pairs::default(),
             brakes: Brakes::default(),
+            locked: LockedRows::default(),
             token: OnceCell::default(),
             said: Mutex::default(),
             stop,

@@ -13,8 +13,10 @@
 //! [`create`] says how that is avoided.
 
 mod brake;
+mod claim;
 mod create;
 mod delete;
+mod locked;
 mod settle;
 mod take_back;
 mod update;
@@ -26,26 +28,29 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 pub(super) use self::brake::Brakes;
-use self::settle::Verdict;
+use self::claim::Claim;
+pub(super) use self::locked::LockedRows;
+use self::settle::{ACTOR, Verdict};
 use super::Subject;
 use super::engine::Engine;
-use super::error::{NextTry, SyncError};
+use super::error::{Chain, NextTry, SyncError};
 use super::records::Context;
 use crate::clock;
 use crate::hubspot::{HubSpotClient, Priority};
 use crate::model::{ObjectId, ObjectType, Record, Rules};
 use crate::storage::{
-    EditedRow, Job, JobKind, RowStatus, claim_jobs, conflict_policies, edited_rows, give_back_jobs,
-    merged_ids, next_due, note_error, postpone_jobs, purge_sync_log, renew_jobs, requeue_pending,
-    rescue_jobs,
+    EditedRow, Job, JobKind, RowStatus, claim_jobs, close_conflicts_without_row, conflict_policies,
+    edited_rows, give_back_jobs, merged_ids, next_due, note_error, postpone_jobs, purge_sync_log,
+    requeue_pending, rescue_jobs, wake_deleted_in_hubspot,
 };
 
 /// How often the queue is looked at: half of it is what an edit waits on average.
 const LOOK: Duration = Duration::from_millis(200);
+/// Somebody may be waiting for what they have edited.
+const PRIORITY: Priority = Priority::Interactive;
 /// Pause after the database or HubSpot has failed.
 const TROUBLE: Duration = Duration::from_secs(5);
 /// Jobs of a batch. Source: HubSpot, "Using object APIs": most inputs of a batch.
@@ -54,7 +59,7 @@ const BATCH: u32 = 100;
 const LEASE: Duration = Duration::from_mins(2);
 /// How often jobs of workers that are gone are looked for.
 const RESCUE: Duration = Duration::from_secs(30);
-/// How often old lines of the log are removed, and rows looked for that wait without a job.
+/// How often old lines of the log are removed, and what waits in vain is looked for.
 const TIDY: Duration = Duration::from_hours(1);
 
 /// A job and its row.
@@ -69,7 +74,6 @@ struct Push {
     context: Arc<Context>,
     rules: Rules,
     hubspot: HubSpotClient,
-    priority: Priority,
 }
 
 /// What HubSpot says of a record.
@@ -90,8 +94,10 @@ enum Current {
 impl Engine {
     /// Pushes edits as they come, until the process stops or loses the lease.
     pub async fn push_edits(&self) {
-        if !self.config.push.enabled {
-            return;
+        let mut types = self.types().into_iter();
+        let is_pushing = self.config.push.enabled && types.any(|known| self.config.push.is_writable(known));
+        if !is_pushing {
+            return self.only_tidy().await;
         }
         let (mut rescued, mut tidied): (Option<Instant>, Option<Instant>) = (None, None);
         // Said once and not five times a second.
@@ -106,6 +112,7 @@ impl Engine {
                     self.tidy().await?;
                     tidied = Some(Instant::now());
                 }
+                self.put_off_locked().await?;
                 self.push_due().await
             };
             match result.await {
@@ -125,6 +132,15 @@ impl Engine {
         }
     }
 
+    /// Where nothing is sent, what the log holds of earlier times still becomes too old.
+    async fn only_tidy(&self) {
+        while self.pause(TIDY).await.is_ok() {
+            if let Err(error) = purge_sync_log(&self.database, clock::now()).await {
+                warn!(error = %Chain(&error), "Could not remove old rows of sync_log");
+            }
+        }
+    }
+
     /// Waits as after a failure.
     pub async fn rest(&self) {
         self.pause(TROUBLE).await.ok();
@@ -132,7 +148,8 @@ impl Engine {
 
     /// Takes over the jobs of workers that are gone. One that they died of too often is given up, as its row says.
     async fn rescue(&self) -> Result<(), SyncError> {
-        let rescued = rescue_jobs(&self.database, self.config.push.retry.tries).await?;
+        let rescued =
+            rescue_jobs(&self.database, Some(self.lease.holder()), self.config.push.retry.tries).await?;
         if rescued.returned > 0 {
             info!("{} job(s) of a process that is gone are done again", rescued.returned);
         }
@@ -151,12 +168,18 @@ impl Engine {
     async fn tidy(&self) -> Result<(), SyncError> {
         purge_sync_log(&self.database, clock::now()).await?;
         for object_type in self.types() {
-            if self.config.push.is_writable(object_type) {
-                let lost = requeue_pending(&self.database, object_type).await?;
-                if lost > 0 {
-                    warn!("{lost} edited row(s) of {} had no job; they are sent now", object_type.table);
-                }
+            if !self.config.push.is_writable(object_type) {
+                continue;
             }
+            let lost = requeue_pending(&self.database, object_type).await?;
+            if lost > 0 {
+                warn!("{lost} edited row(s) of {} had no job; they are sent now", object_type.table);
+            }
+            let mut transaction = self.lease.begin(&self.database).await?;
+            close_conflicts_without_row(&mut transaction, object_type, ACTOR, clock::now()).await?;
+            // A record that is restored keeps its version, so no lane tells of it.
+            wake_deleted_in_hubspot(&mut transaction, object_type).await?;
+            transaction.commit().await?;
         }
         Ok(())
     }
@@ -240,31 +263,16 @@ impl Engine {
         let context = self.mirrors.hold(object_type).await.context();
         let mut rules = context.rules.clone().unwrap_or_default();
         rules.set_policies(&conflict_policies(&self.database, object_type.name).await?);
-        Ok(Push { context, rules, hubspot: self.hubspot.clone(), priority: Priority::Interactive })
+        Ok(Push { context, rules, hubspot: self.hubspot.clone() })
     }
 
     /// Does a batch of jobs and keeps them claimed meanwhile.
     async fn push_batch(&self, push: &Push, kind: JobKind, jobs: Vec<Job>) -> Result<(), SyncError> {
-        let done = CancellationToken::new();
-        let work = async {
-            let result = match kind {
-                JobKind::Push => self.push_rows(push, &jobs).await,
-                JobKind::Deleted => self.push_sql_deletes(push, &jobs).await,
-            };
-            done.cancel();
-            result
+        let work = async |claim: &Claim| match kind {
+            JobKind::Push => self.push_rows(push, claim, &jobs).await,
+            JobKind::Deleted => self.push_sql_deletes(push, &jobs).await,
         };
-        let keep = async {
-            loop {
-                tokio::select! {
-                    () = done.cancelled() => break,
-                    () = tokio::time::sleep(LEASE / 3) => {}
-                }
-                // If it fails the jobs may be done twice, which does no harm.
-                renew_jobs(&self.database, &jobs, LEASE).await.ok();
-            }
-        };
-        let (result, ()) = tokio::join!(work, keep);
+        let result = self.keep_claimed(&jobs, work).await;
         let Err(error) = result else { return Ok(()) };
         // What was settled before is not theirs any more and stays as it is.
         match error.next_try() {
@@ -287,7 +295,7 @@ impl Engine {
     }
 
     /// Brings the rows of some jobs in step.
-    async fn push_rows(&self, push: &Push, jobs: &[Job]) -> Result<(), SyncError> {
+    async fn push_rows(&self, push: &Push, claim: &Claim, jobs: &[Job]) -> Result<(), SyncError> {
         let items = self.load_items(push, jobs).await?;
         let gone: Vec<_> =
             jobs.iter().filter(|job| items.iter().all(|item| item.job.id != job.id)).cloned().collect();
@@ -301,10 +309,6 @@ impl Engine {
                     let reason = "properties_json holds something else than plain values".to_owned();
                     verdicts.push(Verdict::refused(item, reason));
                 }
-                // Deleted before it was ever made.
-                EditedRow { hubspot_id: None, archived_at: Some(_), .. } => {
-                    verdicts.push(Verdict::in_step(item));
-                }
                 EditedRow { hubspot_id: None, .. } => new.push(item),
                 EditedRow { archived_at: Some(_), .. } => deleted.push(item),
                 EditedRow { .. } => edited.push(item),
@@ -312,7 +316,7 @@ impl Engine {
         }
         self.settle(push, verdicts).await?;
         self.push_edited(push, edited).await?;
-        self.push_new(push, new).await?;
+        self.push_new(push, claim, new).await?;
         self.push_deleted(push, deleted).await
     }
 
@@ -344,14 +348,26 @@ impl Engine {
         (job.attempts < retry.tries).then(|| clock::now() + delay())
     }
 
-    /// What HubSpot says of each record now. What is missing there is in neither list.
+    /// What HubSpot says of each record now.
     async fn read_current(
         &self,
         push: &Push,
         ids: &[ObjectId],
     ) -> Result<HashMap<ObjectId, Current>, SyncError> {
+        let mut current = self.look_at(push, ids).await?;
+        let missing: Vec<_> = ids.iter().copied().filter(|id| !current.contains_key(id)).collect();
+        // One answer may be short by mistake, and what follows from it is not undone.
+        current.extend(self.look_at(push, &missing).await?);
+        for id in missing {
+            current.entry(id).or_insert(Current::Nowhere);
+        }
+        Ok(current)
+    }
+
+    /// What HubSpot says of each record that it shows, live or in the recycle bin.
+    async fn look_at(&self, push: &Push, ids: &[ObjectId]) -> Result<HashMap<ObjectId, Current>, SyncError> {
         let Context { object_type, properties, .. } = &*push.context;
-        let live = push.hubspot.read_records(object_type, properties, ids, push.priority).await?;
+        let live = push.hubspot.read_records(object_type, properties, ids, PRIORITY).await?;
         let mut current = HashMap::with_capacity(ids.len());
         for record in live.records {
             for old in merged_ids(&record).into_iter().filter(|old| ids.contains(old)) {
@@ -362,15 +378,12 @@ impl Engine {
             }
         }
         let rest: Vec<_> = ids.iter().copied().filter(|id| !current.contains_key(id)).collect();
-        let bin = push.hubspot.read_archived(object_type, properties, &rest, push.priority).await?;
+        let bin = push.hubspot.read_archived(object_type, properties, &rest, PRIORITY).await?;
         current.extend(bin.records.into_iter().map(|record| (record.id, Current::Archived(record))));
         for rejected in live.rejected.iter().chain(&bin.rejected) {
             if let Ok(id) = rejected.id.parse() {
                 current.insert(id, Current::Unreadable);
             }
-        }
-        for id in rest {
-            current.entry(id).or_insert(Current::Nowhere);
         }
         Ok(current)
     }

@@ -15,20 +15,25 @@ pub struct Rescued {
     pub parked: Vec<JobEntry>,
 }
 
-/// Takes the jobs back whose lease is over: their worker is gone. The try counts, because the job may be what it died of.
+/// Takes the jobs back whose worker is gone: their lease is over, or they are in other hands than those of the `only`
+/// worker there can be now. The try counts, because the job may be what it died of.
 ///
 /// # Errors
 /// When the database cannot be written.
-pub async fn rescue_jobs(database: &Database, max_attempts: u32) -> Result<Rescued, StorageError> {
+pub async fn rescue_jobs(
+    database: &Database,
+    only: Option<&str>,
+    max_attempts: u32,
+) -> Result<Rescued, StorageError> {
     let mut rescued = Rescued::default();
     loop {
-        let expired = expired(database).await?;
-        if expired.is_empty() {
+        let found = find_abandoned(database, only).await?;
+        if found.is_empty() {
             return Ok(rescued);
         }
         let mut transaction = database.begin().await?;
-        let abandoned = lock_expired(&mut transaction, &expired).await?;
-        let is_last = expired.len() < BATCH || abandoned.is_empty();
+        let abandoned = lock_abandoned(&mut transaction, only, &found).await?;
+        let is_last = found.len() < BATCH || abandoned.is_empty();
         let (dead, ready): (Vec<_>, Vec<_>) =
             abandoned.into_iter().partition(|job| job.attempts >= max_attempts);
         for (state, jobs) in [(JobState::Dead, &dead), (JobState::Ready, &ready)] {
@@ -51,19 +56,26 @@ pub async fn rescue_jobs(database: &Database, max_attempts: u32) -> Result<Rescu
 /// What fails when a rescue does.
 const RESCUE: &str = "rescue the jobs of a worker that is gone";
 
-/// The first jobs whose lease is over. Nothing is locked: a lock would be in the way of a worker that lives.
-async fn expired(database: &Database) -> Result<Vec<i64>, StorageError> {
-    let sql = "SELECT id FROM jobs FORCE INDEX (jobs_to_claim) \
-               WHERE state = 'running' AND lease_until < UTC_TIMESTAMP(3) LIMIT ?";
-    let found = sqlx::query_scalar(sql).bind(BATCH as i64).fetch_all(database.pool()).await;
+/// A job whose worker is gone. What follows is the only worker there can be; where that is NULL, only the lease counts.
+const ABANDONED: &str = "state = 'running' AND (lease_until < UTC_TIMESTAMP(3) OR locked_by <> ";
+
+/// The first jobs whose worker is gone. Nothing is locked: a lock would be in the way of a worker that lives.
+async fn find_abandoned(database: &Database, only: Option<&str>) -> Result<Vec<i64>, StorageError> {
+    let mut query = QueryBuilder::<MySql>::new("SELECT id FROM jobs FORCE INDEX (jobs_to_claim) WHERE ");
+    query.push(ABANDONED).push_bind(only).push(") LIMIT ").push_bind(BATCH as i64);
+    let found = query.build_query_scalar().fetch_all(database.pool()).await;
     found.map_err(StorageError::query(RESCUE))
 }
 
-/// Those of the jobs whose lease is still over, locked.
-async fn lock_expired(transaction: &mut MySqlConnection, ids: &[i64]) -> Result<Vec<JobEntry>, StorageError> {
+/// Those of the jobs whose worker is still gone, locked.
+async fn lock_abandoned(
+    transaction: &mut MySqlConnection,
+    only: Option<&str>,
+    ids: &[i64],
+) -> Result<Vec<JobEntry>, StorageError> {
     let mut query = QueryBuilder::<MySql>::new("SELECT * FROM jobs FORCE INDEX (jobs_by_id) WHERE id IN ");
     push_ids(&mut query, ids.iter().copied());
-    query.push(" AND state = 'running' AND lease_until < UTC_TIMESTAMP(3) FOR UPDATE SKIP LOCKED");
+    query.push(" AND ").push(ABANDONED).push_bind(only).push(") FOR UPDATE SKIP LOCKED");
     let rows = query.build().persistent(false).fetch_all(transaction).await;
     rows.map_err(StorageError::query(RESCUE))?.iter().map(from_row).collect()
 }

@@ -44,6 +44,18 @@ pub async fn retry_job(
     settle(connection, job, sqlx::query(later).bind(shortened(error)).bind(run_at)).await
 }
 
+/// There is more to do of the job: it is due again at once, with all its tries.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn repeat_job(connection: &mut MySqlConnection, job: &Job) -> Result<Settled, StorageError> {
+    let again = "UPDATE jobs SET state = 'ready', attempts = 0, last_error = NULL, run_at = UTC_TIMESTAMP(3), \
+                 locked_by = NULL, lease_until = NULL, updated_at = UTC_TIMESTAMP(3) \
+                 WHERE object_type = ? AND kind = ? AND record_id = ? \
+                 AND id = ? AND claims = ? AND state = 'running' AND generation = ?";
+    settle(connection, job, sqlx::query(again)).await
+}
+
 /// The job failed for a cause that only a person can remove: it waits until it is [revived](super::revive_jobs), or the
 /// record is edited again.
 ///
@@ -88,12 +100,12 @@ fn of<'q>(job: &'q Job, statement: Statement<'q>) -> Statement<'q> {
     statement.bind(job.id).bind(job.claims)
 }
 
-/// Gives jobs back that were not tried, as at a shutdown; the claim costs no try. Returns how many. Those an editor holds
-/// in an open transaction stay as they are until their lease is over.
+/// Gives jobs back that were not tried, as at a shutdown; the claim costs no try. Returns the ids of those. Jobs an
+/// editor holds in an open transaction stay as they are until their lease is over.
 ///
 /// # Errors
 /// When the database cannot be written.
-pub async fn give_back_jobs(database: &Database, jobs: &[Job]) -> Result<u64, StorageError> {
+pub async fn give_back_jobs(database: &Database, jobs: &[Job]) -> Result<Vec<i64>, StorageError> {
     let release = |update: &mut QueryBuilder<MySql>| {
         update.push(
             "state = 'ready', attempts = GREATEST(attempts - 1, 0), locked_by = NULL, lease_until = NULL",
@@ -102,8 +114,8 @@ pub async fn give_back_jobs(database: &Database, jobs: &[Job]) -> Result<u64, St
     update_held(database, jobs, release).await
 }
 
-/// Puts jobs off until `until` for a cause that lies not in them, such as a brake; the claim costs no try. Returns how
-/// many. Those an editor holds in an open transaction stay as they are until their lease is over.
+/// Puts jobs off until `until` for a cause that lies not in them, such as a brake; the claim costs no try. Returns the
+/// ids of those. Jobs an editor holds in an open transaction stay as they are until their lease is over.
 ///
 /// # Errors
 /// When the database cannot be written.
@@ -112,7 +124,7 @@ pub async fn postpone_jobs(
     jobs: &[Job],
     until: DateTime<Utc>,
     waiting: &str,
-) -> Result<u64, StorageError> {
+) -> Result<Vec<i64>, StorageError> {
     let put_off = |update: &mut QueryBuilder<MySql>| {
         update.push(
             "state = 'ready', attempts = GREATEST(attempts - 1, 0), locked_by = NULL, lease_until = NULL",

@@ -6,10 +6,11 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::mysql::MySqlRow;
-use sqlx::{MySqlConnection, QueryBuilder, Row};
+use sqlx::{MySql, MySqlConnection, QueryBuilder, Row};
 
 use super::{Incoming, MirrorTable};
 use crate::model::{ObjectId, ObjectType, Properties, Record};
+use crate::storage::conflicts::ConflictKind;
 use crate::storage::jobs::{JobKind, enqueue_jobs};
 use crate::storage::words::stored_words;
 use crate::storage::{Database, StorageError};
@@ -84,19 +85,22 @@ pub async fn lock_edited(
     table: &MirrorTable,
     keys: &[i64],
 ) -> Result<Vec<EditedRow>, StorageError> {
-    let name = table.object_type.table;
-    let mut found = Vec::with_capacity(keys.len());
-    for chunk in keys.chunks(BATCH) {
-        let mut query = select(name, chunk);
-        query.push(" ORDER BY id FOR UPDATE");
-        let rows = query.build().persistent(false).fetch_all(&mut *connection).await;
-        let rows: Result<Vec<_>, _> = rows.and_then(|rows| rows.iter().map(edited_row).collect());
-        found.append(&mut rows.map_err(StorageError::query(format!("lock edited rows of {name}")))?);
-    }
-    Ok(found)
+    rows_by_key(connection, table, keys, "FOR UPDATE").await
 }
 
-/// The same without locking them.
+/// The same without those that somebody else has locked.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn lock_free_edited(
+    connection: &mut MySqlConnection,
+    table: &MirrorTable,
+    keys: &[i64],
+) -> Result<Vec<EditedRow>, StorageError> {
+    rows_by_key(connection, table, keys, "FOR UPDATE SKIP LOCKED").await
+}
+
+/// The same without locking any, outside of a transaction.
 ///
 /// # Errors
 /// When the database cannot be read.
@@ -105,16 +109,44 @@ pub async fn edited_rows(
     table: &MirrorTable,
     keys: &[i64],
 ) -> Result<Vec<EditedRow>, StorageError> {
+    let mut transaction = database.begin().await?;
+    rows_by_key(&mut transaction, table, keys, "").await
+}
+
+/// The rows with these keys that are there, in key order.
+async fn rows_by_key(
+    connection: &mut MySqlConnection,
+    table: &MirrorTable,
+    keys: &[i64],
+    lock: &str,
+) -> Result<Vec<EditedRow>, StorageError> {
     let name = table.object_type.table;
     let mut found = Vec::with_capacity(keys.len());
     for chunk in keys.chunks(BATCH) {
-        let mut query = select(name, chunk);
-        query.push(" ORDER BY id");
-        let rows = query.build().persistent(false).fetch_all(database.pool()).await;
-        let rows: Result<Vec<_>, _> = rows.and_then(|rows| rows.iter().map(edited_row).collect());
-        found.append(&mut rows.map_err(StorageError::query(format!("read edited rows of {name}")))?);
+        let mut query = QueryBuilder::new(format!("{COLUMNS} FROM {name} WHERE id IN ("));
+        let mut listed = query.separated(", ");
+        for key in chunk {
+            listed.push_bind(*key);
+        }
+        query.push(") ORDER BY id ").push(lock);
+        found.append(&mut read_rows(connection, name, query).await?);
     }
     Ok(found)
+}
+
+/// Whether the row is there, in whosever hands.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn is_there(
+    connection: &mut MySqlConnection,
+    table: &MirrorTable,
+    key: i64,
+) -> Result<bool, StorageError> {
+    let name = table.object_type.table;
+    let sql = format!("SELECT EXISTS (SELECT 1 FROM {name} WHERE id = ?)");
+    let found = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(key).fetch_one(connection).await;
+    found.map_err(StorageError::query(format!("look for a row of {name}")))
 }
 
 /// The next rows behind the key `after` that wait to be sent, in key order; an empty list is the end.
@@ -131,9 +163,18 @@ pub async fn pending_rows(
     let mut query =
         QueryBuilder::new(format!("{COLUMNS} FROM {name} WHERE sync_status = 'pending' AND id > "));
     query.push_bind(after).push(" ORDER BY id LIMIT ").push_bind(limit as i64);
-    let rows = query.build().fetch_all(database.pool()).await;
+    read_rows(&mut *database.begin().await?, name, query).await
+}
+
+/// Reads the rows a query finds.
+async fn read_rows(
+    connection: &mut MySqlConnection,
+    table: &str,
+    mut query: QueryBuilder<MySql>,
+) -> Result<Vec<EditedRow>, StorageError> {
+    let rows = query.build().persistent(false).fetch_all(connection).await;
     let rows: Result<Vec<_>, _> = rows.and_then(|rows| rows.iter().map(edited_row).collect());
-    rows.map_err(StorageError::query(format!("read edited rows of {name}")))
+    rows.map_err(StorageError::query(format!("read edited rows of {table}")))
 }
 
 /// Puts a job for every row that waits to be sent and has none: it was edited by a transaction that was restored from
@@ -197,17 +238,6 @@ pub async fn note_error(
 const COLUMNS: &str = "SELECT id, hubspot_id, sync_status, version, last_modified_local, \
      IF(archived, COALESCE(archived_at, last_modified_local, updated_at), NULL), properties_json, \
      COALESCE(base_properties_json, properties_json), remote_properties_json";
-
-/// Asks for rows by key.
-fn select(table: &str, keys: &[i64]) -> QueryBuilder<sqlx::MySql> {
-    let mut query = QueryBuilder::new(format!("{COLUMNS} FROM {table} WHERE id IN ("));
-    let mut listed = query.separated(", ");
-    for key in keys {
-        listed.push_bind(*key);
-    }
-    query.push(")");
-    query
-}
 
 /// One row.
 fn edited_row(row: &MySqlRow) -> Result<EditedRow, sqlx::Error> {
@@ -313,6 +343,25 @@ pub(in crate::storage) async fn wake_edited(
         let keys = query.build_query_scalar().persistent(false).fetch_all(&mut *connection).await;
         let keys: Vec<i64> = keys.map_err(StorageError::query(format!("look for edited rows of {name}")))?;
         wake(connection, object_type, &keys).await?;
+    }
+    Ok(())
+}
+
+/// Has rows looked at again that wait for a person because HubSpot has deleted their record: it may be back.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn wake_deleted_in_hubspot(
+    connection: &mut MySqlConnection,
+    object_type: &ObjectType,
+) -> Result<(), StorageError> {
+    let sql = "SELECT row_id FROM conflicts WHERE status = 'pending' AND object_type = ? AND kind = ? \
+               AND row_id IS NOT NULL ORDER BY row_id";
+    let query = sqlx::query_scalar(sql).bind(object_type.name).bind(ConflictKind::DeletedInHubSpot.word());
+    let keys: Result<Vec<i64>, _> = query.fetch_all(&mut *connection).await;
+    let keys = keys.map_err(StorageError::query(format!("look for conflicts of {object_type}")))?;
+    for chunk in keys.chunks(BATCH) {
+        wake(connection, object_type, chunk).await?;
     }
     Ok(())
 }

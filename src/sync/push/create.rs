@@ -3,20 +3,22 @@
 //! HubSpot makes a record each time it is asked to, and an answer can be lost. So `sync_log` says that a record is about
 //! to be made before HubSpot is asked; whoever finds such an entry without an end looks for the record first. A contact
 //! is found by its e-mail address, of which there is only one. Anything else is searched for by the time it was made and
-//! compared with everything that was sent, which the row keeps beside its edits; the search index has to catch up for that, and the row waits so long.
+//! compared with everything that was sent, which the row keeps beside its edits; the search index has to catch up for
+//! that, and the row waits so long.
 
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::claim::Claim;
 use super::settle::Verdict;
-use super::{Item, Push};
+use super::{Current, Item, PRIORITY, Push};
 use crate::clock;
 use crate::hubspot::{Created, NewRecord};
 use crate::model::{Documents, EditTimes, ObjectId, Properties, Record};
 use crate::storage::{
-    LogAction, LogDirection, LogEntry, LogStatus, note_sent, open_creates, postpone_jobs, rows_of_records,
-    write_log,
+    LogAction, LogDirection, LogEntry, LogStatus, lock_free_edited, note_sent, open_creates, postpone_jobs,
+    rows_of_records, write_log,
 };
 use crate::sync::engine::Engine;
 use crate::sync::error::SyncError;
@@ -65,22 +67,6 @@ impl Draft {
         let names = self.names();
         Verdict::linked(self.item, id, agreed).logged(LogAction::Create, LogDirection::Push, names)
     }
-
-    /// The record HubSpot has made of what was `sent`, which may have been edited since.
-    fn made_of(self, id: ObjectId, sent: &[(String, String)]) -> Verdict {
-        self.linked(id, document(sent))
-    }
-
-    /// The record HubSpot has made of it.
-    fn made(self, id: ObjectId) -> Verdict {
-        let agreed = document(&self.properties);
-        self.linked(id, agreed)
-    }
-
-    /// A record that was there.
-    fn found(self, id: ObjectId) -> Verdict {
-        self.linked(id, Properties::default())
-    }
 }
 
 /// Name and value as properties.
@@ -88,51 +74,78 @@ fn document(properties: &[(String, String)]) -> Properties {
     properties.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
 }
 
+/// Whether a record has everything that was sent.
+fn holds(push: &Push, record: &Record, sent: &[(String, String)]) -> bool {
+    let value = |name: &str| record.properties.get(name);
+    sent.iter().all(|(name, sent)| push.rules.of(name).kind.same(value(name).as_deref(), Some(sent)))
+}
+
 /// What a look for a record that may have been made has shown.
 enum Looked {
-    /// It is there.
-    Found(Box<Verdict>),
+    /// It is there, and both sides agree on so much of it.
+    Found(ObjectId, Properties),
     /// It is not.
-    NotMade(Box<Draft>),
+    NotMade,
     /// It could not be seen yet; the job is put off.
     TooEarly,
 }
 
-impl Looked {
-    fn found(verdict: Verdict) -> Self {
-        Self::Found(Box::new(verdict))
-    }
-}
-
 impl Engine {
     /// Makes records of rows that have none.
-    pub(super) async fn push_new(&self, push: &Push, items: Vec<Item>) -> Result<(), SyncError> {
+    pub(super) async fn push_new(
+        &self,
+        push: &Push,
+        claim: &Claim,
+        items: Vec<Item>,
+    ) -> Result<(), SyncError> {
         if items.is_empty() {
             return Ok(());
         }
-        let object_type = push.context.object_type;
         let keys: Vec<_> = items.iter().map(|item| item.row.key).collect();
-        let tried = open_creates(&self.database, object_type.name, &keys).await?;
+        let tried = open_creates(&self.database, push.context.object_type.name, &keys).await?;
         let (mut fresh, mut verdicts, mut taken) = (Vec::new(), Vec::new(), BTreeSet::new());
         for item in items {
-            let draft = Draft::new(push, item);
-            if draft.properties.is_empty() {
-                verdicts
-                    .push(Verdict::refused(draft.item, "there is nothing to make a record of".to_owned()));
-                continue;
-            }
-            match tried.get(&draft.item.row.key) {
-                None => fresh.push(draft),
-                Some(since) => match self.look_for(push, draft, *since, &mut taken).await? {
-                    Looked::Found(verdict) => verdicts.push(*verdict),
-                    Looked::NotMade(draft) => fresh.push(*draft),
-                    Looked::TooEarly => {}
-                },
+            let (draft, since) = (Draft::new(push, item.clone()), tried.get(&item.row.key).copied());
+            let looked = match since {
+                Some(since) => self.look_for(push, &draft.item, since, &mut taken).await?,
+                None => Looked::NotMade,
+            };
+            match (looked, since) {
+                (Looked::TooEarly, _) => {}
+                (Looked::Found(id, _), Some(since)) if item.row.archived_at.is_some() => {
+                    verdicts.push(self.deleted_before_known(push, item, id, since).await?);
+                }
+                (Looked::Found(id, agreed), _) => verdicts.push(draft.linked(id, agreed)),
+                // Deleted before it was ever made.
+                (Looked::NotMade, _) if item.row.archived_at.is_some() => {
+                    verdicts.push(Verdict::in_step(item));
+                }
+                (Looked::NotMade, _) if draft.properties.is_empty() => {
+                    verdicts.push(Verdict::refused(item, "there is nothing to make a record of".to_owned()));
+                }
+                (Looked::NotMade, _) => fresh.push(draft),
             }
         }
         self.settle(push, verdicts).await?;
         let passed = self.brake(push, fresh, LogAction::Create, |draft| &draft.item.job).await?;
-        self.make(push, passed.items).await
+        self.make(push, claim, passed.items).await
+    }
+
+    /// A row was deleted here while the answer to its creation, at `since`, was lost. The record that was made of it goes
+    /// the way of any other; one that was there before belongs to somebody else.
+    async fn deleted_before_known(
+        &self,
+        push: &Push,
+        item: Item,
+        id: ObjectId,
+        since: DateTime<Utc>,
+    ) -> Result<Verdict, SyncError> {
+        let sent = sent_before(&item);
+        let is_ours = |record: &Record| record.created_at >= since - CLOCK_SKEW && holds(push, record, &sent);
+        Ok(match self.read_current(push, &[id]).await?.remove(&id) {
+            Some(Current::Live(record)) if is_ours(&record) => Verdict::linked(item, id, record.properties),
+            _ => Verdict::in_step(item),
+        })
     }
 
     /// Looks for the record of a row that HubSpot was asked to make at `since` without an answer: by what was sent then,
@@ -140,43 +153,35 @@ impl Engine {
     async fn look_for(
         &self,
         push: &Push,
-        draft: Draft,
+        item: &Item,
         since: DateTime<Utc>,
         taken: &mut BTreeSet<ObjectId>,
     ) -> Result<Looked, SyncError> {
         let object_type = push.context.object_type;
-        let sent = sent_before(&draft.item);
+        let sent = sent_before(item);
         let email = sent.iter().find(|(name, _)| name == "email").map(|(_, value)| value.as_str());
         if let Some(email) = email.filter(|_| object_type.has_unique_email()) {
-            let found = push.hubspot.find_by_email(email, push.priority).await?;
-            return Ok(match found {
-                // Whoever made it: a value that was sent and is not there would be an edit.
-                Some(id) => Looked::found(draft.found(id)),
-                None => Looked::NotMade(Box::new(draft)),
-            });
+            let found = push.hubspot.find_by_email(email, PRIORITY).await?;
+            // Whoever made it: a value that was sent and is not there would be an edit.
+            return Ok(found.map_or(Looked::NotMade, |id| Looked::Found(id, Properties::default())));
         }
         let lag = TimeDelta::from_std(self.config.search_lag * 2).unwrap_or(CLOCK_SKEW);
         let shown = since + lag.max(LEAST_LAG);
         if clock::now() < shown {
             let reason = "HubSpot's answer was lost; looked for once its search would show the record";
-            postpone_jobs(&self.database, &[draft.item.job], shown, reason).await?;
+            postpone_jobs(&self.database, std::slice::from_ref(&item.job), shown, reason).await?;
             return Ok(Looked::TooEarly);
         }
         let since = since - CLOCK_SKEW;
-        let made = push.hubspot.find_created(object_type, since, &sent, push.priority).await?;
-        let is_same = |record: &&Record| {
-            let value = |name: &str| record.properties.get(name);
-            let same =
-                |name: &str, sent: &str| push.rules.of(name).kind.same(value(name).as_deref(), Some(sent));
-            !taken.contains(&record.id) && sent.iter().all(|(name, sent)| same(name, sent))
-        };
-        let made: Vec<_> = made.iter().filter(is_same).map(|record| record.id).collect();
-        Ok(match self.first_without_older_row(push, &made, draft.item.row.key).await? {
+        let made = push.hubspot.find_created(object_type, since, &sent, PRIORITY).await?;
+        let is_it = |record: &&Record| !taken.contains(&record.id) && holds(push, record, &sent);
+        let made: Vec<_> = made.iter().filter(is_it).map(|record| record.id).collect();
+        Ok(match self.first_without_older_row(push, &made, item.row.key).await? {
             Some(id) => {
                 taken.insert(id);
-                Looked::found(draft.made_of(id, &sent))
+                Looked::Found(id, document(&sent))
             }
-            None => Looked::NotMade(Box::new(draft)),
+            None => Looked::NotMade,
         })
     }
 
@@ -192,19 +197,26 @@ impl Engine {
     }
 
     /// Says that records are about to be made, makes them, and records which they are.
-    async fn make(&self, push: &Push, drafts: Vec<Draft>) -> Result<(), SyncError> {
+    async fn make(&self, push: &Push, claim: &Claim, drafts: Vec<Draft>) -> Result<(), SyncError> {
+        let drafts = self.announce(push, drafts).await?;
         if drafts.is_empty() {
             return Ok(());
         }
-        self.announce(push, &drafts).await?;
         let new: Vec<_> =
             drafts.iter().map(|draft| NewRecord { properties: draft.properties.clone() }).collect();
-        let outcomes = push.hubspot.create_records(push.context.object_type, &new, push.priority).await?;
+        let outcomes = tokio::select! {
+            outcomes = push.hubspot.create_records(push.context.object_type, &new, PRIORITY) => outcomes?,
+            // Whoever has the jobs then looks for the records first.
+            () = claim.is_over() => return Ok(()),
+        };
         let mut verdicts = Vec::with_capacity(drafts.len());
         for (draft, outcome) in drafts.into_iter().zip(outcomes) {
             verdicts.push(match outcome {
-                Created::New { id } => draft.made(id),
-                Created::Exists { id: Some(id) } => draft.found(id),
+                Created::New { id } => {
+                    let agreed = document(&draft.properties);
+                    draft.linked(id, agreed)
+                }
+                Created::Exists { id: Some(id) } => draft.linked(id, Properties::default()),
                 Created::Exists { id: None } => self.find_existing(push, draft).await?,
                 Created::Refused(refusal) => {
                     let names = draft.names();
@@ -220,16 +232,20 @@ impl Engine {
     /// HubSpot says that there is such a record, and not which.
     async fn find_existing(&self, push: &Push, draft: Draft) -> Result<Verdict, SyncError> {
         let email = draft.get("email").unwrap_or_default();
-        Ok(match push.hubspot.find_by_email(email, push.priority).await? {
-            Some(id) => draft.found(id),
+        Ok(match push.hubspot.find_by_email(email, PRIORITY).await? {
+            Some(id) => draft.linked(id, Properties::default()),
             None => {
                 Verdict::refused(draft.item, "HubSpot has such a record and does not say which".to_owned())
             }
         })
     }
 
-    /// Notes in the log and in the rows, for good, that records are about to be made, and of what.
-    async fn announce(&self, push: &Push, drafts: &[Draft]) -> Result<(), SyncError> {
+    /// Notes in the log and in the rows, for good, that records are about to be made, and of what. Returns those of
+    /// which it is noted: somebody else may have locked a row.
+    async fn announce(&self, push: &Push, drafts: Vec<Draft>) -> Result<Vec<Draft>, SyncError> {
+        if drafts.is_empty() {
+            return Ok(drafts);
+        }
         let entry = |draft: &Draft| LogEntry {
             row_id: Some(draft.item.row.key),
             hubspot_id: None,
@@ -240,13 +256,20 @@ impl Engine {
             message: None,
             changed_fields: draft.names(),
         };
-        let entries: Vec<_> = drafts.iter().map(entry).collect();
+        let table = &push.context.table;
+        let keys: Vec<_> = drafts.iter().map(|draft| draft.item.row.key).collect();
         let mut transaction = self.lease.begin(&self.database).await?;
-        for draft in drafts {
+        let free = lock_free_edited(&mut transaction, table, &keys).await?;
+        let is_free = |draft: &Draft| free.iter().any(|row| row.key == draft.item.row.key);
+        let (drafts, locked): (Vec<_>, Vec<_>) = drafts.into_iter().partition(is_free);
+        for draft in &drafts {
             let sent = document(&draft.properties);
-            note_sent(&mut transaction, &push.context.table, draft.item.row.key, &sent).await?;
+            note_sent(&mut transaction, table, draft.item.row.key, &sent).await?;
         }
+        let entries: Vec<_> = drafts.iter().map(entry).collect();
         write_log(&mut transaction, push.context.object_type.name, &entries, clock::now()).await?;
-        Ok(transaction.commit().await?)
+        transaction.commit().await?;
+        self.leave_locked(locked.into_iter().map(|draft| draft.item.job));
+        Ok(drafts)
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use super::settle::{ACTOR, Verdict};
-use super::{Current, Item, Push};
+use super::{Current, Item, PRIORITY, Push};
 use crate::clock;
 use crate::config::SqlDelete;
 use crate::hubspot::HistoryEntry;
@@ -59,7 +59,7 @@ impl Engine {
     /// Puts records into HubSpot's recycle bin.
     async fn archive(&self, push: &Push, ids: &[ObjectId]) -> Result<(), SyncError> {
         if !ids.is_empty() {
-            push.hubspot.archive_records(push.context.object_type, ids, push.priority).await?;
+            push.hubspot.archive_records(push.context.object_type, ids, PRIORITY).await?;
         }
         Ok(())
     }
@@ -151,7 +151,7 @@ impl Engine {
         let entries: Vec<_> = done.into_iter().map(entry).collect();
         let now = clock::now();
         write_log(&mut transaction, object_type.name, &entries, now).await?;
-        close_conflicts_without_row(&mut transaction, &mirror.table, ACTOR, now).await?;
+        close_conflicts_without_row(&mut transaction, object_type, ACTOR, now).await?;
         transaction.commit().await
     }
 }

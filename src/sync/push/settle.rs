@@ -9,11 +9,11 @@ use super::{Item, Push};
 use crate::clock;
 use crate::model::{ObjectId, Properties, Record, rebase};
 use crate::storage::{
-    Collision, ConflictKind, ConflictRecord, Disagreement, EditedRow, Job, LeasedTransaction, LogAction,
-    LogDirection, LogEntry, LogStatus, MirrorTable, RowStatus, RowUpdate, Settled, StorageError,
-    StorageErrorKind, close_conflict_by_itself, close_conflicts_without_row, close_open_log, finish_job,
-    follow_merge, link_row, lock_edited, open_or_update_conflict, park_job, remove_associations_of_archived,
-    retry_job, write_log, write_row,
+    Collision, ConflictKind, ConflictRecord, Disagreement, EditedRow, Job, JobKind, LeasedTransaction,
+    LogAction, LogDirection, LogEntry, LogStatus, MirrorTable, RowStatus, RowUpdate, Settled, StorageError,
+    StorageErrorKind, close_conflict_by_itself, close_conflicts_without_row, close_open_log, enqueue_jobs,
+    finish_job, follow_merge, is_there, link_row, lock_free_edited, open_or_update_conflict, park_job,
+    remove_associations_of_archived, repeat_job, retry_job, write_log, write_row,
 };
 use crate::sync::engine::Engine;
 use crate::sync::error::{Chain, SyncError};
@@ -202,7 +202,7 @@ impl Verdict {
     /// Whether nothing was left to send, of a row that was tried before.
     fn has_arrived(&self) -> bool {
         let is_settled = matches!(self.outcome, Outcome::Nothing | Outcome::InStep | Outcome::Conflict);
-        is_settled && self.item.job.attempts > 1
+        is_settled && self.item.job.was_tried()
     }
 
     /// The record, for its conflict.
@@ -262,7 +262,10 @@ impl Engine {
         let mut patience = Patience::new(&self.stop, what);
         loop {
             match self.try_settle(push, &verdicts).await {
-                Ok(()) => break,
+                Ok(locked) => {
+                    self.leave(&mut verdicts, &locked);
+                    break;
+                }
                 // Somebody's value is to blame: find whose.
                 Err(error) if error.kind() == StorageErrorKind::Data => {
                     return self.settle_each(push, verdicts).await;
@@ -279,17 +282,20 @@ impl Engine {
         for verdict in verdicts {
             let what = format!("Recording what became of a row of {}", push.context.object_type.table);
             let mut patience = Patience::new(&self.stop, what);
-            let mut one = [verdict];
+            let mut one = vec![verdict];
             loop {
                 match self.try_settle(push, &one).await {
-                    Ok(()) => break,
+                    Ok(locked) => {
+                        self.leave(&mut one, &locked);
+                        break;
+                    }
                     Err(error) if error.kind() == StorageErrorKind::Data => {
                         let item = one[0].item.clone();
                         if matches!(one[0].outcome, Outcome::Refused(_)) {
                             return Err(error.into());
                         }
                         let reason = format!("MariaDB refuses what HubSpot has: {}", Chain(&error));
-                        one = [Verdict::refused(item, reason)];
+                        one = vec![Verdict::refused(item, reason)];
                     }
                     Err(error) => patience.wait(error).await?,
                 }
@@ -297,6 +303,12 @@ impl Engine {
             tell(push, &one);
         }
         Ok(())
+    }
+
+    /// Forgets the verdicts on rows that somebody else has locked.
+    fn leave(&self, verdicts: &mut Vec<Verdict>, locked: &[i64]) {
+        let is_locked = |verdict: &mut Verdict| locked.contains(&verdict.item.row.key);
+        self.leave_locked(verdicts.extract_if(.., is_locked).map(|verdict| verdict.item.job));
     }
 
     /// Ends jobs that have nothing to do any more.
@@ -311,24 +323,32 @@ impl Engine {
         Ok(transaction.commit().await?)
     }
 
-    /// One attempt of [`Engine::settle`].
-    async fn try_settle(&self, push: &Push, verdicts: &[Verdict]) -> Result<(), StorageError> {
+    /// One attempt of [`Engine::settle`]. Returns the keys of rows that are locked, of which nothing is recorded.
+    async fn try_settle(&self, push: &Push, verdicts: &[Verdict]) -> Result<Vec<i64>, StorageError> {
         // The columns may have changed since the batch began.
         let mirror = self.mirrors.hold(push.context.object_type).await;
         let (table, now) = (&mirror.table, clock::now());
         let keys: Vec<_> = verdicts.iter().map(|verdict| verdict.item.row.key).collect();
         let mut transaction = self.lease.begin(&self.database).await?;
-        let mut rows = lock_edited(&mut transaction, table, &keys).await?.into_iter().peekable();
-        let mut entries = Vec::new();
+        let mut rows = lock_free_edited(&mut transaction, table, &keys).await?.into_iter().peekable();
+        let (mut entries, mut locked) = (Vec::new(), Vec::new());
         for verdict in verdicts {
-            let row = rows.next_if(|row| row.key == verdict.item.row.key);
+            let key = verdict.item.row.key;
+            let row = rows.next_if(|row| row.key == key);
+            if row.is_none() && is_there(&mut transaction, table, key).await? {
+                locked.push(key);
+                continue;
+            }
             let settled = settle_job(&mut transaction, verdict).await?;
             // Somebody else's by now, who will come to a verdict of their own.
             if settled == Settled::Lost {
                 continue;
             }
             entries.append(&mut verdict.log_entries());
-            let Some(row) = row else { continue };
+            let Some(row) = row else {
+                settle_without_row(&mut transaction, verdict).await?;
+                continue;
+            };
             if !matches!(verdict.outcome, Outcome::Nothing | Outcome::Again(..)) {
                 let is_due_again = settled == Settled::EditedSince;
                 settle_row(&mut transaction, table, (verdict, is_due_again), &row, now).await?;
@@ -338,9 +358,11 @@ impl Engine {
         write_log(&mut transaction, object_type, &entries, now).await?;
         // What was sent and not answered has arrived after all.
         let arrived = verdicts.iter().filter(|verdict| verdict.has_arrived());
-        let arrived: Vec<_> = arrived.map(|verdict| verdict.item.row.key).collect();
+        let arrived = arrived.map(|verdict| verdict.item.row.key);
+        let arrived: Vec<_> = arrived.filter(|key| !locked.contains(key)).collect();
         close_open_log(&mut transaction, object_type, &arrived, now).await?;
-        transaction.commit().await
+        transaction.commit().await?;
+        Ok(locked)
     }
 }
 
@@ -376,8 +398,18 @@ async fn settle_job(transaction: &mut LeasedTransaction, verdict: &Verdict) -> R
         Outcome::Nothing | Outcome::InStep | Outcome::Conflict => finish_job(transaction, job).await,
         Outcome::Refused(reason) | Outcome::GivenUp(reason) => park_job(transaction, job, reason).await,
         Outcome::Again(reason, at) => retry_job(transaction, job, reason, *at).await,
-        Outcome::MoreToDo => retry_job(transaction, job, "", clock::now()).await,
+        Outcome::MoreToDo => repeat_job(transaction, job).await,
     }
+}
+
+/// The row of a verdict was deleted by SQL meanwhile. A record that was made of it by then is deleted as well, or has a
+/// row again, as of any other row that is deleted.
+async fn settle_without_row(
+    transaction: &mut LeasedTransaction,
+    verdict: &Verdict,
+) -> Result<(), StorageError> {
+    let Identity::Linked(id, _) = verdict.identity else { return Ok(()) };
+    enqueue_jobs(transaction, &verdict.item.job.object_type, JobKind::Deleted, &[id.0]).await
 }
 
 /// Writes the row of a verdict, and its conflict.
@@ -393,7 +425,7 @@ async fn settle_row(
         Identity::Same => {}
         Identity::Linked(id, agreed) => {
             link_row(transaction, table, row, (*id, agreed), now).await?;
-            return close_conflicts_without_row(transaction, table, ACTOR, now).await;
+            return close_conflicts_without_row(transaction, table.object_type(), ACTOR, now).await;
         }
         Identity::MergedInto(survivor) => {
             let collisions = follow_merge(transaction, table, row, survivor, now).await?;

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::delete::{conflict, deleted_there};
 use super::settle::{Outcome, Verdict};
-use super::{Current, Item, Push};
+use super::{Current, Item, PRIORITY, Push};
 use crate::hubspot::{HISTORY_PAGE, HistoryEntry, HistoryRead, RecordUpdate, Refusal, RefusalKind, Updated};
-use crate::model::{Documents, EditTimes, Merged, ObjectId, Policy, Record};
+use crate::model::{Documents, EditTimes, Merged, ObjectId, Policy, Properties, Record, Rules};
 use crate::storage::{ConflictKind, LogAction, LogDirection};
 use crate::sync::engine::Engine;
 use crate::sync::error::SyncError;
@@ -17,8 +17,10 @@ type Histories = BTreeMap<String, Vec<HistoryEntry>>;
 /// A row on its way.
 struct Edit {
     item: Item,
-    /// What HubSpot had before anything was written.
+    /// The record before anything is written.
     remote: Record,
+    /// What HubSpot had before anything of the edit was sent, as far as is known.
+    before: Properties,
     /// When its values were set, where that decides something.
     times: EditTimes,
     /// Who set them.
@@ -37,9 +39,14 @@ impl Edit {
         let times =
             EditTimes { local: item.row.edited_at, remote: histories.iter().filter_map(newest).collect() };
         let local = item.row.local.clone().unwrap_or_default();
-        let documents = Documents { base: &item.row.base, local: &local, remote: &remote.properties };
+        let before = if item.job.was_tried() {
+            without_arrived(&push.rules, &item.row.base, &local, &remote.properties)
+        } else {
+            remote.properties.clone()
+        };
+        let documents = Documents { base: &item.row.base, local: &local, remote: &before };
         let merged = documents.merge(&push.rules, &times);
-        Self { item, remote, times, histories, merged, is_elsewhere: false }
+        Self { item, remote, before, times, histories, merged, is_elsewhere: false }
     }
 
     /// The record's id.
@@ -106,6 +113,20 @@ impl Edit {
             verdict = verdict.logged(LogAction::Update, LogDirection::Pull, taken.into_iter().collect());
         }
         verdict
+    }
+
+    /// What becomes of the row now that it was sent and HubSpot has `remote`: `None` when the record is not there.
+    fn read_back(self, push: &Push, history: &Histories, remote: Option<&Record>) -> Verdict {
+        let Some(remote) = remote else {
+            // Deleted or merged a moment ago: looked at again, with everything known by then.
+            return Verdict::more_to_do(self.item);
+        };
+        let ignored = ignored(push, &self, history, remote);
+        if ignored.is_empty() {
+            return self.verdict(push, remote.clone());
+        }
+        let reason = format!("HubSpot took the edit and kept its own value of {}", ignored.join(", "));
+        Verdict { copy: Some(remote.clone()), ..self.refused(reason) }
     }
 
     /// What becomes of the row when HubSpot refuses the edit. Whatever came from there is kept.
@@ -189,7 +210,7 @@ impl Engine {
         let names: Vec<_> = names.collect::<BTreeSet<_>>().into_iter().collect();
         let (ids, context) = (ids.collect::<Vec<_>>(), &push.context);
         let (object_type, properties) = (context.object_type, &context.properties);
-        Ok(push.hubspot.read_with_history(object_type, properties, &names, &ids, push.priority).await?)
+        Ok(push.hubspot.read_with_history(object_type, properties, &names, &ids, PRIORITY).await?)
     }
 
     /// Sends edits, looks at what HubSpot has made of them, and records it.
@@ -217,86 +238,50 @@ impl Engine {
     /// Reads what HubSpot has made of edits that were sent, and records it.
     ///
     /// HubSpot has no way to write only if nobody else has meanwhile. The history of what was written shows a value that
-    /// came between our reading and our writing: it is put back, and merged like any other.
+    /// came between our reading and our writing: it is put back, and merged like any other. What comes between while that
+    /// is done is put back in the same way.
     async fn read_back(&self, push: &Push, edits: Vec<Edit>) -> Result<(), SyncError> {
-        let (mut verdicts, mut restored) = (Vec::new(), Vec::new());
-        let mut edits = edits.into_iter().peekable();
-        while edits.peek().is_some() {
-            let chunk: Vec<_> = edits.by_ref().take(HISTORY_PAGE).collect();
-            let names = chunk.iter().flat_map(Edit::sent);
-            let read = self.read_with_histories(push, names, chunk.iter().map(Edit::id)).await?;
-            for mut edit in chunk {
-                let nothing = Histories::new();
-                let history = read.histories.get(&edit.id()).unwrap_or(&nothing);
-                let unseen = overwritten_by(push, &edit, history);
-                if !unseen.is_empty() {
-                    edit.lose_to(&unseen);
-                    restored.push((edit, unseen));
-                } else if let Some(remote) = read.records.iter().find(|record| record.id == edit.id()) {
-                    let ignored = ignored(push, &edit, history, remote);
-                    verdicts.push(if ignored.is_empty() {
-                        edit.verdict(push, remote.clone())
+        let nothing = Histories::new();
+        let mut rest = edits.into_iter().map(|edit| (edit, Unseen::new())).peekable();
+        while rest.peek().is_some() {
+            let mut page: Vec<_> = rest.by_ref().take(HISTORY_PAGE).collect();
+            while !page.is_empty() {
+                let names = |(edit, put_back): &(Edit, Unseen)| {
+                    edit.sent().into_iter().chain(put_back.keys().cloned().collect::<Vec<_>>())
+                };
+                let ids = page.iter().map(|(edit, _)| edit.id());
+                let read = self.read_with_histories(push, page.iter().flat_map(names), ids).await?;
+                let (mut verdicts, mut lost) = (Vec::new(), Vec::new());
+                for (mut edit, put_back) in page {
+                    let history = read.histories.get(&edit.id()).unwrap_or(&nothing);
+                    let unseen = overwritten(push, &edit, &put_back, history);
+                    if unseen.is_empty() {
+                        let remote = read.records.iter().find(|record| record.id == edit.id());
+                        verdicts.push(edit.read_back(push, history, remote));
                     } else {
-                        let reason =
-                            format!("HubSpot took the edit and kept its own value of {}", ignored.join(", "));
-                        Verdict { copy: Some(remote.clone()), ..edit.refused(reason) }
-                    });
-                } else {
-                    // Deleted or merged a moment ago: looked at again, with everything known by then.
-                    verdicts.push(Verdict::more_to_do(edit.item));
+                        edit.lose_to(&unseen);
+                        lost.push((edit, unseen));
+                    }
                 }
+                self.settle(push, verdicts).await?;
+                self.put_back(push, &lost).await?;
+                page = lost;
             }
-        }
-        self.settle(push, verdicts).await?;
-        let mut restored = restored.into_iter().peekable();
-        while restored.peek().is_some() {
-            self.put_back(push, restored.by_ref().take(HISTORY_PAGE).collect()).await?;
         }
         Ok(())
     }
 
-    /// Gives records the values back that were overwritten unseen, and records what is to be made of them. What comes
-    /// between while that is done is given back in the same way.
-    async fn put_back(&self, push: &Push, lost: Vec<(Edit, Unseen)>) -> Result<(), SyncError> {
-        let mut lost = lost;
-        while !lost.is_empty() {
-            let to_update = |(edit, unseen): &(Edit, Unseen)| {
-                let value = |(name, entry): (&String, &HistoryEntry)| {
-                    (name.clone(), entry.value.clone().unwrap_or_default())
-                };
-                split_link(push, edit.id(), unseen.iter().map(value).collect())
+    /// Gives records the values back that were overwritten unseen.
+    async fn put_back(&self, push: &Push, lost: &[(Edit, Unseen)]) -> Result<(), SyncError> {
+        let to_update = |(edit, unseen): &(Edit, Unseen)| {
+            let value = |(name, entry): (&String, &HistoryEntry)| {
+                (name.clone(), entry.value.clone().unwrap_or_default())
             };
-            let updates: Vec<_> = lost.iter().map(to_update).collect();
-            // One that is refused now was HubSpot's own a moment ago; the merge goes by what is there.
-            self.write(push, &updates).await?;
-            let names = lost.iter().flat_map(|(_, unseen)| unseen.keys().cloned());
-            let ids = lost.iter().map(|(edit, _)| edit.id());
-            let read = self.read_with_histories(push, names, ids).await?;
-            let (mut verdicts, mut again) = (Vec::new(), Vec::new());
-            for (mut edit, put_back) in lost {
-                let nothing = Histories::new();
-                let history = read.histories.get(&edit.id()).unwrap_or(&nothing);
-                let unseen = overwritten_again(push, &edit, &put_back, history);
-                if !unseen.is_empty() {
-                    edit.lose_to(&unseen);
-                    again.push((edit, unseen));
-                } else if let Some(remote) = read.records.iter().find(|record| record.id == edit.id()) {
-                    let ignored = ignored(push, &edit, history, remote);
-                    verdicts.push(if ignored.is_empty() {
-                        edit.verdict(push, remote.clone())
-                    } else {
-                        let reason =
-                            format!("HubSpot took the edit and kept its own value of {}", ignored.join(", "));
-                        Verdict { copy: Some(remote.clone()), ..edit.refused(reason) }
-                    });
-                } else {
-                    verdicts.push(Verdict::more_to_do(edit.item));
-                }
-            }
-            self.settle(push, verdicts).await?;
-            lost = again;
-        }
-        Ok(())
+            split_link(push, edit.id(), unseen.iter().map(value).collect())
+        };
+        let updates: Vec<_> = lost.iter().map(to_update).collect();
+        // One that is refused now was HubSpot's own a moment ago; the merge goes by what is there.
+        self.write(push, &updates).await.map(|_| ())
     }
 
     /// Writes properties, and the primary company where it is among them. Tells which record each was written to: the
@@ -312,7 +297,7 @@ impl Engine {
             plain.map(|(place, (update, _))| (place, update.clone())).unzip();
         let mut outcomes: Vec<_> = updates.iter().map(|(update, _)| Ok(update.id)).collect();
         if !plain.is_empty() {
-            let answers = push.hubspot.update_records(object_type, &plain, push.priority).await?;
+            let answers = push.hubspot.update_records(object_type, &plain, PRIORITY).await?;
             for (place, answer) in places.into_iter().zip(answers) {
                 outcomes[place] = match answer {
                     Updated::Written { id, .. } => Ok(id),
@@ -323,7 +308,7 @@ impl Engine {
         for ((update, company), outcome) in updates.iter().zip(&mut outcomes) {
             let refusal = match (company, &outcome) {
                 (Some(Ok(company)), Ok(_)) => {
-                    push.hubspot.set_primary_company(update.id, *company, push.priority).await?
+                    push.hubspot.set_primary_company(update.id, *company, PRIORITY).await?
                 }
                 (Some(Err(refusal)), Ok(_)) => Some(refusal.clone()),
                 (None, _) | (_, Err(_)) => None,
@@ -369,31 +354,40 @@ fn company_id(name: &str, value: &str) -> Result<Option<ObjectId>, Refusal> {
 /// Values that were overwritten unseen, by name.
 type Unseen = BTreeMap<String, HistoryEntry>;
 
-/// The values that what was sent of an edit has overwritten unseen.
-fn overwritten_by(push: &Push, edit: &Edit, history: &Histories) -> Unseen {
-    let mut found = Unseen::new();
-    for (name, sent) in &edit.merged.push {
-        // Of two edits the operator wants ours.
-        if push.rules.of(name).policy == Policy::Local {
-            continue;
-        }
-        let before = edit.remote.properties.get(name);
-        if let Some(entry) = unseen(push, (name, history), sent, before.as_deref()) {
-            found.insert(name.clone(), entry.clone());
-        }
-    }
-    found
+/// What HubSpot had before an edit that may have arrived: an earlier try may have sent it, and may not have looked whether it
+/// wrote over anything. What is the same on both sides counts as sent, goes out once more and is looked at then.
+fn without_arrived(rules: &Rules, base: &Properties, local: &Properties, remote: &Properties) -> Properties {
+    let has_arrived = |name: &str| {
+        let rule = rules.of(name);
+        let (base, local, remote) = (base.get(name), local.get(name), remote.get(name));
+        let is_same = rule.kind.same(local.as_deref(), remote.as_deref());
+        is_same && !rule.kind.same(base.as_deref(), local.as_deref()) && rule.writable
+    };
+    let names = base.iter().chain(local.iter()).map(|(name, _)| name);
+    let arrived: BTreeSet<_> = names.filter(|name| has_arrived(name)).collect();
+    let kept = remote.iter().filter(|(name, _)| !arrived.contains(name));
+    kept.chain(base.iter().filter(|(name, _)| arrived.contains(name))).collect()
 }
 
-/// The values that were overwritten unseen by others that were put back over what was sent.
-fn overwritten_again(push: &Push, edit: &Edit, put_back: &Unseen, history: &Histories) -> Unseen {
+/// The values that were overwritten unseen: by what was sent of an edit, or once such values were `put_back` over it.
+fn overwritten(push: &Push, edit: &Edit, put_back: &Unseen, history: &Histories) -> Unseen {
     let mut found = Unseen::new();
-    for (name, entry) in put_back {
-        let ours = edit.merged.content.get(name);
-        let (ours, sent) = (push.rules.of(name).kind.outgoing(ours.as_deref()), entry.value.as_deref());
-        if let Some(entry) = unseen(push, (name, history), sent.unwrap_or_default(), Some(&*ours)) {
+    let mut look = |name: &String, sent: &str, before: Option<&str>| {
+        if let Some(entry) = unseen(push, (name, history), sent, before) {
             found.insert(name.clone(), entry.clone());
         }
+    };
+    if put_back.is_empty() {
+        // Where the policy says so, of two edits the operator wants ours.
+        let is_in_question = |(name, _): &&(String, String)| push.rules.of(name).policy != Policy::Local;
+        for (name, sent) in edit.merged.push.iter().filter(is_in_question) {
+            look(name, sent, edit.before.get(name).as_deref());
+        }
+    }
+    for (name, entry) in put_back {
+        let ours = edit.merged.content.get(name);
+        let ours = push.rules.of(name).kind.outgoing(ours.as_deref());
+        look(name, entry.value.as_deref().unwrap_or_default(), Some(&*ours));
     }
     found
 }
@@ -420,7 +414,7 @@ fn ignored(push: &Push, edit: &Edit, history: &Histories, remote: &Record) -> Ve
     let link = push.context.object_type.primary_company_property();
     let is_ignored = |(name, sent): &&(String, String)| {
         let kind = push.rules.of(name).kind;
-        let (before, now) = (edit.remote.properties.get(name), remote.properties.get(name));
+        let (before, now) = (edit.before.get(name), remote.properties.get(name));
         let newest = history.get(name).and_then(|entries| entries.first());
         // Else somebody has set the old value again.
         let is_old = newest.is_none_or(|entry| entry.at <= edit.remote.updated_at);

@@ -8,8 +8,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
 use hubspot_mariadb_connector::storage::{
     Chosen, Database, Job, JobKind, Settled, StorageError, claim_jobs, dead_jobs, enqueue_jobs, finish_job,
-    give_back_jobs, held_jobs, next_due, park_job, postpone_jobs, queue_figures, renew_jobs, rescue_jobs,
-    retry_job, revive_jobs,
+    give_back_jobs, held_jobs, next_due, park_job, postpone_jobs, queue_figures, renew_jobs, repeat_job,
+    rescue_jobs, retry_job, revive_jobs,
 };
 use sqlx::{Connection, Executor, MySqlConnection};
 
@@ -19,6 +19,8 @@ use crate::support::database::TestDatabase;
 const LEASE: Duration = Duration::from_mins(1);
 /// Tries before a rescued job is dead.
 const TRIES: u32 = 5;
+/// No job.
+const NONE: [i64; 0] = [];
 /// How a job is, without its times.
 const COLUMNS: [&str; 7] =
     ["record_id", "state", "generation", "attempts", "locked_by", "last_error", "waiting"];
@@ -163,7 +165,7 @@ async fn a_worker_that_comes_late_cannot_settle_the_job_of_another() {
     enqueue(&test, [7]).await;
     let late = claim(&test.database, "worker", 1).await.remove(0);
     test.execute("UPDATE jobs SET lease_until = UTC_TIMESTAMP(3) - INTERVAL 1 SECOND").await;
-    assert_eq!(rescue_jobs(&test.database, TRIES).await.unwrap().returned, 1);
+    assert_eq!(rescue_jobs(&test.database, None, TRIES).await.unwrap().returned, 1);
     // An edit sets the tries to 0, so both claims are the first try of the same process.
     enqueue(&test, [7]).await;
     let present = claim(&test.database, "worker", 1).await.remove(0);
@@ -178,8 +180,8 @@ async fn a_worker_that_comes_late_cannot_settle_the_job_of_another() {
         });
         assert_eq!(settled.await, Settled::Lost, "{end}");
     }
-    assert_eq!(give_back_jobs(&test.database, from_ref(&late)).await.unwrap(), 0);
-    assert_eq!(postpone_jobs(&test.database, from_ref(&late), later, "off").await.unwrap(), 0);
+    assert_eq!(give_back_jobs(&test.database, from_ref(&late)).await.unwrap(), NONE);
+    assert_eq!(postpone_jobs(&test.database, from_ref(&late), later, "off").await.unwrap(), NONE);
     assert_eq!(renew_jobs(&test.database, from_ref(&late), LEASE).await.unwrap(), [late.id]);
     assert_eq!(jobs(&test).await, ["7|running|2|1|worker|-|-"], "nothing of that changed it");
     assert_eq!(settle(&test, async |own| finish_job(own, &present).await).await, Settled::AsAsked);
@@ -208,19 +210,45 @@ async fn the_jobs_of_a_worker_that_is_gone_come_back_until_they_have_had_all_the
     enqueue(&test, [1, 2]).await;
     for attempt in 1..=2 {
         assert_eq!(records(&claim(&test.database, "worker", 1).await), [1], "try {attempt}");
-        assert_eq!(rescue_jobs(&test.database, 2).await.unwrap().returned, 0, "its lease is not over");
+        assert_eq!(rescue_jobs(&test.database, None, 2).await.unwrap().returned, 0, "its lease is not over");
         test.execute(
             "UPDATE jobs SET lease_until = UTC_TIMESTAMP(3) - INTERVAL 1 SECOND WHERE state = 'running'",
         )
         .await;
         // The other one became due before the rescue, but is not what this is about.
         test.execute("UPDATE jobs SET run_at = UTC_TIMESTAMP(3) + INTERVAL 1 HOUR WHERE record_id = 2").await;
-        let rescued = rescue_jobs(&test.database, 2).await.unwrap();
+        let rescued = rescue_jobs(&test.database, None, 2).await.unwrap();
         let parked: Vec<_> = rescued.parked.iter().map(|job| job.record_id).collect();
         assert_eq!((rescued.returned, parked), if attempt == 1 { (1, vec![]) } else { (0, vec![1]) });
     }
     let lost = "lost with the process that worked on it, worker";
     assert_eq!(jobs(&test).await, [format!("1|dead|1|2|-|{lost}|-"), "2|ready|1|0|-|-|-".to_owned()]);
+}
+
+#[tokio::test]
+async fn where_one_worker_alone_may_work_the_jobs_of_all_others_come_back_at_once() {
+    let test = TestDatabase::migrated().await;
+    enqueue(&test, [1, 2]).await;
+    let killed = claim(&test.database, "killed", 1).await.remove(0);
+    let own = claim(&test.database, "only", 1).await.remove(0);
+    assert_eq!((killed.record_id, killed.was_tried()), (1, false));
+    assert_eq!(rescue_jobs(&test.database, None, TRIES).await.unwrap().returned, 0, "both may live");
+    assert_eq!(rescue_jobs(&test.database, Some("only"), TRIES).await.unwrap().returned, 1);
+    let again = claim(&test.database, "only", 2).await.remove(0);
+    assert_eq!((again.record_id, again.was_tried()), (1, true));
+    assert_eq!(renew_jobs(&test.database, &[own, again, killed], LEASE).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_job_of_which_there_is_more_to_do_is_due_again_with_all_its_tries() {
+    let test = TestDatabase::migrated().await;
+    enqueue(&test, [7]).await;
+    for round in 1..=TRIES + 1 {
+        let job = claim(&test.database, "worker", 1).await.remove(0);
+        assert_eq!((job.attempts, job.was_tried()), (1, round > 1), "round {round}");
+        assert_eq!(settle(&test, async |own| repeat_job(own, &job).await).await, Settled::AsAsked);
+        assert_eq!(jobs(&test).await, ["7|ready|1|0|-|-|-"]);
+    }
 }
 
 #[tokio::test]
@@ -230,7 +258,7 @@ async fn a_renewed_lease_keeps_the_job_from_being_rescued() {
     let claimed = claim(&test.database, "worker", 2).await;
     test.execute("UPDATE jobs SET lease_until = UTC_TIMESTAMP(3) - INTERVAL 1 SECOND").await;
     assert_eq!(renew_jobs(&test.database, &claimed[..1], LEASE).await.unwrap(), Vec::<i64>::new());
-    assert_eq!(rescue_jobs(&test.database, TRIES).await.unwrap().returned, 1);
+    assert_eq!(rescue_jobs(&test.database, None, TRIES).await.unwrap().returned, 1);
     assert_eq!(renew_jobs(&test.database, &claimed, LEASE).await.unwrap(), [claimed[1].id]);
 }
 
@@ -241,8 +269,9 @@ async fn a_job_that_was_given_back_or_put_off_has_lost_no_try() {
     let claimed = claim(&test.database, "worker", 2).await;
     let until = now(&test).await + TimeDelta::hours(1);
 
-    assert_eq!(give_back_jobs(&test.database, &claimed[..1]).await.unwrap(), 1);
-    assert_eq!(postpone_jobs(&test.database, &claimed[1..], until, "pushing is off").await.unwrap(), 1);
+    assert_eq!(give_back_jobs(&test.database, &claimed[..1]).await.unwrap(), [claimed[0].id]);
+    let put_off = postpone_jobs(&test.database, &claimed[1..], until, "pushing is off").await;
+    assert_eq!(put_off.unwrap(), [claimed[1].id]);
 
     assert_eq!(jobs(&test).await, ["1|ready|1|0|-|-|-", "2|ready|1|0|-|-|pushing is off"]);
     assert_eq!(records(&claim(&test.database, "worker", 2).await), [1]);
@@ -330,9 +359,9 @@ async fn an_edit_in_an_open_transaction_holds_up_nobody_else() {
         enqueue_jobs(&mut transaction, "contacts", JobKind::Push, &neighbours).await.unwrap();
         enqueue_jobs(&mut transaction, "contacts", JobKind::Deleted, &[10]).await.unwrap();
         transaction.commit().await.unwrap();
-        assert_eq!(rescue_jobs(&test.database, TRIES).await.unwrap().returned, 0);
+        assert_eq!(rescue_jobs(&test.database, None, TRIES).await.unwrap().returned, 0);
         assert_eq!(renew_jobs(&test.database, &claimed[2..], LEASE).await.unwrap(), Vec::<i64>::new());
-        assert_eq!(give_back_jobs(&test.database, &claimed[2..]).await.unwrap(), 0, "the editor has it");
+        assert_eq!(give_back_jobs(&test.database, &claimed[2..]).await.unwrap(), NONE, "the editor has it");
         assert_eq!(revive_jobs(&test.database, Chosen::All).await.unwrap(), 0, "20 is being edited");
         let free = claim(&test.database, "worker", 50).await;
         let expected: BTreeSet<_> = neighbours.iter().copied().filter(|record| *record != 60).collect();
@@ -400,7 +429,7 @@ async fn workers_and_editors_at_once_lose_no_edit_and_never_deadlock() {
                 })
                 .await;
             }
-            rescue_jobs(&test.database, TRIES).await.unwrap();
+            rescue_jobs(&test.database, None, TRIES).await.unwrap();
             revive_jobs(&test.database, Chosen::All).await.unwrap();
         }
     };

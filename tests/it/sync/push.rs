@@ -3,6 +3,8 @@
 mod conflicts;
 mod creates;
 mod deletes;
+mod interrupted;
+mod locked;
 mod refusals;
 
 use serde_json::{Value, json};

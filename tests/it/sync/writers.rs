@@ -118,7 +118,7 @@ impl Writers {
                 daemon.says("Connected to").await;
                 daemon.stop_well().await;
             }
-            1..3 => self.kill().await,
+            1..3 => self.kill(),
             _ => {}
         }
     }
@@ -128,12 +128,11 @@ impl Writers {
         self.daemons.push(self.setup.start(&["run"]));
     }
 
-    /// Kills a daemon. Two minutes pass, as far as its jobs are concerned.
-    async fn kill(&mut self) {
+    /// Kills a daemon.
+    fn kill(&mut self) {
         *self.events.entry("kill").or_default() += 1;
         let one = self.random.random_range(0..self.daemons.len());
         self.daemons.remove(one).kill();
-        self.test.execute("UPDATE jobs SET lease_until = UTC_TIMESTAMP(3) WHERE state = 'running'").await;
         if self.daemons.is_empty() {
             self.start();
         }
