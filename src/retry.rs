@@ -7,6 +7,7 @@
 //! | lock, no connection | the HubSpot client, as often, also of a create: nothing was done |
 //! | rate limit, account being moved | the HubSpot client, when HubSpot's hint has passed; costs no try |
 //! | any of these that outlasts the client | another run of that object type, after 5, 10, 20, ... s |
+//! | an edit on its way to HubSpot, for a cause that passes | its job, up to `PUSH_MAX_ATTEMPTS` tries, see `sync::push` |
 //! | a transaction, for a cause that passes | `sync::patience`, for half a minute |
 //! | token, scope, unknown type, bad request | nobody, until a person changes something |
 //!

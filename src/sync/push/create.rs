@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::claim::Claim;
-use super::settle::Verdict;
+use super::verdict::Verdict;
 use super::{Current, Item, PRIORITY, Push};
 use crate::clock;
 use crate::hubspot::{Created, NewRecord};

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
-use super::settle::{ACTOR, Verdict};
+use super::settle::ACTOR;
+use super::verdict::Verdict;
 use super::{Current, Item, PRIORITY, Push};
 use crate::clock;
 use crate::config::SqlDelete;

@@ -1,146 +1,16 @@
 //! Pushing edits of records that are there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::delete::{conflict, deleted_there};
-use super::settle::{Outcome, Verdict};
+use super::delete::deleted_there;
+use super::edit::{Edit, Histories, Unseen, overwritten};
+use super::verdict::Verdict;
 use super::{Current, Item, PRIORITY, Push};
 use crate::hubspot::{HISTORY_PAGE, HistoryEntry, HistoryRead, RecordUpdate, Refusal, RefusalKind, Updated};
-use crate::model::{Documents, EditTimes, Merged, ObjectId, Policy, Properties, Record, Rules};
-use crate::storage::{ConflictKind, LogAction, LogDirection};
+use crate::model::ObjectId;
+use crate::storage::LogAction;
 use crate::sync::engine::Engine;
 use crate::sync::error::SyncError;
-
-/// The history of properties of a record, by name, newest first.
-type Histories = BTreeMap<String, Vec<HistoryEntry>>;
-
-/// A row on its way.
-struct Edit {
-    item: Item,
-    /// The record before anything is written.
-    remote: Record,
-    /// What HubSpot had before anything of the edit was sent, as far as is known.
-    before: Properties,
-    /// When its values were set, where that decides something.
-    times: EditTimes,
-    /// Who set them.
-    histories: Histories,
-    merged: Merged,
-    /// Whether it was written to another record, into which its own was merged a moment before.
-    is_elsewhere: bool,
-}
-
-impl Edit {
-    /// Merges what is known.
-    fn new(push: &Push, item: Item, remote: Record, histories: Histories) -> Self {
-        let newest = |(name, entries): (&String, &Vec<HistoryEntry>)| {
-            entries.first().map(|entry| (name.clone(), entry.at))
-        };
-        let times =
-            EditTimes { local: item.row.edited_at, remote: histories.iter().filter_map(newest).collect() };
-        let local = item.row.local.clone().unwrap_or_default();
-        let before = if item.job.was_tried() {
-            without_arrived(&push.rules, &item.row.base, &local, &remote.properties)
-        } else {
-            remote.properties.clone()
-        };
-        let documents = Documents { base: &item.row.base, local: &local, remote: &before };
-        let merged = documents.merge(&push.rules, &times);
-        Self { item, remote, before, times, histories, merged, is_elsewhere: false }
-    }
-
-    /// The record's id.
-    fn id(&self) -> ObjectId {
-        self.remote.id
-    }
-
-    /// The names that were sent, or would be.
-    fn sent(&self) -> Vec<String> {
-        self.merged.push.iter().map(|(name, _)| name.clone()).collect()
-    }
-
-    /// What was sent has overwritten values nobody had seen: they count as if they had been there before.
-    fn lose_to(&mut self, unseen: &BTreeMap<String, HistoryEntry>) {
-        self.merged.push.retain(|(name, _)| !unseen.contains_key(name));
-        for (name, entry) in unseen {
-            self.times.remote.insert(name.clone(), entry.at);
-            self.histories.insert(name.clone(), vec![entry.clone()]);
-        }
-    }
-
-    /// It was written to the record with this id.
-    fn arrived_at(mut self, id: ObjectId) -> Self {
-        self.is_elsewhere = id != self.remote.id;
-        self.remote.id = id;
-        self
-    }
-
-    /// What becomes of the row once HubSpot's side is `remote`, and all that was sent has arrived.
-    fn verdict(self, push: &Push, remote: Record) -> Verdict {
-        let sent = self.sent();
-        if self.is_elsewhere {
-            // The row follows its record first, with everything that is known of both by then.
-            return Verdict::more_to_do(self.item);
-        }
-        let confirmed = self.merged.confirmed(&remote.properties, &push.rules, &self.times);
-        // What HubSpot keeps up by itself changes with every edit.
-        let is_news = |name: &&String| push.rules.of(name).writable && !sent.contains(name);
-        let taken = self.merged.taken.iter().chain(&confirmed.taken).filter(is_news);
-        let taken: BTreeSet<_> = taken.cloned().collect();
-        let outcome = if !confirmed.unwritable.is_empty() {
-            Outcome::Refused(format!("{} cannot be written in HubSpot", confirmed.unwritable.join(", ")))
-        } else if !confirmed.push.is_empty() {
-            Outcome::MoreToDo
-        } else if confirmed.conflicts.is_empty() {
-            Outcome::InStep
-        } else {
-            Outcome::Conflict
-        };
-        let conflict = (!confirmed.conflicts.is_empty())
-            .then(|| conflict(ConflictKind::Fields, &confirmed, &remote.properties, &self.histories));
-        let mut verdict = Verdict {
-            outcome,
-            content: confirmed.content,
-            base: confirmed.base,
-            copy: Some(remote),
-            conflict,
-            ..Verdict::nothing(self.item)
-        };
-        if !sent.is_empty() {
-            verdict = verdict.logged(LogAction::Update, LogDirection::Push, sent);
-        }
-        if !taken.is_empty() {
-            verdict = verdict.logged(LogAction::Update, LogDirection::Pull, taken.into_iter().collect());
-        }
-        verdict
-    }
-
-    /// What becomes of the row now that it was sent and HubSpot has `remote`: `None` when the record is not there.
-    fn read_back(self, push: &Push, history: &Histories, remote: Option<&Record>) -> Verdict {
-        let Some(remote) = remote else {
-            // Deleted or merged a moment ago: looked at again, with everything known by then.
-            return Verdict::more_to_do(self.item);
-        };
-        let ignored = ignored(push, &self, history, remote);
-        if ignored.is_empty() {
-            return self.verdict(push, remote.clone());
-        }
-        let reason = format!("HubSpot took the edit and kept its own value of {}", ignored.join(", "));
-        Verdict { copy: Some(remote.clone()), ..self.refused(reason) }
-    }
-
-    /// What becomes of the row when HubSpot refuses the edit. Whatever came from there is kept.
-    fn refused(self, reason: String) -> Verdict {
-        let sent = self.sent();
-        let verdict = Verdict {
-            content: self.merged.content,
-            base: self.merged.base,
-            copy: Some(self.remote),
-            ..Verdict::refused(self.item, reason)
-        };
-        verdict.logged(LogAction::Update, LogDirection::Push, sent)
-    }
-}
 
 impl Engine {
     /// Merges the edits of some rows with what HubSpot has, sends what is ours, and records what came of it.
@@ -349,79 +219,6 @@ fn company_id(name: &str, value: &str) -> Result<Option<ObjectId>, Refusal> {
         properties: Vec::new(),
         existing: None,
     })
-}
-
-/// Values that were overwritten unseen, by name.
-type Unseen = BTreeMap<String, HistoryEntry>;
-
-/// What HubSpot had before an edit that may have arrived: an earlier try may have sent it, and may not have looked whether it
-/// wrote over anything. What is the same on both sides counts as sent, goes out once more and is looked at then.
-fn without_arrived(rules: &Rules, base: &Properties, local: &Properties, remote: &Properties) -> Properties {
-    let has_arrived = |name: &str| {
-        let rule = rules.of(name);
-        let (base, local, remote) = (base.get(name), local.get(name), remote.get(name));
-        let is_same = rule.kind.same(local.as_deref(), remote.as_deref());
-        is_same && !rule.kind.same(base.as_deref(), local.as_deref()) && rule.writable
-    };
-    let names = base.iter().chain(local.iter()).map(|(name, _)| name);
-    let arrived: BTreeSet<_> = names.filter(|name| has_arrived(name)).collect();
-    let kept = remote.iter().filter(|(name, _)| !arrived.contains(name));
-    kept.chain(base.iter().filter(|(name, _)| arrived.contains(name))).collect()
-}
-
-/// The values that were overwritten unseen: by what was sent of an edit, or once such values were `put_back` over it.
-fn overwritten(push: &Push, edit: &Edit, put_back: &Unseen, history: &Histories) -> Unseen {
-    let mut found = Unseen::new();
-    let mut look = |name: &String, sent: &str, before: Option<&str>| {
-        if let Some(entry) = unseen(push, (name, history), sent, before) {
-            found.insert(name.clone(), entry.clone());
-        }
-    };
-    if put_back.is_empty() {
-        // Where the policy says so, of two edits the operator wants ours.
-        let is_in_question = |(name, _): &&(String, String)| push.rules.of(name).policy != Policy::Local;
-        for (name, sent) in edit.merged.push.iter().filter(is_in_question) {
-            look(name, sent, edit.before.get(name).as_deref());
-        }
-    }
-    for (name, entry) in put_back {
-        let ours = edit.merged.content.get(name);
-        let ours = push.rules.of(name).kind.outgoing(ours.as_deref());
-        look(name, entry.value.as_deref().unwrap_or_default(), Some(&*ours));
-    }
-    found
-}
-
-/// The value that came in between what a property was `before`, as far as we knew, and what was `sent`. `None` as well
-/// when somebody has changed it since: that is newer than both.
-fn unseen<'h>(
-    push: &Push,
-    (name, history): (&str, &'h Histories),
-    sent: &str,
-    before: Option<&str>,
-) -> Option<&'h HistoryEntry> {
-    let kind = push.rules.of(name).kind;
-    let is = |entry: &HistoryEntry, other: Option<&str>| kind.same(entry.value.as_deref(), other);
-    let mut entries = history.get(name)?.iter().peekable();
-    entries.peek().filter(|newest| is(newest, Some(sent)))?;
-    entries.find(|entry| !is(entry, Some(sent))).filter(|entry| !is(entry, before))
-}
-
-/// What was sent, was answered with a success, and was not stored: HubSpot moves a lifecycle stage forward only, for
-/// instance. Source: HubSpot, "Contacts".
-fn ignored(push: &Push, edit: &Edit, history: &Histories, remote: &Record) -> Vec<String> {
-    // The company follows its link in HubSpot's own time.
-    let link = push.context.object_type.primary_company_property();
-    let is_ignored = |(name, sent): &&(String, String)| {
-        let kind = push.rules.of(name).kind;
-        let (before, now) = (edit.before.get(name), remote.properties.get(name));
-        let newest = history.get(name).and_then(|entries| entries.first());
-        // Else somebody has set the old value again.
-        let is_old = newest.is_none_or(|entry| entry.at <= edit.remote.updated_at);
-        let was_kept = kind.same(before.as_deref(), now.as_deref()) && !kind.same(now.as_deref(), Some(sent));
-        was_kept && is_old && Some(name.as_str()) != link
-    };
-    edit.merged.push.iter().filter(is_ignored).map(|(name, _)| name.clone()).collect()
 }
 
 #[cfg(test)]
