@@ -197,7 +197,7 @@ async fn a_column_is_captured_before_it_is_filled() {
         let mut held = test.sql.begin().await.unwrap();
         sqlx::query("SELECT * FROM column_fills FOR UPDATE").execute(&mut *held).await.unwrap();
         let mut filling = setup.start(&[command]);
-        let triggers = "SELECT COUNT(*) FROM information_schema.triggers WHERE trigger_schema = DATABASE() \
+        let triggers = "SELECT COUNT(*) FROM information_schema.triggers WHERE event_object_schema = DATABASE() \
                         AND trigger_name = 'hubspot_contacts_capture_before_update'";
         eventually("edits are captured", async || {
             let captured = test.number(triggers).await;

@@ -10,7 +10,7 @@ use crate::support::database::{TestDatabase, config};
 
 /// The triggers on the contacts, each with the time it was made.
 async fn triggers(test: &TestDatabase) -> Vec<String> {
-    let condition = "WHERE trigger_schema = DATABASE() ORDER BY trigger_name";
+    let condition = "WHERE event_object_schema = DATABASE() ORDER BY trigger_name";
     test.rows("information_schema.triggers", &["trigger_name", "created"], condition).await
 }
 
@@ -133,7 +133,7 @@ async fn those_of_a_user_that_is_gone_are_made_anew() {
     let later = hubspot_mariadb_connector::storage::Database::new(&config(&url)).unwrap();
     ensure_capture(&later, &fixture.table, true).await.unwrap();
     fixture.store(&[contact(1, 10, &[])]).await;
-    let definers = "SELECT GROUP_CONCAT(DISTINCT definer) FROM information_schema.triggers WHERE trigger_schema = DATABASE()";
+    let definers = "SELECT GROUP_CONCAT(DISTINCT definer) FROM information_schema.triggers WHERE event_object_schema = DATABASE()";
     assert_eq!(fixture.test.value(definers).await, "later@127.0.0.1");
     fixture.edit("city = 'Bonn'").await;
     assert_eq!(fixture.state().await, "pending|2|push 1");

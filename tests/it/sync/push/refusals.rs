@@ -95,7 +95,7 @@ async fn nothing_is_captured(simulator: &Simulator, test: &TestDatabase) {
     assert_eq!(row, ["synced|-|1"]);
     assert_eq!(test.number("SELECT COUNT(*) FROM jobs").await, 0);
     assert_eq!(contact(simulator, &id).await["properties"]["city"], before);
-    let triggers = "SELECT COUNT(*) FROM information_schema.triggers WHERE trigger_schema = DATABASE() \
+    let triggers = "SELECT COUNT(*) FROM information_schema.triggers WHERE event_object_schema = DATABASE() \
                     AND event_object_table = 'hubspot_contacts'";
     assert_eq!(test.number(triggers).await, 0);
 }
@@ -189,7 +189,7 @@ async fn what_the_token_may_do_is_asked_again_when_hubspot_did_not_answer() {
     let busy = json!({"kind": "status", "status": 503, "body": "{\"message\": \"busy\"}"});
     let question = json!({"pathContains": "access-token-info"});
     simulator.fault(json!({"match": question, "times": 1_000_000, "action": busy})).await;
-    let triggers = "SELECT COUNT(*) FROM information_schema.triggers WHERE trigger_schema = DATABASE() AND event_object_table = 'hubspot_contacts'";
+    let triggers = "SELECT COUNT(*) FROM information_schema.triggers WHERE event_object_schema = DATABASE() AND event_object_table = 'hubspot_contacts'";
     let made = test.number(triggers).await;
     let daemon = setup.start(&["run"]);
     daemon.says("what the token may do is not known").await;
