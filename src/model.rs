@@ -13,8 +13,8 @@ mod window;
 
 pub use association::{Association, AssociationType, TypePair};
 pub use merge::{
-    Choice, Decision, Documents, EditTimes, FieldRule, Merged, Policy, Resolved, Rules, Sides, UnknownPolicy,
-    ValueKind, rebase,
+    Choice, Decision, Documents, EditTimes, FieldRule, Merged, Ours, Policy, Resolved, Rules, Sides,
+    UnknownPolicy, ValueKind, rebase, rebase_row,
 };
 pub use object_type::{
     ColumnDef, ColumnType, CustomColumn, CustomName, CustomType, OBJECT_TYPES, ObjectType, Selected,

@@ -54,18 +54,18 @@ pub use database::Database;
 pub use error::{StorageError, StorageErrorKind};
 pub use jobs::{
     Chosen, Job, JobEntry, JobKind, JobState, QueueFigures, Rescued, Settled, claim_jobs, dead_jobs,
-    deleted_records, enqueue_jobs, finish_job, give_back_jobs, held_jobs, next_due, park_job, postpone_jobs,
-    queue_figures, renew_jobs, repeat_job, rescue_jobs, retry_job, revive_jobs,
+    deleted_records, enqueue_jobs, finish_job, give_back_jobs, held_jobs, next_due, note_sent, park_job,
+    postpone_jobs, queue_figures, renew_jobs, repeat_job, rescue_jobs, retry_job, revive_jobs,
 };
 pub use lease::{LEASE_TTL, Lease, LeaseKeeper, LeasedTransaction, lease_holder};
 pub use merges::{MERGED_IDS, known_survivors, merged_ids, record_merges};
 pub use migrate::{create_tables, migrate, pending_migrations};
 pub use mirror::{
     Attention, Collision, ComparedRow, EditedRow, MirrorTable, PageOutcome, RowStatus, RowUpdate,
-    StoredVersion, archived_rows, compared_rows, distrust_rows, edit_row, edited_rows, follow_merge,
-    has_edits, is_there, link_row, lock_edited, lock_free_edited, newest_id, note_error, note_sent,
-    overlay_records, pending_rows, requeue_pending, rows_of_records, store_records, stored_versions,
-    take_back_edits, wake_deleted_in_hubspot, write_row,
+    StoredVersion, archived_rows, compared_rows, distrust_rows, edit_row, edited_records, edited_rows,
+    follow_merge, has_edits, is_being_sent, is_row_locked, is_there, link_row, lock_edited, lock_free_edited,
+    newest_id, note_creation, note_error, overlay_records, pending_rows, requeue_pending, rows_of_records,
+    store_records, stored_versions, take_back_edits, wake_deleted_in_hubspot, write_row,
 };
 pub use mirror_schema::{TypedColumn, ensure_table};
 pub use owners::store_owners;

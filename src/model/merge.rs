@@ -25,7 +25,7 @@ use chrono::{DateTime, Utc};
 
 pub use self::decision::{Decision, Policy, Sides, UnknownPolicy};
 pub use self::kind::ValueKind;
-pub use self::resolution::{Choice, Resolved, rebase};
+pub use self::resolution::{Choice, Ours, Resolved, rebase, rebase_row};
 use super::{Properties, Property};
 
 /// The three versions of a record's properties.

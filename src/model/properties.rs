@@ -80,6 +80,13 @@ impl Properties {
             .map(|(name, value)| (unescape(name), unescape(value)))
     }
 
+    /// The same with another value of one property, `None` to unset it.
+    #[must_use]
+    pub fn with(&self, name: &str, value: Option<&str>) -> Self {
+        let kept = self.iter().filter(|(known, _)| known != name);
+        kept.chain(value.map(|value| (Cow::Borrowed(name), Cow::Borrowed(value)))).collect()
+    }
+
     /// How many properties are set.
     pub fn len(&self) -> usize {
         self.ends.len()

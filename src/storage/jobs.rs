@@ -13,6 +13,7 @@ mod figures;
 mod rescue;
 mod settle;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -24,7 +25,9 @@ use super::{Database, StorageError};
 
 pub use figures::{JobEntry, QueueFigures, dead_jobs, deleted_records, held_jobs, next_due, queue_figures};
 pub use rescue::{Chosen, Rescued, rescue_jobs, revive_jobs};
-pub use settle::{Settled, finish_job, give_back_jobs, park_job, postpone_jobs, repeat_job, retry_job};
+pub use settle::{
+    Settled, finish_job, give_back_jobs, note_sent, park_job, postpone_jobs, repeat_job, retry_job,
+};
 
 /// Jobs a statement reads or writes.
 const BATCH: usize = 500;
@@ -70,6 +73,8 @@ pub struct Job {
     pub attempts: u32,
     /// The first of those edits, database clock.
     pub created_at: DateTime<Utc>,
+    /// What an earlier try has asked HubSpot to store, without a known end: values by name, empty to clear one.
+    pub sent: BTreeMap<String, String>,
     /// How often it was claimed, this time included; tells this claim from every other one.
     claims: i64,
 }
@@ -82,6 +87,7 @@ impl Job {
 
     /// A job as it is from its claim on.
     fn claimed(row: &MySqlRow, object_type: &str, kind: JobKind) -> Result<Self, sqlx::Error> {
+        let sent: Option<String> = row.try_get("sent")?;
         Ok(Self {
             id: row.try_get("id")?,
             object_type: object_type.to_owned(),
@@ -90,6 +96,7 @@ impl Job {
             generation: row.try_get("generation")?,
             attempts: row.try_get::<i32, _>("attempts")?.unsigned_abs() + 1,
             created_at: row.try_get("created_at")?,
+            sent: sent.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default(),
             claims: row.try_get::<i64, _>("claims")? + 1,
         })
     }
@@ -145,7 +152,7 @@ pub async fn claim_jobs(
 ) -> Result<Vec<Job>, StorageError> {
     let failed = || StorageError::query(format!("claim jobs of {object_type}"));
     // Any other index would lock rows behind the last one returned.
-    let sql = "SELECT id, record_id, generation, attempts, claims, created_at \
+    let sql = "SELECT id, record_id, generation, attempts, claims, created_at, sent \
                FROM jobs FORCE INDEX (jobs_to_claim) \
                WHERE state = 'ready' AND object_type = ? AND kind = ? AND run_at <= UTC_TIMESTAMP(3) \
                ORDER BY run_at, id LIMIT ? FOR UPDATE SKIP LOCKED";
@@ -200,28 +207,39 @@ async fn update_held(
     jobs: &[Job],
     set: impl Fn(&mut QueryBuilder<MySql>),
 ) -> Result<Vec<i64>, StorageError> {
-    let failed = || StorageError::query("update claimed jobs");
     let mut updated = Vec::with_capacity(jobs.len());
     for chunk in jobs.chunks(BATCH) {
-        let mut query = QueryBuilder::new(
-            "SELECT id, claims FROM jobs FORCE INDEX (jobs_by_id) WHERE state = 'running' AND id IN ",
-        );
-        push_ids(&mut query, chunk.iter().map(|job| job.id));
-        query.push(" FOR UPDATE SKIP LOCKED");
         let mut transaction = database.begin().await?;
-        let found: Result<Vec<(i64, i64)>, _> =
-            query.build_query_as().persistent(false).fetch_all(&mut *transaction).await;
-        let found = found.map_err(failed())?;
-        let held = chunk.iter().filter(|job| found.contains(&(job.id, job.claims)));
-        let held: Vec<_> = held.map(|job| job.id).collect();
+        let held = lock_held(&mut transaction, chunk).await?;
         let mut update =
             QueryBuilder::new("UPDATE jobs FORCE INDEX (jobs_by_id) SET updated_at = UTC_TIMESTAMP(3), ");
         set(&mut update);
         update_these(&mut transaction, update, &held).await?;
-        transaction.commit().await.map_err(failed())?;
+        transaction.commit().await.map_err(StorageError::query("update claimed jobs"))?;
         updated.extend(held);
     }
     Ok(updated)
+}
+
+/// Locks those of the jobs that are still in the hands of who claimed them and that nobody else has locked; returns their
+/// ids.
+async fn lock_held<'j>(
+    connection: &mut MySqlConnection,
+    jobs: impl IntoIterator<Item = &'j Job>,
+) -> Result<Vec<i64>, StorageError> {
+    let claimed: Vec<_> = jobs.into_iter().map(|job| (job.id, job.claims)).collect();
+    if claimed.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = QueryBuilder::new(
+        "SELECT id, claims FROM jobs FORCE INDEX (jobs_by_id) WHERE state = 'running' AND id IN ",
+    );
+    push_ids(&mut query, claimed.iter().map(|(id, _)| *id));
+    query.push(" FOR UPDATE SKIP LOCKED");
+    let found: Result<Vec<(i64, i64)>, _> =
+        query.build_query_as().persistent(false).fetch_all(connection).await;
+    let found = found.map_err(StorageError::query("lock claimed jobs"))?;
+    Ok(claimed.into_iter().filter(|job| found.contains(job)).map(|(id, _)| id).collect())
 }
 
 /// Runs an update on jobs that the transaction has locked.

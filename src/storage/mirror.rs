@@ -23,8 +23,9 @@ use sqlx::MySqlConnection;
 pub use self::compare::{Attention, ComparedRow, compared_rows, distrust_rows, overlay_records};
 pub(super) use self::edited::wake_edited;
 pub use self::edited::{
-    EditedRow, RowStatus, RowUpdate, edited_rows, is_there, lock_edited, lock_free_edited, note_error,
-    note_sent, pending_rows, requeue_pending, wake_deleted_in_hubspot, write_row,
+    EditedRow, RowStatus, RowUpdate, edited_records, edited_rows, is_being_sent, is_row_locked, is_there,
+    lock_edited, lock_free_edited, note_creation, note_error, pending_rows, requeue_pending,
+    wake_deleted_in_hubspot, write_row,
 };
 pub(super) use self::link::make_anew;
 pub use self::link::{Collision, edit_row, follow_merge, link_row};

@@ -45,15 +45,15 @@ use crate::clock;
 use crate::hubspot::{HubSpotClient, Priority};
 use crate::model::{ObjectId, ObjectType, Record, Rules};
 use crate::storage::{
-    EditedRow, Job, JobKind, RowStatus, claim_jobs, close_conflicts_without_row, conflict_policies,
-    edited_rows, give_back_jobs, merged_ids, next_due, note_error, postpone_jobs, purge_sync_log,
-    requeue_pending, rescue_jobs, wake_deleted_in_hubspot,
+    EditedRow, Job, JobKind, RowStatus, StorageError, claim_jobs, close_conflicts_without_row,
+    conflict_policies, edited_rows, give_back_jobs, merged_ids, next_due, note_error, postpone_jobs,
+    purge_sync_log, requeue_pending, rescue_jobs, wake_deleted_in_hubspot,
 };
 
 /// How often the queue is looked at: half of it is what an edit waits on average.
 const LOOK: Duration = Duration::from_millis(200);
-/// Somebody may be waiting for what they have edited.
-const PRIORITY: Priority = Priority::Interactive;
+/// A mass edit must not be in the way of people, nor take the part of the day's requests that is kept for them.
+const PRIORITY: Priority = Priority::Push;
 /// Pause after the database or HubSpot has failed.
 const TROUBLE: Duration = Duration::from_secs(5);
 /// Jobs of a batch. Source: HubSpot, "Using object APIs": most inputs of a batch.
@@ -79,6 +79,21 @@ struct Push {
     hubspot: HubSpotClient,
 }
 
+impl Push {
+    /// Whether the property is written as a link: the primary company.
+    fn is_link(&self, name: &str) -> bool {
+        self.context.object_type.primary_company_property() == Some(name)
+    }
+}
+
+/// What came of a look at the queue.
+struct Round {
+    /// Whether something was done, and more may be due at once.
+    was_due: bool,
+    /// The first failure.
+    failed: Option<SyncError>,
+}
+
 /// What HubSpot says of a record.
 #[derive(Debug, Clone)]
 enum Current {
@@ -97,51 +112,51 @@ enum Current {
 impl Engine {
     /// Pushes edits as they come, until the process stops or loses the lease.
     pub async fn push_edits(&self) {
-        let mut types = self.types().into_iter();
-        let is_pushing = self.config.push.enabled && types.any(|known| self.config.push.is_writable(known));
-        if !is_pushing {
-            return self.only_tidy().await;
-        }
         let (mut rescued, mut tidied): (Option<Instant>, Option<Instant>) = (None, None);
         // Said once and not five times a second.
         let mut trouble = None;
-        while self.pause(LOOK).await.is_ok() {
-            let result = async {
+        let mut delay = LOOK;
+        while self.pause(delay).await.is_ok() {
+            // The schemas of custom objects come later than the process.
+            let types = self.pushed_types();
+            if tidied.is_none_or(|tidied| tidied.elapsed() > TIDY) {
+                tidied = Some(Instant::now());
+                self.tidy(&types).await;
+            }
+            if types.is_empty() {
+                continue;
+            }
+            let round = async {
                 if rescued.is_none_or(|rescued| rescued.elapsed() > RESCUE) {
                     self.rescue().await?;
                     rescued = Some(Instant::now());
                 }
-                if tidied.is_none_or(|tidied| tidied.elapsed() > TIDY) {
-                    self.tidy().await?;
-                    tidied = Some(Instant::now());
-                }
                 self.put_off_locked().await?;
-                self.push_due().await
+                self.push_due(&types).await
             };
-            match result.await {
-                Ok(()) => trouble = None,
-                Err(error) if error.ends_here() => return,
-                Err(error) => {
-                    let report = error.report();
-                    if trouble.as_ref() != Some(&report) {
-                        warn!(error = report, "Edits wait");
-                        trouble = Some(report);
-                    }
-                    if self.pause(TROUBLE).await.is_err() {
-                        return;
-                    }
-                }
+            let Round { was_due, failed } =
+                round.await.unwrap_or_else(|error| Round { was_due: false, failed: Some(error) });
+            if failed.as_ref().is_some_and(SyncError::ends_here) {
+                return;
             }
+            let report = failed.map(|error| error.report());
+            if let Some(error) = report.as_ref().filter(|report| trouble.as_ref() != Some(*report)) {
+                warn!(error, "Edits wait");
+            }
+            delay = match (was_due, &report) {
+                (true, _) => Duration::ZERO,
+                (false, Some(_)) => TROUBLE,
+                (false, None) => LOOK,
+            };
+            trouble = report;
         }
     }
 
-    /// Where nothing is sent, what the log holds of earlier times still becomes too old.
-    async fn only_tidy(&self) {
-        while self.pause(TIDY).await.is_ok() {
-            if let Err(error) = purge_sync_log(&self.database, clock::now()).await {
-                warn!(error = %Chain(&error), "Could not remove old rows of sync_log");
-            }
-        }
+    /// The types whose edits are sent.
+    fn pushed_types(&self) -> Vec<&'static ObjectType> {
+        let mut types = self.types();
+        types.retain(|object_type| self.config.push.enabled && self.config.push.is_writable(object_type));
+        types
     }
 
     /// Waits as after a failure.
@@ -167,56 +182,49 @@ impl Engine {
         Ok(())
     }
 
-    /// Removes what nobody needs any more, and finds what would never be sent.
-    async fn tidy(&self) -> Result<(), SyncError> {
-        purge_sync_log(&self.database, clock::now()).await?;
-        for object_type in self.types() {
-            if !self.config.push.is_writable(object_type) {
-                continue;
-            }
-            let lost = requeue_pending(&self.database, object_type).await?;
-            if lost > 0 {
-                warn!("{lost} edited row(s) of {} had no job; they are sent now", object_type.table);
-            }
-            let mut transaction = self.lease.begin(&self.database).await?;
-            close_conflicts_without_row(&mut transaction, object_type, ACTOR, clock::now()).await?;
-            // A record that is restored keeps its version, so no lane tells of it.
-            wake_deleted_in_hubspot(&mut transaction, object_type).await?;
-            transaction.commit().await?;
+    /// Removes what nobody needs any more, and finds what would never be sent. Nothing waits for it, so what fails is left
+    /// for the next time.
+    async fn tidy(&self, types: &[&'static ObjectType]) {
+        if let Err(error) = purge_sync_log(&self.database, clock::now()).await {
+            warn!(error = %Chain(&error), "Could not remove old rows of sync_log");
         }
-        Ok(())
+        for object_type in types {
+            if let Err(error) = self.tidy_type(object_type).await {
+                warn!(error = %Chain(&error), "Could not look for edits of {object_type} that wait in vain");
+            }
+        }
     }
 
-    /// Does what is due now. A type that fails does not keep the others from being done.
+    /// Finds edits of a type that wait in vain.
+    async fn tidy_type(&self, object_type: &'static ObjectType) -> Result<(), StorageError> {
+        let lost = requeue_pending(&self.database, object_type).await?;
+        if lost > 0 {
+            warn!("{lost} edited row(s) of {} had no job; they are sent now", object_type.table);
+        }
+        let mut transaction = self.lease.begin(&self.database).await?;
+        close_conflicts_without_row(&mut transaction, object_type, ACTOR, clock::now()).await?;
+        // A record that is restored keeps its version, so no lane tells of it.
+        wake_deleted_in_hubspot(&mut transaction, object_type).await?;
+        transaction.commit().await
+    }
+
+    /// Does some of what is due now, of each type. One that fails does not keep the others from being done.
     ///
     /// # Errors
-    /// The first one, when the database does not answer, or the token has not proven to belong to the account. What
-    /// becomes of the jobs of a batch is recorded with them.
-    async fn push_due(&self) -> Result<(), SyncError> {
+    /// When the database does not answer. What becomes of the jobs of a batch is recorded with them.
+    async fn push_due(&self, types: &[&'static ObjectType]) -> Result<Round, SyncError> {
+        let mut round = Round { was_due: false, failed: None };
         if next_due(&self.database).await?.is_none_or(|due| due > clock::now()) {
-            return Ok(());
+            return Ok(round);
         }
-        let mut types = self.types();
-        types.retain(|object_type| self.config.push.is_writable(object_type));
-        let mut result = Ok(());
-        // In turn, so that a type with much to do does not keep the others waiting.
-        loop {
-            let (mut is_done, mut going_on) = (true, Vec::with_capacity(types.len()));
-            for object_type in types {
-                match self.push_some(object_type).await {
-                    Ok(was_due) => {
-                        is_done &= !was_due;
-                        going_on.push(object_type);
-                    }
-                    Err(error) if error.ends_here() => return Err(error),
-                    Err(error) => result = result.and(Err(error)),
-                }
+        for object_type in types {
+            match self.push_some(object_type).await {
+                Ok(was_due) => round.was_due |= was_due,
+                Err(error) if error.ends_here() => return Err(error),
+                Err(error) => round.failed = round.failed.or(Some(error)),
             }
-            if is_done {
-                return result;
-            }
-            types = going_on;
         }
+        Ok(round)
     }
 
     /// Does some of what is due of a type. Returns whether there was anything.
@@ -239,7 +247,8 @@ impl Engine {
     async fn push_type(&self, object_type: &'static ObjectType) -> Result<bool, SyncError> {
         let push = self.prepare_push(object_type).await?;
         let mut is_idle = true;
-        for kind in [JobKind::Push, JobKind::Deleted] {
+        // A row may be deleted and made anew.
+        for kind in [JobKind::Deleted, JobKind::Push] {
             let (mut batches, mut claimed) = (Vec::new(), Ok(()));
             while batches.len() < self.config.push.concurrency {
                 let worker = self.lease.holder();
@@ -319,8 +328,8 @@ impl Engine {
         }
         self.settle(push, verdicts).await?;
         self.push_edited(push, edited).await?;
-        self.push_new(push, claim, new).await?;
-        self.push_deleted(push, deleted).await
+        self.push_deleted(push, deleted).await?;
+        self.push_new(push, claim, new).await
     }
 
     /// The jobs whose rows are there, with them.

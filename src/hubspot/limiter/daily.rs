@@ -146,7 +146,7 @@ fn waiting(from: Priority) -> &'static str {
     match from {
         Priority::Backfill => "full listings",
         Priority::Audit => "audits, associations and full listings",
-        _ => "all scheduled runs",
+        _ => "all scheduled runs and edits on their way",
     }
 }
 
@@ -203,7 +203,7 @@ mod tests {
         assert_eq!(daily.opens_for(Priority::Interactive, now), None);
         assert_eq!(daily.opens_for(Priority::Webhook, now), Some(now + PROBE_INTERVAL));
         assert_eq!(daily.closed(now), Some((now + Duration::from_hours(6), PauseReason::DailyReserve)));
-        assert_eq!(daily.waiting(now), Some("all scheduled runs"));
+        assert_eq!(daily.waiting(now), Some("all scheduled runs and edits on their way"));
 
         daily.observe(500_000, 274_999, now, clock);
         assert_eq!(daily.waiting(now), None);

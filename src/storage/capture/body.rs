@@ -103,6 +103,11 @@ pub(super) fn before_update(object_type: &ObjectType, columns: &[TypedColumn]) -
         ),
     );
     mark_pending(&mut body);
+    // To try again is no edit, whose time decides under the policy `newest`.
+    body.push_str(
+        "IF edits = 0 AND NEW.archived = OLD.archived THEN SET NEW.last_modified_local = OLD.last_modified_local; \
+         END IF; ",
+    );
     put(&mut body, format_args!("{}; ", job_for(object_type, JobKind::Push, "OLD.id")));
     // Nothing that matters: another spelling of the same document, or a column that is nobody's.
     put(

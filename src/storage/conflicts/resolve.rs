@@ -211,10 +211,11 @@ async fn resolve_deleted_there(
         make_anew(connection, table, row.key).await?;
         return edit_row(connection, table, row, (&base, &local), now).await;
     }
+    let known = Some(&row.base).filter(|base| !base.is_empty());
     let update = RowUpdate {
         key: row.key,
         status: RowStatus::Synced,
-        content: &row.base,
+        content: known.or(row.local.as_ref()).unwrap_or(&row.base),
         base: None,
         copy: None,
         archived_at: Some(now),

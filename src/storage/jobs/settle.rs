@@ -1,9 +1,12 @@
 //! What a worker says of the jobs it has claimed.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
+use serde_json::json;
 use sqlx::{MySql, MySqlConnection, QueryBuilder};
 
-use super::{Job, shortened, update_held};
+use super::{Job, lock_held, shortened, update_held};
 use crate::storage::{Database, StorageError};
 
 /// What became of a job whose worker has settled it.
@@ -17,6 +20,24 @@ pub enum Settled {
     Lost,
 }
 
+/// Notes what HubSpot is about to be asked to store for each job, inside the caller's transaction. Returns the ids of the
+/// jobs it is noted for: the others are in an editor's hands, or not the caller's any more.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn note_sent(
+    connection: &mut MySqlConnection,
+    jobs: &[(&Job, BTreeMap<String, String>)],
+) -> Result<Vec<i64>, StorageError> {
+    let held = lock_held(connection, jobs.iter().map(|(job, _)| *job)).await?;
+    for (job, sent) in jobs.iter().filter(|(job, _)| held.contains(&job.id)) {
+        let query = sqlx::query("UPDATE jobs FORCE INDEX (jobs_by_id) SET sent = ? WHERE id = ?");
+        let noted = query.bind(json!(sent)).bind(job.id).execute(&mut *connection).await;
+        noted.map_err(StorageError::query("note what is sent for a job"))?;
+    }
+    Ok(held)
+}
+
 /// The job is done and goes, inside the transaction that stores what came of it. Lock the row before: an editor has the
 /// row first and its job next.
 ///
@@ -25,7 +46,19 @@ pub enum Settled {
 pub async fn finish_job(connection: &mut MySqlConnection, job: &Job) -> Result<Settled, StorageError> {
     let done = "DELETE FROM jobs WHERE object_type = ? AND kind = ? AND record_id = ? \
                 AND id = ? AND claims = ? AND state = 'running' AND generation = ?";
-    settle(connection, job, sqlx::query(done)).await
+    settle(connection, job, sqlx::query(done), FORGET).await
+}
+
+/// There is more to do of the job: it is due again at once, with all its tries.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn repeat_job(connection: &mut MySqlConnection, job: &Job) -> Result<Settled, StorageError> {
+    let again = "UPDATE jobs SET state = 'ready', attempts = 0, last_error = NULL, sent = NULL, \
+                 run_at = UTC_TIMESTAMP(3), locked_by = NULL, lease_until = NULL, updated_at = UTC_TIMESTAMP(3) \
+                 WHERE object_type = ? AND kind = ? AND record_id = ? \
+                 AND id = ? AND claims = ? AND state = 'running' AND generation = ?";
+    settle(connection, job, sqlx::query(again), FORGET).await
 }
 
 /// The job failed for a cause that may pass; it is due again at `run_at`.
@@ -41,23 +74,11 @@ pub async fn retry_job(
     let later = "UPDATE jobs SET state = 'ready', last_error = ?, run_at = ?, locked_by = NULL, lease_until = NULL, \
                  updated_at = UTC_TIMESTAMP(3) WHERE object_type = ? AND kind = ? AND record_id = ? \
                  AND id = ? AND claims = ? AND state = 'running' AND generation = ?";
-    settle(connection, job, sqlx::query(later).bind(shortened(error)).bind(run_at)).await
-}
-
-/// There is more to do of the job: it is due again at once, with all its tries.
-///
-/// # Errors
-/// When the database cannot be written.
-pub async fn repeat_job(connection: &mut MySqlConnection, job: &Job) -> Result<Settled, StorageError> {
-    let again = "UPDATE jobs SET state = 'ready', attempts = 0, last_error = NULL, run_at = UTC_TIMESTAMP(3), \
-                 locked_by = NULL, lease_until = NULL, updated_at = UTC_TIMESTAMP(3) \
-                 WHERE object_type = ? AND kind = ? AND record_id = ? \
-                 AND id = ? AND claims = ? AND state = 'running' AND generation = ?";
-    settle(connection, job, sqlx::query(again)).await
+    settle(connection, job, sqlx::query(later).bind(shortened(error)).bind(run_at), KEEP).await
 }
 
 /// The job failed for a cause that only a person can remove: it waits until it is [revived](super::revive_jobs), or the
-/// record is edited again.
+/// record is edited again. What was [sent](note_sent) stays noted: it may have arrived all the same.
 ///
 /// # Errors
 /// When the database cannot be written.
@@ -69,11 +90,16 @@ pub async fn park_job(
     let parked = "UPDATE jobs SET state = 'dead', last_error = ?, locked_by = NULL, lease_until = NULL, \
                   updated_at = UTC_TIMESTAMP(3) WHERE object_type = ? AND kind = ? AND record_id = ? \
                   AND id = ? AND claims = ? AND state = 'running' AND generation = ?";
-    settle(connection, job, sqlx::query(parked).bind(shortened(error))).await
+    settle(connection, job, sqlx::query(parked).bind(shortened(error)), KEEP).await
 }
 
 /// A statement with what is bound to it.
 type Statement<'q> = sqlx::query::Query<'q, MySql, sqlx::mysql::MySqlArguments>;
+
+/// What becomes of the note of what was sent, where the record was edited since: it is forgotten with what is known of it
+/// now, or kept.
+const FORGET: &str = "sent = NULL, ";
+const KEEP: &str = "";
 
 /// Runs a statement that ends in the key of the job, its claim and its generation. Where the record was edited since, the
 /// job is made ready instead.
@@ -81,17 +107,21 @@ async fn settle(
     connection: &mut MySqlConnection,
     job: &Job,
     statement: Statement<'_>,
+    sent: &str,
 ) -> Result<Settled, StorageError> {
-    // An edit has set the tries to 0 and the time to its own.
-    let again = "UPDATE jobs SET state = 'ready', locked_by = NULL, lease_until = NULL, updated_at = UTC_TIMESTAMP(3) \
-                 WHERE object_type = ? AND kind = ? AND record_id = ? AND id = ? AND claims = ? AND state = 'running'";
     let failed = || StorageError::query(format!("settle a job of {}", job.object_type));
     let settled = of(job, statement).bind(job.generation).execute(&mut *connection).await.map_err(failed())?;
     if settled.rows_affected() > 0 {
         return Ok(Settled::AsAsked);
     }
-    let released = of(job, sqlx::query(again)).execute(connection).await.map_err(failed())?;
-    Ok(if released.rows_affected() > 0 { Settled::EditedSince } else { Settled::Lost })
+    // An edit has set the tries to 0 and the time to its own.
+    let again = format!(
+        "UPDATE jobs SET {sent}state = 'ready', locked_by = NULL, lease_until = NULL, updated_at = UTC_TIMESTAMP(3) \
+         WHERE object_type = ? AND kind = ? AND record_id = ? AND id = ? AND claims = ? AND state = 'running'"
+    );
+    let released = of(job, sqlx::query(sqlx::AssertSqlSafe(again))).execute(connection).await;
+    let is_released = released.map_err(failed())?.rows_affected() > 0;
+    Ok(if is_released { Settled::EditedSince } else { Settled::Lost })
 }
 
 /// Binds the key of the job and its claim.

@@ -4,6 +4,8 @@
 //! comes from HubSpot meanwhile is set aside beside them, and merging it is the business of the push. Its version and
 //! digest are those of the newest copy that came, so that all lanes tell newer from older as they always do.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use sqlx::mysql::MySqlRow;
 use sqlx::{MySql, MySqlConnection, QueryBuilder, Row};
@@ -149,6 +151,28 @@ pub async fn is_there(
     found.map_err(StorageError::query(format!("look for a row of {name}")))
 }
 
+/// Whether somebody else has locked the row of a record. Where there is one and nobody has, it is locked for the caller's
+/// transaction.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn is_row_locked(
+    connection: &mut MySqlConnection,
+    table: &MirrorTable,
+    id: ObjectId,
+) -> Result<bool, StorageError> {
+    let name = table.object_type.table;
+    let failed = || StorageError::query(format!("look for a row of {name}"));
+    let free = format!("SELECT id FROM {name} WHERE hubspot_id = ? FOR UPDATE SKIP LOCKED");
+    let free = sqlx::query(sqlx::AssertSqlSafe(free)).bind(id.0).fetch_optional(&mut *connection).await;
+    if free.map_err(failed())?.is_some() {
+        return Ok(false);
+    }
+    let there = format!("SELECT EXISTS (SELECT 1 FROM {name} WHERE hubspot_id = ?)");
+    let there = sqlx::query_scalar(sqlx::AssertSqlSafe(there)).bind(id.0).fetch_one(connection).await;
+    there.map_err(failed())
+}
+
 /// The next rows behind the key `after` that wait to be sent, in key order; an empty list is the end.
 ///
 /// # Errors
@@ -203,7 +227,7 @@ pub async fn requeue_pending(database: &Database, object_type: &ObjectType) -> R
 ///
 /// # Errors
 /// When the database cannot be written.
-pub async fn note_sent(
+pub async fn note_creation(
     connection: &mut MySqlConnection,
     table: &MirrorTable,
     key: i64,
@@ -347,7 +371,50 @@ pub(in crate::storage) async fn wake_edited(
     Ok(())
 }
 
-/// Has rows looked at again that wait for a person because HubSpot has deleted their record: it may be back.
+/// Whether the record has a row whose edits are on their way.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn is_being_sent(
+    database: &Database,
+    object_type: &ObjectType,
+    id: ObjectId,
+) -> Result<bool, StorageError> {
+    let name = object_type.table;
+    let sql =
+        format!("SELECT EXISTS (SELECT 1 FROM {name} WHERE hubspot_id = ? AND sync_status = 'pending')");
+    let found = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(id.0).fetch_one(database.pool()).await;
+    found.map_err(StorageError::query(format!("look for edits of {name}")))
+}
+
+/// Those of the records that have a row somebody has made or edited here.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn edited_records(
+    database: &Database,
+    object_type: &ObjectType,
+    ids: &[ObjectId],
+) -> Result<BTreeSet<ObjectId>, StorageError> {
+    let name = object_type.table;
+    let mut found = BTreeSet::new();
+    for chunk in ids.chunks(BATCH) {
+        let mut query =
+            QueryBuilder::<MySql>::new(format!("SELECT hubspot_id FROM {name} WHERE hubspot_id IN ("));
+        let mut listed = query.separated(", ");
+        for id in chunk {
+            listed.push_bind(id.0);
+        }
+        query.push(") AND last_modified_local IS NOT NULL AND NOT archived");
+        let ids = query.build_query_scalar().persistent(false).fetch_all(database.pool()).await;
+        let ids: Vec<i64> = ids.map_err(StorageError::query(format!("look for edited rows of {name}")))?;
+        found.extend(ids.into_iter().map(ObjectId));
+    }
+    Ok(found)
+}
+
+/// Has rows looked at again that wait for a person because HubSpot has deleted their record: it may be back. Those that
+/// somebody has locked are left out.
 ///
 /// # Errors
 /// When the database cannot be written.
@@ -355,9 +422,14 @@ pub async fn wake_deleted_in_hubspot(
     connection: &mut MySqlConnection,
     object_type: &ObjectType,
 ) -> Result<(), StorageError> {
-    let sql = "SELECT row_id FROM conflicts WHERE status = 'pending' AND object_type = ? AND kind = ? \
-               AND row_id IS NOT NULL ORDER BY row_id";
-    let query = sqlx::query_scalar(sql).bind(object_type.name).bind(ConflictKind::DeletedInHubSpot.word());
+    let name = object_type.table;
+    let sql = format!(
+        "SELECT {name}.id FROM {name} JOIN conflicts ON conflicts.row_id = {name}.id \
+         WHERE conflicts.status = 'pending' AND conflicts.object_type = ? AND conflicts.kind = ? \
+         ORDER BY {name}.id FOR UPDATE SKIP LOCKED"
+    );
+    let query = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(object_type.name);
+    let query = query.bind(ConflictKind::DeletedInHubSpot.word());
     let keys: Result<Vec<i64>, _> = query.fetch_all(&mut *connection).await;
     let keys = keys.map_err(StorageError::query(format!("look for conflicts of {object_type}")))?;
     for chunk in keys.chunks(BATCH) {

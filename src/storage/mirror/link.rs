@@ -90,12 +90,15 @@ pub async fn link_row(
             name_record(connection, table, row.key, id).await
         }
         Some(twin) if twin.key < row.key => {
+            // Whoever has made the row wants the record to be there, or has deleted it since.
+            let is_as_live = twin.archived_at.is_some() == row.archived_at.is_some();
+            let twin = EditedRow { archived_at: row.archived_at, ..twin };
             let theirs = twin.local.as_ref().unwrap_or(&twin.base);
             let content = rebase(agreed, theirs, ours);
             // What is edited by this is an edit of what was agreed, which may be nothing.
             let base = base_of(&twin.base, theirs, &content, agreed);
             delete_row(connection, table, row.key).await?;
-            if content == *theirs {
+            if content == *theirs && is_as_live {
                 return Ok(());
             }
             let edited_at = row.edited_at.max(twin.edited_at);
@@ -103,7 +106,10 @@ pub async fn link_row(
         }
         Some(twin) => {
             let theirs = twin.local.as_ref().unwrap_or(&twin.base);
-            let edited = edits(&twin.base, theirs);
+            // Only of a twin that waits for a person: other edits are sent before the rows become one.
+            let ours_too = edits(agreed, ours);
+            let mut edited = edits(&twin.base, theirs);
+            edited.retain(|name| !ours_too.contains(name));
             let content = with_values(ours, &edited, theirs);
             let base = with_values(agreed, &edited, &twin.base);
             delete_row(connection, table, twin.key).await?;
@@ -136,7 +142,11 @@ pub async fn follow_merge(
         into = lock_row_of(connection, table, survivor.id).await?;
     }
     // Not there when MariaDB has refused it; the edits wait here then.
-    let Some(into) = into.filter(|into| into.key != row.key) else { return Ok(Vec::new()) };
+    let Some(mut into) = into.filter(|into| into.key != row.key) else { return Ok(Vec::new()) };
+    // It was read live a moment ago; only somebody's delete that is on its way counts for more.
+    if into.status == RowStatus::Synced {
+        into.archived_at = None;
+    }
     let theirs = into.local.as_ref().unwrap_or(&into.base);
     if row.archived_at.is_some() {
         archive_merged(connection, table, row, now).await?;

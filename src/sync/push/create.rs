@@ -17,14 +17,16 @@ use crate::clock;
 use crate::hubspot::{Created, NewRecord};
 use crate::model::{Documents, EditTimes, ObjectId, Properties, Record};
 use crate::storage::{
-    LogAction, LogDirection, LogEntry, LogStatus, lock_free_edited, note_sent, open_creates, postpone_jobs,
-    rows_of_records, write_log,
+    LogAction, LogDirection, LogEntry, LogStatus, is_being_sent, lock_free_edited, note_creation,
+    open_creates, postpone_jobs, rows_of_records, write_log,
 };
 use crate::sync::engine::Engine;
 use crate::sync::error::SyncError;
 
 /// How much our clock and HubSpot's may differ, and how long a call may be under way.
 const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(1);
+/// How soon a row is looked at again that waits for another one.
+const LOOK_AGAIN: TimeDelta = TimeDelta::seconds(2);
 /// HubSpot's search shows no record sooner, whatever is configured.
 const LEAST_LAG: TimeDelta = TimeDelta::seconds(10);
 
@@ -115,7 +117,9 @@ impl Engine {
                 (Looked::Found(id, _), Some(since)) if item.row.archived_at.is_some() => {
                     verdicts.push(self.deleted_before_known(push, item, id, since).await?);
                 }
-                (Looked::Found(id, agreed), _) => verdicts.push(draft.linked(id, agreed)),
+                (Looked::Found(id, agreed), _) => {
+                    verdicts.extend(self.link_unless_busy(push, draft, id, agreed).await?);
+                }
                 // Deleted before it was ever made.
                 (Looked::NotMade, _) if item.row.archived_at.is_some() => {
                     verdicts.push(Verdict::in_step(item));
@@ -210,34 +214,66 @@ impl Engine {
             () = claim.is_over() => return Ok(()),
         };
         let mut verdicts = Vec::with_capacity(drafts.len());
+        let mut known = Vec::new();
         for (draft, outcome) in drafts.into_iter().zip(outcomes) {
-            verdicts.push(match outcome {
+            match outcome {
                 Created::New { id } => {
                     let agreed = document(&draft.properties);
-                    draft.linked(id, agreed)
+                    verdicts.push(draft.linked(id, agreed));
                 }
-                Created::Exists { id: Some(id) } => draft.linked(id, Properties::default()),
-                Created::Exists { id: None } => self.find_existing(push, draft).await?,
+                Created::Exists { id } => known.push((draft, id)),
                 Created::Refused(refusal) => {
                     let names = draft.names();
                     let verdict = Verdict::refused(draft.item, refusal.reason);
-                    verdict.logged(LogAction::Create, LogDirection::Push, names)
+                    verdicts.push(verdict.logged(LogAction::Create, LogDirection::Push, names));
                 }
-                Created::Unknown { reason } | Created::NotMade { reason } => self.again(draft.item, &reason),
+                Created::Unknown { reason } | Created::NotMade { reason } => {
+                    verdicts.push(self.again(draft.item, &reason));
+                }
+            }
+        }
+        // First of all what cannot be found out again.
+        self.settle(push, verdicts).await?;
+        let mut verdicts = Vec::with_capacity(known.len());
+        for (draft, id) in known {
+            verdicts.extend(match id {
+                Some(id) => self.link_unless_busy(push, draft, id, Properties::default()).await?,
+                None => self.find_existing(push, draft).await?,
             });
         }
         self.settle(push, verdicts).await
     }
 
     /// HubSpot says that there is such a record, and not which.
-    async fn find_existing(&self, push: &Push, draft: Draft) -> Result<Verdict, SyncError> {
-        let email = draft.get("email").unwrap_or_default();
-        Ok(match push.hubspot.find_by_email(email, PRIORITY).await? {
-            Some(id) => draft.linked(id, Properties::default()),
-            None => {
-                Verdict::refused(draft.item, "HubSpot has such a record and does not say which".to_owned())
-            }
-        })
+    async fn find_existing(&self, push: &Push, draft: Draft) -> Result<Option<Verdict>, SyncError> {
+        let email = draft.get("email").filter(|_| push.context.object_type.has_unique_email());
+        let found = match email {
+            Some(email) => push.hubspot.find_by_email(email, PRIORITY).await?,
+            None => None,
+        };
+        if let Some(id) = found {
+            return self.link_unless_busy(push, draft, id, Properties::default()).await;
+        }
+        let reason = "HubSpot has such a record and does not say which".to_owned();
+        Ok(Some(Verdict::refused(draft.item, reason)))
+    }
+
+    /// The row is this record. Where that has a row already whose edits are on their way, those go first, and the row waits
+    /// (`None`): what both say is then merged as of any two writers.
+    async fn link_unless_busy(
+        &self,
+        push: &Push,
+        draft: Draft,
+        id: ObjectId,
+        agreed: Properties,
+    ) -> Result<Option<Verdict>, SyncError> {
+        if !is_being_sent(&self.database, push.context.object_type, id).await? {
+            return Ok(Some(draft.linked(id, agreed)));
+        }
+        let waiting = format!("HubSpot has it as {id}, whose row has edits that are sent first");
+        let until = clock::now() + LOOK_AGAIN;
+        postpone_jobs(&self.database, &[draft.item.job], until, &waiting).await?;
+        Ok(None)
     }
 
     /// Notes in the log and in the rows, for good, that records are about to be made, and of what. Returns those of
@@ -264,7 +300,7 @@ impl Engine {
         let (drafts, locked): (Vec<_>, Vec<_>) = drafts.into_iter().partition(is_free);
         for draft in &drafts {
             let sent = document(&draft.properties);
-            note_sent(&mut transaction, table, draft.item.row.key, &sent).await?;
+            note_creation(&mut transaction, table, draft.item.row.key, &sent).await?;
         }
         let entries: Vec<_> = drafts.iter().map(entry).collect();
         write_log(&mut transaction, push.context.object_type.name, &entries, clock::now()).await?;

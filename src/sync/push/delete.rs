@@ -12,8 +12,8 @@ use crate::hubspot::HistoryEntry;
 use crate::model::{Documents, EditTimes, Merged, ObjectId, Properties, Record};
 use crate::storage::{
     ConflictKind, Disagreement, FieldSource, FieldValues, Job, LogAction, LogDirection, LogEntry, LogStatus,
-    Settled, StorageError, close_conflicts_without_row, finish_job, park_job, retry_job, store_records,
-    write_log,
+    Settled, StorageError, close_conflicts_without_row, edited_records, finish_job, park_job, retry_job,
+    store_records, write_log,
 };
 use crate::sync::engine::Engine;
 use crate::sync::error::SyncError;
@@ -38,8 +38,12 @@ impl Engine {
                     None => due.push((item, remote)),
                 },
                 // Somebody was quicker, or it is part of another record now, which nobody wanted deleted.
-                Some(Current::Archived(_) | Current::Moved(_) | Current::Nowhere) => {
-                    verdicts.push(Verdict::in_step(item));
+                Some(Current::Archived(record)) => {
+                    verdicts.push(Verdict { content: record.properties, ..Verdict::in_step(item) });
+                }
+                Some(Current::Moved(_) | Current::Nowhere) => {
+                    let content = item.row.base.clone();
+                    verdicts.push(Verdict { content, ..Verdict::in_step(item) });
                 }
                 Some(Current::Unreadable) | None => {
                     verdicts.push(self.again(item, "HubSpot's answer about the record cannot be read"));
@@ -67,18 +71,31 @@ impl Engine {
 
     /// Does with rows that were deleted by SQL what `SQL_DELETE` says: they come back, or their records go as well.
     pub(super) async fn push_sql_deletes(&self, push: &Push, jobs: &[Job]) -> Result<(), SyncError> {
+        // Made again by somebody, who found the record there: neither of both is meant any more.
         let ids: Vec<_> = jobs.iter().map(|job| ObjectId(job.record_id)).collect();
-        let current = self.read_current(push, &ids).await?;
-        let archives = self.config.push.sql_delete == SqlDelete::Archive;
-        let is_due = |job: &&Job| archives && is_untouched(job, current.get(&ObjectId(job.record_id)));
-        let (due, coming_back): (Vec<_>, Vec<_>) = jobs.iter().partition(is_due);
-        self.restore(push, current, (LogAction::Create, LogDirection::Pull), &cloned(&coming_back)).await?;
-        // Held until all is recorded.
-        let passed = self.brake(push, cloned(&due), LogAction::Delete, |job| job).await?;
+        let again = edited_records(&self.database, push.context.object_type, &ids).await?;
+        let (again, jobs): (Vec<_>, Vec<_>) =
+            jobs.iter().cloned().partition(|job| again.contains(&ObjectId(job.record_id)));
+        self.finish_all(&again).await?;
+        if self.config.push.sql_delete == SqlDelete::Restore {
+            let current = self.read_current(push, &ids).await?;
+            return self.restore(push, current, (LogAction::Create, LogDirection::Pull), &jobs).await;
+        }
+        // First: between reading and deleting there must be no queue. Held until all is recorded.
+        let passed = self.brake(push, jobs, LogAction::Delete, |job| job).await?;
         let ids: Vec<_> = passed.items.iter().map(|job| ObjectId(job.record_id)).collect();
+        let current = self.read_current(push, &ids).await?;
+        let of = |job: &Job| current.get(&ObjectId(job.record_id));
+        let (unreadable, rest): (Vec<_>, Vec<_>) =
+            passed.items.into_iter().partition(|job| matches!(of(job), Some(Current::Unreadable) | None));
+        self.delete_again(&unreadable, "HubSpot's answer about the record cannot be read").await?;
+        let (due, coming_back): (Vec<_>, Vec<_>) =
+            rest.into_iter().partition(|job| is_untouched(job, of(job)));
+        self.restore(push, current, (LogAction::Create, LogDirection::Pull), &coming_back).await?;
+        let ids: Vec<_> = due.iter().map(|job| ObjectId(job.record_id)).collect();
         self.archive(push, &ids).await?;
         let current = self.read_current(push, &ids).await?;
-        self.restore(push, current, (LogAction::Delete, LogDirection::Push), &passed.items).await
+        self.restore(push, current, (LogAction::Delete, LogDirection::Push), &due).await
     }
 
     /// Stores what HubSpot has of the records of rows that were deleted by SQL, which ends their jobs.
@@ -134,8 +151,9 @@ impl Engine {
         store_records(&mut transaction, &mirror.table, records, &[]).await?;
         let mut done = Vec::with_capacity(jobs.len());
         for job in jobs {
-            // Somebody else's by now, who will log what they did.
-            if finish_job(&mut transaction, job).await? != Settled::Lost {
+            let is_stored = records.iter().any(|record| record.id.0 == job.record_id);
+            // Somebody else's by now, who will log what they did; or nothing was done, as there is no such record.
+            if finish_job(&mut transaction, job).await? != Settled::Lost && is_stored {
                 done.push(job);
             }
         }
@@ -157,19 +175,10 @@ impl Engine {
     }
 }
 
-/// The jobs themselves.
-fn cloned(jobs: &[&Job]) -> Vec<Job> {
-    jobs.iter().copied().cloned().collect()
-}
-
-/// Whether the record of a row that was deleted by SQL may be deleted as well: nobody has edited it in HubSpot since, and
-/// it is not part of another one.
+/// Whether the record of a row that was deleted by SQL may be deleted as well: it is there, is not part of another one, and
+/// nobody has edited it in HubSpot since.
 fn is_untouched(job: &Job, current: Option<&Current>) -> bool {
-    match current {
-        Some(Current::Live(record)) => record.updated_at <= job.created_at,
-        Some(Current::Moved(_)) => false,
-        Some(Current::Archived(_) | Current::Nowhere | Current::Unreadable) | None => true,
-    }
+    matches!(current, Some(Current::Live(record)) if record.updated_at <= job.created_at)
 }
 
 /// The conflict when somebody edited in HubSpot what was deleted here. What HubSpot itself keeps up does not count.

@@ -37,13 +37,8 @@ impl Edit {
         let times =
             EditTimes { local: item.row.edited_at, remote: histories.iter().filter_map(newest).collect() };
         let local = item.row.local.clone().unwrap_or_default();
-        let before = if item.job.was_tried() {
-            without_arrived(&push.rules, &item.row.base, &local, &remote.properties)
-        } else {
-            remote.properties.clone()
-        };
-        let documents = Documents { base: &item.row.base, local: &local, remote: &before };
-        let merged = documents.merge(&push.rules, &times);
+        let (base, before) = seen(&push.rules, &item, &local, &remote.properties);
+        let merged = Documents { base: &base, local: &local, remote: &before }.merge(&push.rules, &times);
         Self { item, remote, before, times, histories, merged, is_elsewhere: false }
     }
 
@@ -80,7 +75,13 @@ impl Edit {
             // The row follows its record first, with everything that is known of both by then.
             return Verdict::more_to_do(self.item);
         }
-        let confirmed = self.merged.confirmed(&remote.properties, &push.rules, &self.times);
+        // The company follows its link in HubSpot's own time: what was written counts.
+        let link = self.merged.push.iter().find(|(name, _)| push.is_link(name));
+        let seen = link.map(|(name, sent)| {
+            remote.properties.with(name, Some(sent.as_str()).filter(|sent| !sent.is_empty()))
+        });
+        let seen = seen.as_ref().unwrap_or(&remote.properties);
+        let confirmed = self.merged.confirmed(seen, &push.rules, &self.times);
         // What HubSpot keeps up by itself changes with every edit.
         let is_news = |name: &&String| push.rules.of(name).writable && !sent.contains(name);
         let taken = self.merged.taken.iter().chain(&confirmed.taken).filter(is_news);
@@ -143,19 +144,25 @@ impl Edit {
 /// Values that were overwritten unseen, by name.
 pub(super) type Unseen = BTreeMap<String, HistoryEntry>;
 
-/// What HubSpot had before an edit that may have arrived: an earlier try may have sent it, and may not have looked whether it
-/// wrote over anything. What is the same on both sides counts as sent, goes out once more and is looked at then.
-fn without_arrived(rules: &Rules, base: &Properties, local: &Properties, remote: &Properties) -> Properties {
-    let has_arrived = |name: &str| {
-        let rule = rules.of(name);
-        let (base, local, remote) = (base.get(name), local.get(name), remote.get(name));
-        let is_same = rule.kind.same(local.as_deref(), remote.as_deref());
-        is_same && !rule.kind.same(base.as_deref(), local.as_deref()) && rule.writable
-    };
-    let names = base.iter().chain(local.iter()).map(|(name, _)| name);
-    let arrived: BTreeSet<_> = names.filter(|name| has_arrived(name)).collect();
-    let kept = remote.iter().filter(|(name, _)| !arrived.contains(name));
-    kept.chain(base.iter().filter(|(name, _)| arrived.contains(name))).collect()
+/// What both sides had agreed on, and what HubSpot had then, as far as an earlier try may have sent something without
+/// learning what came of it: HubSpot's value is ours there, and not somebody else's. Where it still is what the row holds,
+/// it goes out once more, and what it may have written over is looked for then; where the row was edited again, that is
+/// an edit of it.
+fn seen(rules: &Rules, item: &Item, local: &Properties, remote: &Properties) -> (Properties, Properties) {
+    let (mut base, mut before) = (item.row.base.clone(), remote.clone());
+    for (name, sent) in &item.job.sent {
+        let (kind, there) = (rules.of(name).kind, remote.get(name));
+        let is_sent = |value: Option<&str>| kind.same(value, Some(sent));
+        if !is_sent(there.as_deref()) {
+            continue;
+        }
+        if is_sent(local.get(name).as_deref()) {
+            before = before.with(name, base.get(name).as_deref());
+        } else {
+            base = base.with(name, there.as_deref());
+        }
+    }
+    (base, before)
 }
 
 /// The values that were overwritten unseen: by what was sent of an edit, or once such values were `put_back` over it.
@@ -199,8 +206,6 @@ fn unseen<'h>(
 /// What was sent, was answered with a success, and was not stored: HubSpot moves a lifecycle stage forward only, for
 /// instance. Source: HubSpot, "Contacts".
 fn ignored(push: &Push, edit: &Edit, history: &Histories, remote: &Record) -> Vec<String> {
-    // The company follows its link in HubSpot's own time.
-    let link = push.context.object_type.primary_company_property();
     let is_ignored = |(name, sent): &&(String, String)| {
         let kind = push.rules.of(name).kind;
         let (before, now) = (edit.before.get(name), remote.properties.get(name));
@@ -208,7 +213,7 @@ fn ignored(push: &Push, edit: &Edit, history: &Histories, remote: &Record) -> Ve
         // Else somebody has set the old value again.
         let is_old = newest.is_none_or(|entry| entry.at <= edit.remote.updated_at);
         let was_kept = kind.same(before.as_deref(), now.as_deref()) && !kind.same(now.as_deref(), Some(sent));
-        was_kept && is_old && Some(name.as_str()) != link
+        was_kept && is_old && !push.is_link(name)
     };
     edit.merged.push.iter().filter(is_ignored).map(|(name, _)| name.clone()).collect()
 }

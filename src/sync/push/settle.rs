@@ -1,20 +1,19 @@
 //! What has become of rows that were pushed: one transaction for the rows, their jobs, the log and their conflicts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::Push;
 use super::verdict::{Identity, Outcome, Verdict};
 use crate::clock;
-use crate::model::rebase;
 use crate::storage::{
     Collision, ConflictKind, ConflictRecord, Disagreement, EditedRow, Job, JobKind, LeasedTransaction,
     LogDirection, MirrorTable, RowStatus, Settled, StorageError, StorageErrorKind, close_conflict_by_itself,
-    close_conflicts_without_row, close_open_log, enqueue_jobs, finish_job, follow_merge, is_there, link_row,
-    lock_free_edited, open_or_update_conflict, park_job, remove_associations_of_archived, repeat_job,
-    retry_job, write_log, write_row,
+    close_conflicts_without_row, close_open_log, enqueue_jobs, finish_job, follow_merge, is_row_locked,
+    is_there, link_row, lock_edited, lock_free_edited, open_or_update_conflict, park_job,
+    remove_associations_of_archived, repeat_job, retry_job, write_log, write_row,
 };
 use crate::sync::engine::Engine;
 use crate::sync::error::{Chain, SyncError};
@@ -65,12 +64,20 @@ impl Engine {
                         break;
                     }
                     Err(error) if error.kind() == StorageErrorKind::Data => {
-                        let item = one[0].item.clone();
-                        if matches!(one[0].outcome, Outcome::Refused(_)) {
-                            return Err(error.into());
+                        let verdict = Verdict::refused(
+                            one[0].item.clone(),
+                            format!("MariaDB refuses what HubSpot has: {}", Chain(&error)),
+                        );
+                        // Even as it was: an index that came since. The others must not wait for this one.
+                        if one[0].outcome == verdict.outcome && one[0].copy.is_none() {
+                            error!(
+                                "A row of {} can not be written: {}",
+                                push.context.object_type.table,
+                                Chain(&error)
+                            );
+                            break;
                         }
-                        let reason = format!("MariaDB refuses what HubSpot has: {}", Chain(&error));
-                        one = vec![Verdict::refused(item, reason)];
+                        one = vec![verdict];
                     }
                     Err(error) => patience.wait(error).await?,
                 }
@@ -98,19 +105,23 @@ impl Engine {
         Ok(transaction.commit().await?)
     }
 
-    /// One attempt of [`Engine::settle`]. Returns the keys of rows that are locked, of which nothing is recorded.
+    /// One attempt of [`Engine::settle`]. Returns the keys of rows that are locked, or would have to be written together
+    /// with one that is, of which nothing is recorded.
     async fn try_settle(&self, push: &Push, verdicts: &[Verdict]) -> Result<Vec<i64>, StorageError> {
         // The columns may have changed since the batch began.
         let mirror = self.mirrors.hold(push.context.object_type).await;
         let (table, now) = (&mirror.table, clock::now());
         let keys: Vec<_> = verdicts.iter().map(|verdict| verdict.item.row.key).collect();
         let mut transaction = self.lease.begin(&self.database).await?;
-        let mut rows = lock_free_edited(&mut transaction, table, &keys).await?.into_iter().peekable();
-        let (mut entries, mut locked) = (Vec::new(), Vec::new());
-        for verdict in verdicts {
+        let rows = lock_free_edited(&mut transaction, table, &keys).await?;
+        let free: BTreeSet<_> = rows.iter().map(|row| row.key).collect();
+        // Those that write another row as well come last: it may be one of these.
+        let (alone, pairs): (Vec<_>, Vec<_>) =
+            verdicts.iter().partition(|verdict| verdict.other_record().is_none());
+        let (mut entries, mut arrived, mut locked) = (Vec::new(), Vec::new(), Vec::new());
+        for verdict in alone.into_iter().chain(pairs) {
             let key = verdict.item.row.key;
-            let row = rows.next_if(|row| row.key == key);
-            if row.is_none() && is_there(&mut transaction, table, key).await? {
+            if is_locked(&mut transaction, table, verdict, &free).await? {
                 locked.push(key);
                 continue;
             }
@@ -120,7 +131,9 @@ impl Engine {
                 continue;
             }
             entries.append(&mut verdict.log_entries());
-            let Some(row) = row else {
+            // What was sent and not answered has arrived after all.
+            arrived.extend(verdict.has_arrived().then_some(key));
+            let Some(row) = lock_edited(&mut transaction, table, &[key]).await?.pop() else {
                 settle_without_row(&mut transaction, verdict).await?;
                 continue;
             };
@@ -131,13 +144,27 @@ impl Engine {
         }
         let object_type = push.context.object_type.name;
         write_log(&mut transaction, object_type, &entries, now).await?;
-        // What was sent and not answered has arrived after all.
-        let arrived = verdicts.iter().filter(|verdict| verdict.has_arrived());
-        let arrived = arrived.map(|verdict| verdict.item.row.key);
-        let arrived: Vec<_> = arrived.filter(|key| !locked.contains(key)).collect();
         close_open_log(&mut transaction, object_type, &arrived, now).await?;
         transaction.commit().await?;
         Ok(locked)
+    }
+}
+
+/// Whether somebody else has locked the row of a verdict, which is not among the `free` ones, or the row of the record it
+/// turned out to belong to.
+async fn is_locked(
+    transaction: &mut LeasedTransaction,
+    table: &MirrorTable,
+    verdict: &Verdict,
+    free: &BTreeSet<i64>,
+) -> Result<bool, StorageError> {
+    let key = verdict.item.row.key;
+    if !free.contains(&key) && is_there(transaction, table, key).await? {
+        return Ok(true);
+    }
+    match verdict.other_record() {
+        Some(id) => is_row_locked(transaction, table, id).await,
+        None => Ok(false),
     }
 }
 
@@ -150,6 +177,7 @@ fn tell(push: &Push, verdicts: &[Verdict]) {
     });
     let (sent, conflicts) = (sent.count(), count(|outcome| matches!(outcome, Outcome::Conflict)));
     let refused = count(|outcome| matches!(outcome, Outcome::Refused(_)));
+    let given_up = count(|outcome| matches!(outcome, Outcome::GivenUp(_)));
     let again = count(|outcome| matches!(outcome, Outcome::Again(..)));
     let object_type = push.context.object_type;
     if sent > 0 {
@@ -160,6 +188,9 @@ fn tell(push: &Push, verdicts: &[Verdict]) {
     }
     if refused > 0 {
         warn!("HubSpot refused edits of {refused} {object_type}; sync_error of the rows says why");
+    }
+    if given_up > 0 {
+        warn!("Edits of {given_up} {object_type} are given up after all tries; see `jobs`, and `jobs retry`");
     }
     if again > 0 {
         warn!("Edits of {again} {object_type} are sent again later; see jobs");
@@ -208,11 +239,8 @@ async fn settle_row(
             return settle_collisions(transaction, &record, &collisions, now).await;
         }
     }
-    // Whatever was edited since stays, whatever was not becomes what was merged.
-    let local = row.local.as_ref().unwrap_or(&verdict.content);
-    let loaded = verdict.item.row.local.as_ref().unwrap_or(local);
-    let content = rebase(loaded, &verdict.content, local);
-    let update = verdict.update(row, &content, is_due_again);
+    let ours = verdict.ours(row);
+    let update = verdict.update(row, &ours, is_due_again);
     write_row(transaction, table, &update, now).await?;
     let object_type = table.object_type();
     if let (Some(_), Some(id), RowStatus::Synced) = (update.archived_at, row.hubspot_id, update.status) {

@@ -8,7 +8,7 @@ use super::verdict::Verdict;
 use super::{Current, Item, PRIORITY, Push};
 use crate::hubspot::{HISTORY_PAGE, HistoryEntry, HistoryRead, RecordUpdate, Refusal, RefusalKind, Updated};
 use crate::model::ObjectId;
-use crate::storage::LogAction;
+use crate::storage::{LogAction, note_sent};
 use crate::sync::engine::Engine;
 use crate::sync::error::SyncError;
 
@@ -85,6 +85,7 @@ impl Engine {
 
     /// Sends edits, looks at what HubSpot has made of them, and records it.
     async fn send(&self, push: &Push, edits: Vec<Edit>) -> Result<(), SyncError> {
+        let edits = self.note_before_sending(edits).await?;
         if edits.is_empty() {
             return Ok(());
         }
@@ -103,6 +104,23 @@ impl Engine {
         }
         self.settle(push, verdicts).await?;
         self.read_back(push, written).await
+    }
+
+    /// Notes for good what is about to be sent, so that it is known for ours whatever happens. Returns the edits of which
+    /// it is noted: a job may be in the hands of somebody who is editing the row.
+    async fn note_before_sending(&self, edits: Vec<Edit>) -> Result<Vec<Edit>, SyncError> {
+        if edits.is_empty() {
+            return Ok(edits);
+        }
+        let to_send = |edit: &Edit| edit.merged.push.iter().cloned().collect();
+        let jobs: Vec<_> = edits.iter().map(|edit| (&edit.item.job, to_send(edit))).collect();
+        let mut transaction = self.lease.begin(&self.database).await?;
+        let noted = note_sent(&mut transaction, &jobs).await?;
+        transaction.commit().await?;
+        let (edits, locked): (Vec<_>, Vec<_>) =
+            edits.into_iter().partition(|edit| noted.contains(&edit.item.job.id));
+        self.leave_locked(locked.into_iter().map(|edit| edit.item.job));
+        Ok(edits)
     }
 
     /// Reads what HubSpot has made of edits that were sent, and records it.
@@ -178,7 +196,8 @@ impl Engine {
         for ((update, company), outcome) in updates.iter().zip(&mut outcomes) {
             let refusal = match (company, &outcome) {
                 (Some(Ok(company)), Ok(_)) => {
-                    push.hubspot.set_primary_company(update.id, *company, PRIORITY).await?
+                    let refusal = push.hubspot.set_primary_company(update.id, *company, PRIORITY).await?;
+                    refusal.map(|refusal| refused_link(push, *company, refusal))
                 }
                 (Some(Err(refusal)), Ok(_)) => Some(refusal.clone()),
                 (None, _) | (_, Err(_)) => None,
@@ -202,6 +221,17 @@ fn split_link(push: &Push, id: ObjectId, properties: Vec<(String, String)>) -> W
         properties.into_iter().partition(|(name, _)| Some(name.as_str()) == link);
     let company = links.first().map(|(name, value)| company_id(name, value));
     (RecordUpdate { id, properties }, company)
+}
+
+/// Why a company cannot be linked: that it is not there says nothing of the record.
+fn refused_link(push: &Push, company: Option<ObjectId>, refusal: Refusal) -> Refusal {
+    let name = push.context.object_type.primary_company_property().unwrap_or_default();
+    let company = company.map_or("no company".to_owned(), |id| format!("company {id}"));
+    let kind = match refusal.kind {
+        RefusalKind::Gone => RefusalKind::Invalid,
+        kind => kind,
+    };
+    Refusal { kind, reason: format!("{name}: {company} cannot be set: {}", refusal.reason), ..refusal }
 }
 
 /// The company a property names; nothing in it takes the company away.

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::Item;
-use crate::model::{ObjectId, Properties, Record};
+use crate::model::{ObjectId, Ours, Properties, Record, Resolved, rebase_row};
 use crate::storage::{
     ConflictRecord, Disagreement, EditedRow, LogAction, LogDirection, LogEntry, LogStatus, RowStatus,
     RowUpdate,
@@ -164,7 +164,7 @@ impl Verdict {
     pub(super) fn update<'a>(
         &'a self,
         row: &EditedRow,
-        content: &'a Properties,
+        ours: &'a Resolved,
         is_due_again: bool,
     ) -> RowUpdate<'a> {
         let is_edited = self.is_edited_since(row);
@@ -178,12 +178,31 @@ impl Verdict {
         RowUpdate {
             key: row.key,
             status,
-            content,
-            base: (status != RowStatus::Synced).then_some(&self.base),
+            content: &ours.local,
+            base: (status != RowStatus::Synced).then_some(&ours.base),
             copy: self.copy.as_ref(),
             archived_at: if is_edited { row.archived_at } else { self.archived_at },
             error,
         }
+    }
+
+    /// What the row holds from now on and what that is an edit of. Whatever was edited since it was loaded stays.
+    pub(super) fn ours(&self, row: &EditedRow) -> Resolved {
+        let local = row.local.as_ref().unwrap_or(&self.content);
+        let loaded = &self.item.row;
+        let ours = rebase_row(
+            Ours { base: &loaded.base, local: loaded.local.as_ref().unwrap_or(local) },
+            Ours { base: &self.base, local: &self.content },
+            Ours { base: &row.base, local },
+        );
+        let is_delete =
+            |entry: &Entry| (entry.action, entry.direction) == (LogAction::Delete, LogDirection::Push);
+        if row.archived_at.is_none() && self.entries.iter().any(is_delete) {
+            // Taken back too late: as HubSpot has nothing of it any more, all of it is an edit, which a person is asked
+            // about.
+            return Resolved { base: Properties::default(), local: local.clone() };
+        }
+        ours
     }
 
     /// Whether somebody has edited the row since it was loaded.
@@ -195,6 +214,15 @@ impl Verdict {
     pub(super) fn has_arrived(&self) -> bool {
         let is_settled = matches!(self.outcome, Outcome::Nothing | Outcome::InStep | Outcome::Conflict);
         is_settled && self.item.job.was_tried()
+    }
+
+    /// The record whose row, where it has one, is written as well.
+    pub(super) fn other_record(&self) -> Option<ObjectId> {
+        match &self.identity {
+            Identity::Same => None,
+            Identity::Linked(id, _) => Some(*id),
+            Identity::MergedInto(survivor) => Some(survivor.id),
+        }
     }
 
     /// The record, for its conflict.

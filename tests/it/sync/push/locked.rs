@@ -27,10 +27,11 @@ async fn a_locked_row_keeps_no_other_waiting_and_costs_no_try() {
     })
     .await;
     // Whoever holds it may well have edited it.
-    let sql = format!("UPDATE hubspot_contacts SET jobtitle = 'Pilot' WHERE hubspot_id = {}", ids[1]);
+    let sql = format!("UPDATE hubspot_contacts SET city = 'ours again' WHERE hubspot_id = {}", ids[1]);
     sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut *editor).await.unwrap();
     editor.commit().await.unwrap();
-    arrived(&simulator, &ids[1], "jobtitle", "Pilot").await;
+    // What has arrived before is ours: nobody is asked whose it is.
+    arrived(&simulator, &ids[1], "city", "ours again").await;
     settled(&test, "hubspot_contacts").await;
     assert_eq!(statuses().await, ["synced"; 3]);
     assert_eq!(test.rows("conflicts", &["kind"], "").await, Vec::<String>::new());
