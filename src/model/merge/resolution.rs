@@ -122,3 +122,42 @@ impl<'a> Fields<'a> {
         self.0.into_iter().collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Properties with a city.
+    fn city(name: &str) -> Properties {
+        [("city", name), ("phone", "1")].into_iter().collect()
+    }
+
+    /// The base and the content of a row that was `loaded`, `merged` and is `current` so, of each the same two.
+    fn rebased(loaded: [&str; 2], merged: [&str; 2], current: [&str; 2]) -> [String; 2] {
+        let documents = [loaded, merged, current].map(|pair| pair.map(city));
+        let [loaded, merged, current] = documents.each_ref().map(|[base, local]| Ours { base, local });
+        let Resolved { base, local } = rebase_row(loaded, merged, current);
+        [base, local].map(|side| side.get("city").unwrap().into_owned())
+    }
+
+    #[test]
+    fn an_edit_of_what_was_sent_meanwhile_is_one_of_that() {
+        assert_eq!(rebased(["O", "A"], ["A", "A"], ["O", "B"]), ["A", "B"]);
+    }
+
+    #[test]
+    fn an_edit_made_while_hubspots_value_was_taken_stays_one_of_what_the_editor_had_seen() {
+        assert_eq!(rebased(["O", "O"], ["H", "H"], ["O", "B"]), ["O", "B"]);
+    }
+
+    #[test]
+    fn what_a_person_has_settled_meanwhile_counts() {
+        assert_eq!(rebased(["O", "A"], ["O", "A"], ["H", "A"]), ["H", "A"]);
+        assert_eq!(rebased(["O", "A"], ["O", "A"], ["H", "H"]), ["H", "H"]);
+    }
+
+    #[test]
+    fn a_row_nobody_has_touched_is_as_merged() {
+        assert_eq!(rebased(["O", "A"], ["H", "H"], ["O", "A"]), ["H", "H"]);
+    }
+}

@@ -1,11 +1,13 @@
 //! An edit made here arrives in HubSpot, whatever it is, and comes back as what both sides have.
 
+mod again;
 mod conflicts;
 mod creates;
 mod deletes;
 mod interrupted;
 mod locked;
 mod refusals;
+mod rules;
 
 use serde_json::{Value, json};
 
