@@ -74,7 +74,8 @@ impl Engine {
                     let scopes = object_type.write_scopes();
                     let scope = scopes.first().map_or("", String::as_str);
                     self.say_once(format!(
-                        "{object_type} are read-only: the token lacks the scope {scope}; edits that were not sent wait"
+                        "{object_type} are read-only: the token lacks the scope {scope}; edits that were not sent wait \
+                         until it has it and this program is started again"
                     ));
                     false
                 }
