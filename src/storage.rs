@@ -16,6 +16,7 @@ mod column_fill;
 mod conflicts;
 mod database;
 mod error;
+mod failure;
 mod jobs;
 mod lease;
 mod merges;
@@ -52,6 +53,7 @@ pub use conflicts::{
 };
 pub use database::Database;
 pub use error::{StorageError, StorageErrorKind};
+pub use failure::{FailureKind, RunFailure};
 pub use jobs::{
     Chosen, Job, JobEntry, JobKind, JobState, QueueFigures, Rescued, Settled, claim_jobs, dead_jobs,
     deleted_records, enqueue_jobs, finish_job, give_back_jobs, held_jobs, next_due, note_sent, park_job,

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::MySqlConnection;
 
 use super::sync_state::{Request, RequestedMode, RunMode, SyncState, from_row};
-use super::{Database, Lease, StorageError};
+use super::{Database, Lease, RunFailure, StorageError};
 use crate::model::Cursor;
 
 /// The row of one type, in the hands of the process that holds the lease; without it nothing is written. Each method
@@ -168,7 +168,7 @@ impl StateRow {
     ) -> Result<(), StorageError> {
         let sql = "UPDATE sync_state SET status = 'idle', last_sync_date = ?, next_run_at = ?, \
                    records_synced = COALESCE(?, records_synced), records_total = COALESCE(?, records_total), \
-                   last_error = NULL, last_error_at = NULL, consecutive_failures = 0, \
+                   last_error = NULL, last_error_at = NULL, error_kind = NULL, consecutive_failures = 0, \
                    requested_mode = IF(requested_at <=> ?, NULL, requested_mode), \
                    requested_at = IF(requested_mode IS NULL, NULL, requested_at) WHERE object_type = ?";
         let query = sqlx::query(sql).bind(started_at).bind(next_run_at).bind(records).bind(records);
@@ -181,14 +181,15 @@ impl StateRow {
     /// As [`StateRow::begin`].
     pub async fn fail(
         &self,
-        error: &str,
+        failure: &RunFailure,
         now: DateTime<Utc>,
         next_run_at: DateTime<Utc>,
     ) -> Result<(), StorageError> {
-        let sql = "UPDATE sync_state SET status = 'error', last_error = ?, last_error_at = ?, next_run_at = ?, \
-                   consecutive_failures = consecutive_failures + 1, requested_mode = NULL, requested_at = NULL \
+        let sql = "UPDATE sync_state SET status = 'error', last_error = ?, error_kind = ?, last_error_at = ?, \
+                   next_run_at = ?,                    consecutive_failures = consecutive_failures + 1, requested_mode = NULL, requested_at = NULL \
                    WHERE object_type = ?";
-        self.execute(sqlx::query(sql).bind(error).bind(now).bind(next_run_at)).await
+        let query = sqlx::query(sql).bind(&failure.report).bind(failure.kind.word());
+        self.execute(query.bind(now).bind(next_run_at)).await
     }
 
     /// There is nothing left to do under this name: the row goes.

@@ -9,7 +9,7 @@ use sqlx::{MySql, MySqlConnection, Row};
 use super::associations::UNLINKED;
 use super::sync_state::SyncStatus;
 use super::words::stored_words;
-use super::{Database, Lease, StorageError};
+use super::{Database, FailureKind, Lease, RunFailure, StorageError};
 
 stored_words! {
     /// A lane beside the regular runs, which finds what modification dates do not show; the most important first.
@@ -44,6 +44,8 @@ pub struct LaneState {
     pub completed_at: Option<DateTime<Utc>>,
     /// What went wrong in the last run and what to do.
     pub last_error: Option<String>,
+    /// Its sort; `None` also after a failure of an earlier version.
+    pub error_kind: Option<FailureKind>,
     /// Failed runs since the last success.
     pub consecutive_failures: i32,
     /// When the next run is due; `None`: none is.
@@ -157,7 +159,7 @@ impl LaneRow {
         let sql = "UPDATE sync_lanes SET status = 'idle', completed_at = COALESCE(pass_started_at, completed_at), \
                    pass_cursor = NULL, pass_state = NULL, pass_started_at = NULL, \
                    next_run_at = IF(next_run_at <=> ?, ?, LEAST(next_run_at, ?)), \
-                   last_error = NULL, last_error_at = NULL, consecutive_failures = 0, \
+                   last_error = NULL, last_error_at = NULL, error_kind = NULL, consecutive_failures = 0, \
                    requested_at = IF(requested IS NULL, NULL, requested_at) WHERE object_type = ? AND lane = ?";
         self.execute(sqlx::query(sql).bind(due).bind(next_run_at).bind(next_run_at)).await
     }
@@ -169,16 +171,17 @@ impl LaneRow {
     /// As every step.
     pub async fn fail(
         &self,
-        error: &str,
+        failure: &RunFailure,
         now: DateTime<Utc>,
         next_run_at: DateTime<Utc>,
         is_over: bool,
     ) -> Result<(), StorageError> {
-        let sql = "UPDATE sync_lanes SET status = 'error', last_error = ?, last_error_at = ?, next_run_at = ?, \
+        let sql = "UPDATE sync_lanes SET status = 'error', last_error = ?, error_kind = ?, last_error_at = ?, next_run_at = ?, \
                    consecutive_failures = consecutive_failures + 1, \
                    requested_at = IF(? AND requested IS NULL, NULL, requested_at), \
                    pass_cursor = IF(?, NULL, pass_cursor) WHERE object_type = ? AND lane = ?";
-        let query = sqlx::query(sql).bind(error).bind(now).bind(next_run_at);
+        let query =
+            sqlx::query(sql).bind(&failure.report).bind(failure.kind.word()).bind(now).bind(next_run_at);
         self.execute(query.bind(is_over).bind(is_over)).await
     }
 
@@ -309,17 +312,22 @@ fn from_row(row: &MySqlRow) -> Result<LaneState, StorageError> {
             pass_started_at: row.try_get("pass_started_at")?,
             completed_at: row.try_get("completed_at")?,
             last_error: row.try_get("last_error")?,
+            error_kind: None,
             consecutive_failures: row.try_get("consecutive_failures")?,
             next_run_at: row.try_get("next_run_at")?,
             requested: row.try_get("requested")?,
             requested_at: row.try_get("requested_at")?,
         };
-        Ok((lane, status, state))
+        let kind: Option<String> = row.try_get("error_kind")?;
+        Ok((lane, status, kind, state))
     };
-    let (lane, status, state) = read().map_err(StorageError::query("read a row of sync_lanes"))?;
+    let (lane, status, kind, state) = read().map_err(StorageError::query("read a row of sync_lanes"))?;
     Ok(LaneState {
         lane: lane.parse().map_err(|()| inconsistent("lane", lane))?,
         status: status.parse().map_err(|()| inconsistent("status", status))?,
+        error_kind: kind
+            .map(|kind| kind.parse().map_err(|()| inconsistent("error_kind", kind)))
+            .transpose()?,
         ..state
     })
 }

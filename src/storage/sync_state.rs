@@ -8,7 +8,7 @@ use sqlx::mysql::MySqlRow;
 use sqlx::{MySql, QueryBuilder, Row};
 
 use super::words::stored_words;
-use super::{Database, Lease, StorageError, UpkeepLane};
+use super::{Database, FailureKind, Lease, StorageError, UpkeepLane};
 
 stored_words! {
     /// Whether something is going on with a type.
@@ -71,6 +71,8 @@ pub struct SyncState {
     pub last_error: Option<String>,
     /// When.
     pub last_error_at: Option<DateTime<Utc>>,
+    /// The sort of what went wrong; `None` also after a failure of an earlier version.
+    pub error_kind: Option<FailureKind>,
     /// Lanes that failed or were stopped, and what to do.
     pub notice: Option<String>,
     /// What waits for the daily request limit, and until when.
@@ -131,7 +133,8 @@ pub async fn retire_others(
     let mut transaction = lease.begin(database).await?;
     for table in ["sync_state", "sync_lanes"] {
         let mut update = QueryBuilder::<MySql>::new(format!(
-            "UPDATE {table} SET status = 'idle', last_error = NULL, last_error_at = NULL, consecutive_failures = 0 \
+            "UPDATE {table} SET status = 'idle', last_error = NULL, last_error_at = NULL, error_kind = NULL, \
+             consecutive_failures = 0 \
              WHERE status = 'error' AND (object_type NOT IN ("
         ));
         push_words(&mut update, synced.iter().map(String::as_str));
@@ -192,6 +195,7 @@ pub(super) fn from_row(row: &MySqlRow) -> Result<SyncState, StorageError> {
             records_total: row.try_get("records_total")?,
             last_error: row.try_get("last_error")?,
             last_error_at: row.try_get("last_error_at")?,
+            error_kind: None,
             notice: row.try_get("notice")?,
             waiting: row.try_get("waiting")?,
             consecutive_failures: row.try_get("consecutive_failures")?,
@@ -206,6 +210,7 @@ pub(super) fn from_row(row: &MySqlRow) -> Result<SyncState, StorageError> {
     let name = state.object_type.clone();
     state.status = stored(row, &name, "status")?.unwrap_or(SyncStatus::Idle);
     state.mode = stored(row, &name, "mode")?;
+    state.error_kind = stored(row, &name, "error_kind")?;
     state.requested_mode = stored(row, &name, "requested_mode")?;
     Ok(state)
 }

@@ -9,7 +9,7 @@ use super::engine::Engine;
 use super::error::{NextTry, SyncError, soon};
 use crate::clock;
 use crate::hubspot::Priority;
-use crate::storage::{StorageError, bind_account};
+use crate::storage::{RunFailure, StorageError, bind_account};
 
 /// What is known of the token's account. Locked while HubSpot is asked, so that runs that begin together ask once.
 pub(super) type AccountCheck = Mutex<Standing>;
@@ -28,7 +28,7 @@ pub(super) struct Standing {
 #[derive(Debug)]
 struct Refusal {
     /// Why, and what to do.
-    report: String,
+    failure: RunFailure,
     /// No further check before this.
     retry_at: DateTime<Utc>,
 }
@@ -78,7 +78,7 @@ impl Engine {
 
     /// Logs why nothing can run, and says so in every row of `sync_state`.
     async fn refuse(&self, error: &SyncError, standing: &mut Standing) {
-        let (report, now) = (error.report(), clock::now());
+        let (failure, now) = (error.failure(), clock::now());
         let wait = match error.next_try() {
             NextTry::Elsewhere => return,
             NextTry::Soon => soon(standing.failures + 1, self.config.schedule.interval),
@@ -86,13 +86,17 @@ impl Engine {
         };
         let retry_at = now + wait;
         standing.failures += 1;
-        error!(error = report, "Nothing can be synced; trying again at {}", retry_at.format("%H:%M:%S UTC"));
-        let refusal = standing.refusal.insert(Refusal { report, retry_at });
+        error!(
+            error = failure.report,
+            "Nothing can be synced; trying again at {}",
+            retry_at.format("%H:%M:%S UTC")
+        );
+        let refusal = standing.refusal.insert(Refusal { failure, retry_at });
         for subject in self.subjects() {
             let state = self.state_row(subject);
             let recorded = async {
                 state.load().await?;
-                state.fail(&refusal.report, now, retry_at).await
+                state.fail(&refusal.failure, now, retry_at).await
             };
             if recorded.await.is_err() {
                 // The database is the problem then, and the loop reports it.
@@ -110,6 +114,6 @@ impl Engine {
         if state.load().await?.request().is_none() {
             return Ok(());
         }
-        state.fail(&refusal.report, clock::now(), refusal.retry_at).await
+        state.fail(&refusal.failure, clock::now(), refusal.retry_at).await
     }
 }

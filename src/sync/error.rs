@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Subject;
 use crate::hubspot::{ErrorKind, HubSpotError};
-use crate::storage::{StorageError, StorageErrorKind};
+use crate::storage::{FailureKind, RunFailure, StorageError, StorageErrorKind};
 
 /// Wait before a run is repeated that failed for a passing reason; doubles with every failure in a row.
 const FIRST_RETRY: Duration = Duration::from_secs(5);
@@ -144,6 +144,40 @@ impl SyncError {
             Self::Panicked(_) => "Report it; the next run goes on from the last stored page.",
             Self::Stopped => "Nothing to do: the next start continues.",
         }
+    }
+
+    /// Its sort, for whoever cannot read.
+    fn failure_kind(&self) -> FailureKind {
+        match self {
+            Self::HubSpot(error) => match error.kind() {
+                ErrorKind::TokenRejected => FailureKind::TokenRejected,
+                ErrorKind::ScopeMissing | ErrorKind::UnknownType | ErrorKind::NotFound => {
+                    FailureKind::AccessDenied
+                }
+                ErrorKind::DailyLimit => FailureKind::DailyLimit,
+                ErrorKind::Configuration => FailureKind::Configuration,
+                ErrorKind::RateLimited
+                | ErrorKind::Unavailable
+                | ErrorKind::Protocol
+                | ErrorKind::BadRequest
+                | ErrorKind::TooLarge
+                | ErrorKind::Cancelled => FailureKind::HubSpot,
+            },
+            Self::Storage(StorageError::WrongAccount { .. })
+            | Self::UnexpectedAccount { .. }
+            | Self::Unverified => FailureKind::Account,
+            Self::Storage(_) => FailureKind::Database,
+            Self::EmptyCatalogue(_) => FailureKind::AccessDenied,
+            Self::TypeRefused(_) => FailureKind::TypeRefused,
+            Self::TooManyDeletes { .. } => FailureKind::TooManyDeletes,
+            Self::Panicked(_) => FailureKind::Defect,
+            Self::Stopped => FailureKind::HubSpot,
+        }
+    }
+
+    /// What the row of a run tells that failed.
+    pub(super) fn failure(&self) -> RunFailure {
+        RunFailure { kind: self.failure_kind(), report: self.report() }
     }
 
     /// The whole chain of causes and what to do, for `sync_state.last_error` and the log.

@@ -146,6 +146,7 @@ mod tests {
             records_total: None,
             last_error: None,
             last_error_at: None,
+            error_kind: None,
             notice: None,
             waiting: None,
             consecutive_failures: 0,

@@ -251,17 +251,17 @@ impl Engine {
                 NextTry::Soon if self.stop.is_cancelled() => row.interrupt(now).await?,
                 NextTry::Soon => {
                     let failures = row.load().await?.consecutive_failures.unsigned_abs() + 1;
-                    row.fail(&error.report(), now, now + soon(failures, LONGEST_WAIT), false).await?;
+                    row.fail(&error.failure(), now, now + soon(failures, LONGEST_WAIT), false).await?;
                 }
                 NextTry::NextInterval if error.is_daily_limit() => {
                     // The next day goes on where this one ended.
                     let paused = self.hubspot.limits().daily_associations.paused;
                     let next = paused.map_or(now + LONGEST_WAIT, |paused| paused.until);
-                    row.fail(&error.report(), now, next, false).await?;
+                    row.fail(&error.failure(), now, next, false).await?;
                 }
                 NextTry::NextInterval => {
                     let wait = period.unwrap_or(self.config.schedule.interval);
-                    row.fail(&error.report(), now, now + wait, true).await?;
+                    row.fail(&error.failure(), now, now + wait, true).await?;
                 }
             },
         }

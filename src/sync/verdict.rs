@@ -71,11 +71,11 @@ impl Engine {
             NextTry::Elsewhere => state.interrupt().await,
             // Told to stop, nobody would have given up yet.
             NextTry::Soon if self.stop.is_cancelled() => state.interrupt().await,
-            NextTry::NextInterval => state.fail(&error.report(), now, regular).await,
+            NextTry::NextInterval => state.fail(&error.failure(), now, regular).await,
             NextTry::Soon => {
                 let failures = state.load().await?.consecutive_failures.unsigned_abs() + 1;
                 let retry = now + soon(failures, self.config.schedule.interval);
-                state.fail(&error.report(), now, retry.min(regular)).await
+                state.fail(&error.failure(), now, retry.min(regular)).await
             }
         }
     }

@@ -3,8 +3,9 @@
 use chrono::{DateTime, Utc};
 use hubspot_mariadb_connector::model::Cursor;
 use hubspot_mariadb_connector::storage::{
-    Lane, Lease, NewRun, Outcome, PageOutcome, RequestedMode, RunCounts, RunMode, StateRow, StorageError,
-    SyncStatus, Trigger, count_page, finish_run, interrupt_open_runs, request_run, start_run,
+    FailureKind, Lane, Lease, NewRun, Outcome, PageOutcome, RequestedMode, RunCounts, RunFailure, RunMode,
+    StateRow, StorageError, SyncStatus, Trigger, count_page, finish_run, interrupt_open_runs, request_run,
+    start_run,
 };
 
 use crate::support::database::TestDatabase;
@@ -12,6 +13,11 @@ use crate::support::database::TestDatabase;
 /// The time the tests count from.
 fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_780_000_000 + seconds, 0).unwrap()
+}
+
+/// Why a run may fail.
+fn no_token() -> RunFailure {
+    RunFailure { kind: FailureKind::TokenRejected, report: "no token".to_owned() }
 }
 
 /// A database, a row of its state, and the right to write.
@@ -68,18 +74,20 @@ async fn a_watermark_never_moves_backward_and_moves_only_with_its_transaction() 
 #[tokio::test]
 async fn failures_are_counted_explained_and_forgotten_after_a_success() {
     let (_test, row, _lease) = fixture().await;
-    row.fail("no token", at(1), at(60)).await.unwrap();
-    row.fail("no token", at(2), at(70)).await.unwrap();
+    row.fail(&no_token(), at(1), at(60)).await.unwrap();
+    row.fail(&no_token(), at(2), at(70)).await.unwrap();
     let state = row.load().await.unwrap();
     assert_eq!(
         (state.status, state.consecutive_failures, state.next_run_at),
         (SyncStatus::Error, 2, Some(at(70)))
     );
     assert_eq!(state.last_error.as_deref(), Some("no token"));
+    assert_eq!(state.error_kind, Some(FailureKind::TokenRejected));
 
     row.succeed(at(70), at(970), None, None).await.unwrap();
     let state = row.load().await.unwrap();
-    assert_eq!((state.status, state.consecutive_failures, state.last_error), (SyncStatus::Idle, 0, None));
+    assert_eq!((state.status, state.consecutive_failures), (SyncStatus::Idle, 0));
+    assert_eq!((state.last_error, state.error_kind), (None, None));
     assert_eq!((state.last_sync_date, state.next_run_at), (Some(at(70)), Some(at(970))));
 }
 
@@ -107,7 +115,7 @@ async fn a_request_stays_until_a_run_has_answered_it() {
 async fn a_failed_run_fails_its_request() {
     let (test, row, _lease) = fixture().await;
     request_run(&test.database, "contacts", RequestedMode::Incremental).await.unwrap();
-    row.fail("no token", at(1), at(2)).await.unwrap();
+    row.fail(&no_token(), at(1), at(2)).await.unwrap();
     assert_eq!(row.load().await.unwrap().request(), None);
 }
 
@@ -118,7 +126,7 @@ async fn without_the_lease_no_step_is_taken() {
     test.execute("UPDATE leases SET holder = 'somebody else'").await;
     assert!(matches!(row.interrupt().await, Err(StorageError::LeaseLost(_))));
     assert!(matches!(row.begin_backfill(at(9), None).await, Err(StorageError::LeaseLost(_))));
-    assert!(matches!(row.fail("x", at(9), at(9)).await, Err(StorageError::LeaseLost(_))));
+    assert!(matches!(row.fail(&no_token(), at(9), at(9)).await, Err(StorageError::LeaseLost(_))));
     let state = row.load().await.unwrap();
     assert_eq!((state.backfill_started_at, state.consecutive_failures), (Some(at(1)), 0));
 }
