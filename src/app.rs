@@ -7,6 +7,7 @@
 
 mod leader;
 mod start;
+mod watch;
 
 use sd_notify::NotifyState;
 use tracing::info;
@@ -18,7 +19,7 @@ use crate::storage::{Database, LeaseKeeper};
 
 pub use leader::keep_renewed;
 pub(crate) use start::advise;
-pub use start::{migrate_all, open_database, process_name};
+pub use start::{host_name, migrate_all, open_database, process_name};
 
 /// The lease of the process that calls HubSpot: the request limits are per account, so there is one caller.
 pub const ACCOUNT_LEASE: &str = "account";

@@ -1,6 +1,7 @@
 //! The command line. Commands print to standard output, logs go to standard error, and the exit code tells:
 //! 0 done, 1 failed, 2 wrong usage or wrong configuration.
 
+mod alerts;
 mod check;
 mod conflicts;
 mod deletes;
@@ -57,6 +58,8 @@ enum Command {
     Push(push::Arguments),
     /// Show how far each type is.
     Status(status::Arguments),
+    /// Show what is wrong, or send a test message to those who are told.
+    Alerts(alerts::Arguments),
     /// Check database, token, scopes, limits and clocks, and say what to do.
     Check,
     /// Create and change tables, then exit.
@@ -114,6 +117,7 @@ async fn run(command: Command, environment: Environment) -> anyhow::Result<ExitC
         Command::Jobs(arguments) => jobs::main(environment, arguments).await,
         Command::Conflicts(arguments) => conflicts::main(environment, arguments).await,
         Command::Push(arguments) => push::main(environment, &arguments).await,
+        Command::Alerts(arguments) => alerts::main(environment, arguments).await,
         Command::Check => check::main(environment).await,
         Command::Migrate => migrate::main(environment).await,
     }

@@ -2,6 +2,7 @@
 //!
 //! [`VARIABLES`] lists every variable there is; a test keeps `.env.example` and DEPLOYMENT.md equal to it.
 
+mod alert;
 mod database;
 mod environment;
 mod hubspot;
@@ -14,6 +15,7 @@ mod variables;
 
 use std::fmt;
 
+pub use alert::{AlertConfig, MailConfig, MailEncryption};
 pub use database::DatabaseConfig;
 pub use environment::{Environment, Problem};
 pub use hubspot::HubSpotConfig;
@@ -31,6 +33,8 @@ pub struct Config {
     pub database: DatabaseConfig,
     /// What to mirror and when.
     pub sync: SyncConfig,
+    /// Whom to tell of problems.
+    pub alert: AlertConfig,
 }
 
 /// The configuration cannot be used; every problem is named.
@@ -54,9 +58,19 @@ impl Config {
             hubspot: HubSpotConfig::read(&mut env),
             database: DatabaseConfig::read(&mut env),
             sync: SyncConfig::read(&mut env),
+            alert: AlertConfig::read(&mut env),
         };
         LogConfig::read(&mut env);
         env.finish(config)
+    }
+
+    /// The part that says whom to tell of problems.
+    ///
+    /// # Errors
+    /// As [`Config::read`], for the alerts alone.
+    pub fn read_alert(mut env: Environment) -> Result<AlertConfig, ConfigError> {
+        let alert = AlertConfig::read(&mut env);
+        env.finish(alert)
     }
 
     /// The part the commands need that only look at the database.
@@ -102,6 +116,11 @@ mod tests {
             ("SQL_DELETE", "forget"),
             ("SYNC_CRON_DEALS", "every now and then"),
             ("RATE_LIMIT_THRESHOLD", "1.5"),
+            ("ALERT_WEBHOOK_URL", "hooks.example.test"),
+            ("ALERT_EMAIL_TO", "somebody"),
+            ("ALERT_EMAIL_FROM", "nobody"),
+            ("ALERT_SMTP_URL", "http://mail.example.test"),
+            ("ALERT_LAG_MINUTES", "0"),
             ("LOG_FORMAT", "xml"),
             ("LOG_LEVEL", "loud"),
         ]);
@@ -118,6 +137,11 @@ mod tests {
             "SQL_DELETE",
             "SYNC_CRON_DEALS",
             "RATE_LIMIT_THRESHOLD",
+            "ALERT_WEBHOOK_URL",
+            "ALERT_EMAIL_TO",
+            "ALERT_EMAIL_FROM",
+            "ALERT_SMTP_URL",
+            "ALERT_LAG_MINUTES",
             "LOG_FORMAT",
             "LOG_LEVEL",
         ];
@@ -168,6 +192,9 @@ mod tests {
             ("HUBSPOT_ACCESS_TOKEN", "pat-secret"),
             ("DB_USER", "hubspot"),
             ("DB_PASSWORD", "db-secret"),
+            ("ALERT_WEBHOOK_URL", "https://hooks.example.test/secret"),
+            ("ALERT_EMAIL_TO", "ops@example.test"),
+            ("ALERT_SMTP_URL", "smtps://ops:smtp-secret@mail.example.test"),
         ]))
         .expect("valid");
         assert!(!format!("{config:?}").contains("secret"));

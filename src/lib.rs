@@ -7,10 +7,11 @@
 //! | facts | [`model`], [`clock`], [`retry`] |
 //! | surroundings | [`config`], [`lifecycle`], [`telemetry`] |
 //! | the two ends | [`hubspot`], [`storage`] |
-//! | the product | [`sync`] |
+//! | the product | [`sync`], [`alerts`] |
 //! | time | [`schedule`] |
 //! | composition | [`app`], [`cli`] |
 
+pub mod alerts;
 pub mod app;
 pub mod cli;
 pub mod clock;

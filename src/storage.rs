@@ -8,6 +8,7 @@
 //! statements are the server's, and a server that keeps none ends the process ([`Database::overdue`]).
 
 mod account;
+mod alerts;
 mod associations;
 mod calls;
 mod capture;
@@ -39,6 +40,10 @@ mod typed_columns;
 mod words;
 
 pub use account::bind_account;
+pub use alerts::{
+    AlertChannel, AlertKind, AlertMessage, AlertRow, AlertText, bound_account, braked_jobs, load_alerts,
+    next_message, remove_message, remove_messages_of, retry_message, store_alerts,
+};
 pub use associations::{
     KnownPair, Links, PairState, differing_associations, linked_from, live_or_linked_ids, load_pairs,
     remove_associations_of, remove_associations_of_archived, store_associations, store_pair,

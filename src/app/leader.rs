@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::start::tell_service_manager;
-use super::{ACCOUNT_LEASE, Parts};
+use super::{ACCOUNT_LEASE, Parts, watch};
 use crate::clock;
 use crate::hubspot::HubSpotClient;
 use crate::lifecycle::Lifecycle;
@@ -115,6 +115,7 @@ async fn work(parts: &Parts, lease: &Lease, stop: &CancellationToken) -> anyhow:
     engine.recall().await?;
     engine.retire_others().await?;
     let runs = Runs::new(parts.lifecycle.clone(), engine.clone());
+    watch::start(parts, lease, &engine, stop);
     let pushes = parts.lifecycle.spawn(push_edits(parts.lifecycle.clone(), engine.clone()));
     // Whether the database did not answer; unknown at first.
     let mut troubled = None;

@@ -99,10 +99,13 @@ async fn wait_for(database: &Database, shutdown: &CancellationToken) -> anyhow::
 
 /// A name no other process has: host, process id and start time.
 pub fn process_name() -> String {
+    format!("{}:{}:{}", host_name(), std::process::id(), clock::now().timestamp_millis())
+}
+
+/// The name of this machine.
+pub fn host_name() -> String {
     // From the kernel itself: the service unit hides `/proc/sys`, and not every machine has an `/etc/hostname`.
-    let system = rustix::system::uname();
-    let host = system.nodename().to_string_lossy();
-    format!("{host}:{}:{}", std::process::id(), clock::now().timestamp_millis())
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 /// Tells systemd how things are; without systemd this does nothing.

@@ -161,7 +161,7 @@ fn records(state: &SyncState) -> String {
 }
 
 /// A past time in words.
-fn ago(since: TimeDelta) -> String {
+pub(super) fn ago(since: TimeDelta) -> String {
     match since.num_seconds() {
         ..=0 => "just now".to_owned(),
         _ => format!("{} ago", span(since)),

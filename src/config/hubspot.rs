@@ -65,7 +65,7 @@ fn is_token(text: &str) -> bool {
 }
 
 /// Whether a token may be sent there: encrypted, or never leaving this machine.
-fn is_safe_url(url: &str) -> bool {
+pub(super) fn is_safe_url(url: &str) -> bool {
     let loopback = ["http://127.0.0.1", "http://localhost", "http://[::1]"];
     let ends_host = |rest: &str| rest.is_empty() || rest.starts_with([':', '/']);
     let is_loopback = loopback.iter().any(|host| url.strip_prefix(host).is_some_and(ends_host));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use croner::Cron;
 use croner::parser::{CronParser, Seconds};
 
@@ -55,6 +56,18 @@ pub struct Schedule {
     pub interval: Duration,
     /// Cron expressions by type name, UTC.
     pub cron: BTreeMap<String, Cron>,
+}
+
+impl Schedule {
+    /// How much time lies between two runs of the type after `now`.
+    pub fn period(&self, name: &str, now: DateTime<Utc>) -> TimeDelta {
+        let by_cron = |cron: &Cron| {
+            let next = cron.find_next_occurrence(&now, false).ok()?;
+            Some(cron.find_next_occurrence(&next, false).ok()? - next)
+        };
+        let interval = TimeDelta::seconds(self.interval.as_secs() as i64);
+        self.cron.get(name).and_then(by_cron).unwrap_or(interval)
+    }
 }
 
 /// MariaDB allows 64 characters in a column name; HubSpot's property names are lower-case words.

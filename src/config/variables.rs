@@ -34,6 +34,7 @@ pub(super) const OWN_PREFIXES: &[&str] = &[
     "PUSH_",
     "MAX_PUSH_",
     "SQL_DELETE",
+    "ALERT_",
 ];
 
 /// What the name of a variable ends with that holds the path of a file with a secret.
@@ -325,6 +326,48 @@ pub const VARIABLES: &[Variable] = &[
         "Longest wait before an edit is sent again.",
     ),
     public("PUSH_CONCURRENCY", "5", "1 to 10", "Batches of edits sent at the same time."),
+    secret(
+        "ALERT_WEBHOOK_URL",
+        "https://hooks.slack.com/services/T0/B0/x",
+        "an https URL (http only on a loopback address)",
+        "Where problems are posted to: an incoming webhook of Slack, Discord, Mattermost or the like.",
+    ),
+    optional(
+        "ALERT_EMAIL_TO",
+        "ops@example.test,oncall@example.test",
+        "a comma-separated list of e-mail addresses",
+        "Who is told of problems by e-mail.",
+    ),
+    optional(
+        "ALERT_EMAIL_FROM",
+        "hubspot-connector@example.test",
+        "an e-mail address",
+        "Sender of these e-mails; without it the first of `ALERT_EMAIL_TO`.",
+    ),
+    secret(
+        "ALERT_SMTP_URL",
+        "smtps://user:password@mail.example.test:465",
+        "smtps://user:password@host:port, or smtp:// for STARTTLS; special characters of the password percent-encoded",
+        "Mail server for these e-mails; without it the one on this machine, unencrypted at port 25.",
+    ),
+    public(
+        "ALERT_AFTER_FAILURES",
+        "3",
+        "1 to 1000",
+        "How many runs of a type fail in a row until somebody is told.",
+    ),
+    public(
+        "ALERT_LAG_MINUTES",
+        "60",
+        "1 to 10080",
+        "How much further than its schedule explains a type may be behind until somebody is told.",
+    ),
+    public(
+        "ALERT_QUIET_MINUTES",
+        "5",
+        "0 to 1440",
+        "How long a problem must be gone until its end is told; one that comes and goes must be gone for longer.",
+    ),
     public("LOG_FORMAT", "text", "text or json", "Form of the log lines."),
     public("LOG_LEVEL", "info", "error, warn, info, debug, trace or a filter list", "What is logged."),
 ];

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
@@ -87,6 +87,17 @@ impl Engine {
     /// Everything this engine keeps up to date.
     pub fn subjects(&self) -> Vec<Subject> {
         Subject::all(&self.objects.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What this engine keeps up to date, by its name in `sync_state`, and how often.
+    pub fn periods(&self) -> Vec<(String, TimeDelta)> {
+        let (schedule, now) = (&self.config.schedule, clock::now());
+        let named = |subject: Subject| {
+            let name = subject.to_string();
+            let period = schedule.period(&name, now);
+            (name, period)
+        };
+        self.subjects().into_iter().map(named).collect()
     }
 
     /// The types whose records this engine keeps up to date.

@@ -8,7 +8,7 @@ const LAYERS: &[&[&str]] = &[
     &["model", "clock", "retry"],
     &["config", "lifecycle"],
     &["telemetry", "hubspot", "storage"],
-    &["sync", "schedule"],
+    &["sync", "schedule", "alerts"],
     &["app"],
     &["cli"],
 ];
@@ -16,7 +16,8 @@ const LAYERS: &[&[&str]] = &[
 /// The one module that may name each crate.
 const DOORS: &[(&str, &[&str])] = &[
     ("sqlx", &["storage", "config/database.rs"]),
-    ("reqwest", &["hubspot"]),
+    ("reqwest", &["hubspot", "alerts/webhook.rs"]),
+    ("lettre", &["alerts/mail.rs", "config/alert.rs"]),
     ("governor", &["hubspot/limiter"]),
     ("backoff", &["retry.rs"]),
     ("tokio_cron_scheduler", &["schedule.rs"]),

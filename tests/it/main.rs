@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a step that fails ends its test, in helpers too")]
 
+mod alerts;
 mod commands;
 mod deploy;
 mod documents;

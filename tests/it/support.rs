@@ -6,6 +6,7 @@ pub mod edits;
 pub mod exact;
 pub mod lanes;
 pub mod links;
+pub mod mailbox;
 pub mod simulator;
 pub mod truth;
 

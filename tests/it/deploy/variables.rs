@@ -5,7 +5,7 @@ use hubspot_mariadb_connector::config::VARIABLES;
 use super::{compose, files_under, root};
 
 /// How names begin that can only mean a setting of ours.
-const PREFIXES: [&str; 9] = [
+const PREFIXES: [&str; 10] = [
     "HUBSPOT_",
     "DB_",
     "DATABASE_URL",
@@ -15,6 +15,7 @@ const PREFIXES: [&str; 9] = [
     "LOG_FORMAT",
     "LOG_LEVEL",
     "MIGRATE_ON_",
+    "ALERT_",
 ];
 
 /// Whether the daemon reads a variable of this name.
