@@ -5,6 +5,7 @@
 //! 3. make sure the token belongs to the account the database mirrors;
 //! 4. run whatever is due, every second, until told to stop.
 
+mod figures;
 mod leader;
 mod start;
 mod watch;
@@ -14,6 +15,7 @@ use tracing::info;
 
 use crate::config::Config;
 use crate::lifecycle::Lifecycle;
+use crate::metrics;
 use crate::schedule::Ticker;
 use crate::storage::{Database, LeaseKeeper};
 
@@ -39,6 +41,7 @@ struct Parts {
 /// When it cannot start: schema, rights, signal handlers. Afterwards failures are retried for ever; only a stop that
 /// takes too long and a database that leaves calls unanswered are more.
 pub async fn run(config: Config, lifecycle: Lifecycle) -> anyhow::Result<()> {
+    metrics::install();
     let Some(result) = lifecycle.within_grace(Box::pin(start_and_lead(config, &lifecycle))).await else {
         anyhow::bail!("some work did not end in time; it is repeated at the next start");
     };
@@ -85,6 +88,7 @@ async fn open_and_lead(mut config: Config, database: Database, lifecycle: &Lifec
         config.sync.objects.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     );
     start::tell_service_manager(NotifyState::Ready);
+    lifecycle.spawn(figures::show_process(database.clone(), lifecycle.shutdown().clone()));
     let parts = Parts { config, database, lifecycle: lifecycle.clone(), ticker, keeper };
     leader::lead_or_stand_by(&parts).await;
 

@@ -5,7 +5,7 @@
 //! | Layer | Modules |
 //! | --- | --- |
 //! | facts | [`model`], [`clock`], [`retry`] |
-//! | surroundings | [`config`], [`lifecycle`], [`telemetry`] |
+//! | surroundings | [`config`], [`lifecycle`], [`telemetry`], [`metrics`] |
 //! | the two ends | [`hubspot`], [`storage`] |
 //! | the product | [`sync`], [`alerts`] |
 //! | time | [`schedule`] |
@@ -18,6 +18,7 @@ pub mod clock;
 pub mod config;
 pub mod hubspot;
 pub mod lifecycle;
+pub mod metrics;
 pub mod model;
 pub mod retry;
 pub mod schedule;

@@ -56,7 +56,7 @@ pub use conflicts::{
     close_conflicts_without_row, conflict_policies, conflict_steps, list_conflicts, load_conflict,
     lock_conflict, open_conflicts, open_or_update_conflict, resolve_conflict, settle_conflict,
 };
-pub use database::Database;
+pub use database::{Database, PoolUse};
 pub use error::{StorageError, StorageErrorKind};
 pub use failure::{FailureKind, RunFailure};
 pub use jobs::{

@@ -10,6 +10,7 @@ use super::mail::Mailer;
 use super::webhook::Webhook;
 use crate::clock;
 use crate::config::AlertConfig;
+use crate::metrics::ALERT_MESSAGES;
 use crate::storage::{
     AlertChannel, AlertMessage, AlertText, Database, StorageError, next_message, remove_message,
     remove_messages_of, retry_message,
@@ -109,6 +110,8 @@ impl Courier {
         }
         // Dropped at a stop, it is carried once more at the next start: rather twice than never.
         let Some(done) = stop.run_until_cancelled(self.deliver(&message.text)).await else { return Ok(()) };
+        let outcome = if done.is_ok() { "delivered" } else { "failed" };
+        ALERT_MESSAGES.add(1, [("channel", self.channel.to_string()), ("outcome", outcome.to_owned())]);
         let Err(error) = done else {
             info!(channel = %self.channel, alert.message = message.id, "Delivered an alert message");
             return remove_message(database, message.id).await;

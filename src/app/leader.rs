@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use super::figures::show_leading;
 use super::start::tell_service_manager;
 use super::{ACCOUNT_LEASE, Parts, watch};
 use crate::clock;
@@ -50,6 +51,7 @@ pub(super) async fn lead_or_stand_by(parts: &Parts) {
             tell_service_manager(NotifyState::Status(&situation));
             announced = Some(situation);
         }
+        show_leading(false);
         tell_service_manager(NotifyState::Watchdog);
         wait(shutdown, STANDBY).await;
     }

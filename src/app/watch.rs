@@ -1,4 +1,4 @@
-//! Watching while leading: what is wrong is told.
+//! Watching while leading: what is wrong is told, and figures are shown.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,12 +8,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
+use super::figures::{show_facts, show_leading, show_limits};
 use super::{Parts, host_name};
 use crate::alerts::{Courier, Facts, Watcher};
 use crate::clock;
 use crate::config::AlertConfig;
 use crate::lifecycle::Lifecycle;
-use crate::storage::{AlertChannel, Database, Lease, StorageErrorKind};
+use crate::storage::{AlertChannel, Database, Lease, StorageError, StorageErrorKind, open_conflicts};
 use crate::sync::{Chain, Engine};
 
 /// How often the facts are looked at.
@@ -96,13 +97,17 @@ impl Watch {
         let mut pause = LOOK;
         while self.stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
             let started = Instant::now();
+            show_leading(true);
+            show_limits(&self.engine.limits());
             let result = async {
                 let schedule = self.engine.periods();
                 let facts = Facts::load(database, schedule, self.leading_since, clock::now()).await?;
-                watcher.look(&facts).await
+                let problems = watcher.look(&facts).await?;
+                show_facts(&facts, &open_conflicts(database).await?, &problems);
+                Ok::<_, StorageError>(())
             };
             let report = match result.await {
-                Ok(_) => None,
+                Ok(()) => None,
                 Err(error) if error.kind() == StorageErrorKind::LeaseLost => return,
                 Err(error) => Some(Chain(&error).to_string()),
             };

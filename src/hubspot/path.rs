@@ -42,6 +42,48 @@ impl Family {
 /// Says what a token is; the same in every version. Works for private app tokens and service keys.
 pub(super) const TOKEN_INFO: &str = "/oauth/v2/private-apps/get/access-token-info";
 
+/// The words of our paths that are no names.
+const WORDS: &[&str] = &[
+    "account-info",
+    "access-token-info",
+    "archive",
+    "associations",
+    "batch",
+    "create",
+    "crm",
+    "crm-object-schemas",
+    "details",
+    "get",
+    "labels",
+    "oauth",
+    "objects",
+    "owners",
+    "pipelines",
+    "private-apps",
+    "properties",
+    "read",
+    "schemas",
+    "search",
+    "update",
+];
+
+/// The path without what differs from call to call: versions left out, `{type}` for names and `{id}` for numbers. What
+/// figures about requests are kept by, so there must be few.
+pub(super) fn route(path: &str) -> String {
+    let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    let is_version = |part: &str| {
+        let year = part.split_once('-').is_some_and(|(year, _)| year.len() == 4 && is_number(year));
+        year || part.strip_prefix('v').is_some_and(is_number)
+    };
+    let parts = path.split('/').skip(1).filter(|part| !is_version(part));
+    let parts = parts.map(|part| match part {
+        word if WORDS.contains(&word) => word,
+        number if is_number(number) => "{id}",
+        _ => "{type}",
+    });
+    parts.fold(String::new(), |route, part| route + "/" + part)
+}
+
 /// Builds paths for one API version.
 #[derive(Debug, Clone)]
 pub(super) struct Paths {
@@ -131,6 +173,39 @@ impl Paths {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_route_has_neither_version_nor_name_nor_number() {
+        let (deals, contacts) = (ObjectType::named("deals").unwrap(), ObjectType::named("contacts").unwrap());
+        let courses = ObjectType::named("courses").unwrap();
+        for version in ["2026-09", "v3"] {
+            let paths = Paths::new(version);
+            let cars = CustomName::parse("p123_cars").unwrap();
+            for (path, expected) in [
+                (paths.records(deals), "/crm/objects/{type}"),
+                (paths.record(courses, ObjectId(7)), "/crm/objects/{type}/{id}"),
+                (paths.batch(deals, "update"), "/crm/objects/{type}/batch/update"),
+                (paths.search(courses), "/crm/objects/{type}/search"),
+                (paths.associations(contacts, deals), "/crm/associations/{type}/{type}/batch/read"),
+                (
+                    paths.archive_labels(contacts, deals),
+                    "/crm/associations/{type}/{type}/batch/labels/archive",
+                ),
+                (
+                    paths.link((contacts, ObjectId(1)), (deals, ObjectId(2))),
+                    "/crm/objects/{type}/{id}/associations/{type}/{id}",
+                ),
+                (paths.properties(deals), "/crm/properties/{type}"),
+                (paths.pipelines(deals), "/crm/pipelines/{type}"),
+                (paths.schema(cars), "/crm-object-schemas/schemas/{type}"),
+                (paths.owners(), "/crm/owners"),
+                (paths.account(), "/account-info/details"),
+                (TOKEN_INFO.to_owned(), "/oauth/private-apps/get/access-token-info"),
+            ] {
+                assert_eq!(route(&path), expected, "{path}");
+            }
+        }
+    }
 
     #[test]
     fn both_version_forms_are_spelt_as_hubspot_spells_them() {

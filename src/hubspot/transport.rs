@@ -14,11 +14,13 @@ use super::Priority;
 use super::error::HubSpotError;
 use super::failure::Failure;
 use super::limiter::{Limiter, Limits, NoPermit, Permit, Quota, RateHeaders, Throttle, retry_after};
+use super::path::route;
 use super::server_clock::ServerClock;
 use super::wire::Malformed;
 use super::wire::failure::FailureBody;
 use crate::clock;
 use crate::config::HubSpotConfig;
+use crate::metrics::{HUBSPOT_REQUEST_DURATION, HUBSPOT_REQUESTS};
 use crate::retry::{Remedy, RetryPolicy, remedy};
 
 /// Longest wait for a connection.
@@ -271,7 +273,8 @@ impl Transport {
         if let Some(body) = &call.body {
             request = request.header(CONTENT_TYPE, "application/json").body(body.clone());
         }
-        let response = request.send().await?;
+        let response = request.send().await.inspect_err(|_| count(call, None))?;
+        count(call, Some(response.status()));
         self.observe(call.quota, response.headers(), sent);
         drop(permit);
         let status = response.status();
@@ -281,6 +284,8 @@ impl Transport {
         let Some(body) = read_body(response, call.largest_answer).await? else {
             return Err(Failure::TooLarge { status, most: call.largest_answer, correlation_id });
         };
+        let (method, route) = (call.method.to_string(), route(&call.path));
+        HUBSPOT_REQUEST_DURATION.record(sent.elapsed().as_secs_f64(), [("method", method), ("route", route)]);
         debug!(
             method = %call.method, path = call.path, attempt, status = status.as_u16(), body_bytes = body.len(),
             hubspot.correlation_id = correlation_id, duration_ms = sent.elapsed().as_millis() as u64,
@@ -297,6 +302,13 @@ impl Transport {
             self.server_clock.observe(date.to_utc(), sent, Instant::now());
         }
     }
+}
+
+/// Counts a request by the status of its answer, if there was one.
+fn count(call: &Call, status: Option<StatusCode>) {
+    let status = status.map_or("none".to_owned(), |status| status.as_u16().to_string());
+    let (method, route) = (call.method.to_string(), route(&call.path));
+    HUBSPOT_REQUESTS.add(1, [("method", method), ("route", route), ("status", status)]);
 }
 
 /// Reads the body, uncompressed; `None` when it has more than `most` bytes.

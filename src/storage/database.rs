@@ -11,6 +11,17 @@ use super::StorageError;
 use super::calls::{Call, Calls, Watched};
 use crate::config::DatabaseConfig;
 
+/// How the pool is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolUse {
+    /// Connections somebody works with.
+    pub used: u32,
+    /// Open connections nobody works with.
+    pub idle: u32,
+    /// Most connections there may be.
+    pub most: u32,
+}
+
 /// How long to wait for a free connection, or for the server to answer at all.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections are replaced at this age, so that none meets the server's `wait_timeout`.
@@ -93,6 +104,13 @@ impl Database {
     /// The pool, for one statement.
     pub(crate) fn pool(&self) -> Watched<'_> {
         Watched::new(&self.pool, self.call(self.longest_call))
+    }
+
+    /// How many connections there are.
+    pub fn pool_use(&self) -> PoolUse {
+        let (open, idle) = (self.pool.size(), self.pool.num_idle() as u32);
+        let most = self.pool.options().get_max_connections();
+        PoolUse { used: open.saturating_sub(idle), idle, most }
     }
 
     /// Notes a call that is not made through the pool and takes at most `limit`.

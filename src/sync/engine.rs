@@ -17,7 +17,7 @@ use super::records::Mirrors;
 use super::{Events, Subject, plan};
 use crate::clock;
 use crate::config::SyncConfig;
-use crate::hubspot::{HubSpotClient, TokenInfo};
+use crate::hubspot::{HubSpotClient, LimiterSnapshot, TokenInfo};
 use crate::model::{ObjectType, Selected};
 use crate::storage::{
     Database, Lease, Request, StateRow, StorageError, Trigger, UpkeepLane, retire_others, show_waiting,
@@ -103,6 +103,11 @@ impl Engine {
     /// The types whose records this engine keeps up to date.
     pub(super) fn types(&self) -> Vec<&'static ObjectType> {
         Selected::known(&self.objects.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The limits of HubSpot's requests and how much of them is used.
+    pub fn limits(&self) -> LimiterSnapshot {
+        self.hubspot.limits()
     }
 
     /// The row of `sync_state` of a subject.

@@ -10,10 +10,11 @@ use super::patience::Patience;
 use super::{Event, Events, Subject};
 use crate::clock;
 use crate::hubspot::HubSpotClient;
+use crate::metrics::{ROWS, RUNS};
 use crate::model::Window;
 use crate::storage::{
-    Database, Lane, NewRun, Outcome, RunCounts, StorageError, StorageErrorKind, Trigger, finish_run,
-    start_run,
+    Database, Lane, NewRun, Outcome, PageOutcome, RunCounts, StorageError, StorageErrorKind, Trigger,
+    finish_run, start_run,
 };
 
 /// Time between two progress lines in the log: a listing within HubSpot's limits stores some 10,000 records meanwhile.
@@ -33,6 +34,8 @@ pub(super) struct Run {
     started_at: DateTime<Utc>,
     /// When the log last told of progress.
     told_at: DateTime<Utc>,
+    /// What has become of rows, as far as figures tell of it.
+    shown: PageOutcome,
 }
 
 impl Run {
@@ -61,6 +64,7 @@ impl Run {
             stop: engine.stop.clone(),
             started_at,
             told_at: started_at,
+            shown: PageOutcome::default(),
         })
     }
 
@@ -72,6 +76,7 @@ impl Run {
     /// Tells watchers and, now and then, the log that something is stored.
     pub(super) fn progress(&mut self, done: u64, total: Option<u64>) {
         self.events.send(Event::Progress { subject: self.subject, done, total });
+        self.show_rows();
         let now = clock::now();
         if now - self.told_at >= LINE_EVERY {
             self.told_at = now;
@@ -88,7 +93,7 @@ impl Run {
 
     /// Records and announces the end of the lane, and hands the result on. Says in the log what a lane did that went
     /// well; why one did not is said once, where the run ends.
-    pub(super) async fn finish(self, result: Result<(), SyncError>) -> Result<(), SyncError> {
+    pub(super) async fn finish(mut self, result: Result<(), SyncError>) -> Result<(), SyncError> {
         let counts = self.counts_now();
         let report = result.as_ref().err().map(SyncError::report);
         let outcome = match &result {
@@ -96,6 +101,9 @@ impl Run {
             Err(error) if error.next_try() == NextTry::Elsewhere => Outcome::Interrupted,
             Err(_) => Outcome::Failed,
         };
+        self.show_rows();
+        let (object_type, lane) = (self.subject.to_string(), self.lane.to_string());
+        RUNS.add(1, [("object_type", object_type), ("lane", lane), ("outcome", outcome.to_string())]);
         if outcome == Outcome::Succeeded {
             self.log_success(&counts);
         }
@@ -118,6 +126,22 @@ impl Run {
         self.events.send(Event::Finished { subject: self.subject, lane: self.lane, counts, error: report });
         // The first failure is the one to report: a database that is gone fails both.
         result.and(recorded)
+    }
+
+    /// Adds what has become of rows since the last time to the figures.
+    fn show_rows(&mut self) {
+        let (now, shown) = (self.counts.outcome, self.shown);
+        for (outcome, count) in [
+            ("inserted", now.inserted - shown.inserted),
+            ("updated", now.updated - shown.updated),
+            ("unchanged", now.unchanged - shown.unchanged),
+            ("deleted", now.deleted - shown.deleted),
+            ("quarantined", now.quarantined - shown.quarantined),
+        ] {
+            let (object_type, lane) = (self.subject.to_string(), self.lane.to_string());
+            ROWS.add(count, [("object_type", object_type), ("lane", lane), ("outcome", outcome.to_owned())]);
+        }
+        self.shown = now;
     }
 
     /// One line that says what it did.

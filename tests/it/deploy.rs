@@ -10,6 +10,7 @@ use crate::support::database::TestDatabase;
 use crate::support::simulator::Simulator;
 
 mod compose;
+mod figures;
 mod grants;
 mod pm2;
 mod systemd;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// The layers, bottom to top; siblings in a layer do not know each other.
 const LAYERS: &[&[&str]] = &[
     &["model", "clock", "retry"],
-    &["config", "lifecycle"],
+    &["config", "lifecycle", "metrics"],
     &["telemetry", "hubspot", "storage"],
     &["sync", "schedule", "alerts"],
     &["app"],
@@ -18,6 +18,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("sqlx", &["storage", "config/database.rs"]),
     ("reqwest", &["hubspot", "alerts/webhook.rs"]),
     ("lettre", &["alerts/mail.rs", "config/alert.rs"]),
+    ("metrics_exporter_prometheus", &["metrics"]),
     ("governor", &["hubspot/limiter"]),
     ("backoff", &["retry.rs"]),
     ("tokio_cron_scheduler", &["schedule.rs"]),

@@ -7,6 +7,7 @@ mod commands;
 mod deploy;
 mod documents;
 mod layers;
+mod metrics;
 mod scripts;
 mod settings;
 mod storage;

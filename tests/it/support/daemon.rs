@@ -5,6 +5,7 @@ use std::fs::File;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
+use hubspot_mariadb_connector::config::{Config, Environment};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -64,6 +65,11 @@ impl Setup {
     pub fn set(mut self, name: &str, value: &str) -> Self {
         self.variables.insert(name.to_owned(), value.to_owned());
         self
+    }
+
+    /// The same as the daemon reads it.
+    pub fn config(&self) -> Config {
+        Config::read(Environment::from_pairs(self.variables.clone())).unwrap()
     }
 
     /// Runs every object type at the times of a cron expression with seconds.
