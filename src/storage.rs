@@ -87,7 +87,7 @@ pub use schemas::{recall_types, store_schema};
 pub use state_row::{StateRow, request_run};
 pub use sync_lane::{LaneRow, LaneState, UpkeepLane, load_lanes, request_lane, show_notices};
 pub use sync_log::{
-    LogAction, LogDirection, LogEntry, LogFilter, LogRow, LogStatus, close_open_log, open_creates,
+    LogAction, LogDirection, LogEntry, LogFilter, LogRow, LogStatus, close_open_log, made_here, open_creates,
     purge_sync_log, pushed_since, recent_log, write_log,
 };
 pub use sync_run::{

@@ -1,25 +1,13 @@
-//! Finding records by what they hold: for creations that were refused or whose answer was lost.
+//! Finding records whose creation was refused or not answered: by their e-mail address, or by when they were made.
 
-use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use super::records::{ID, percent_encode};
+use super::records::{ID, SEARCH_PAGE, percent_encode};
 use super::transport::Call;
-use super::wire::page::parse_list;
+use super::wire::page::parse_search;
 use super::wire::write::parse_written;
 use super::{ErrorKind, HubSpotClient, HubSpotError, Priority};
-use crate::clock;
-use crate::model::{ObjectId, ObjectType, Record};
-
-/// Values a search for made records filters by, besides its time. HubSpot allows 6 filters in a group.
-/// Source: HubSpot, "Search the CRM".
-const MOST_VALUES: usize = 5;
-
-/// Longest value a search filters by, in characters: a search of more than 3,000 is refused.
-const LONGEST_VALUE: usize = 200;
-
-/// Records that are looked at, more than can be meant.
-const MOST_FOUND: usize = 100;
+use crate::model::{ObjectId, ObjectType, Window};
 
 impl HubSpotClient {
     /// The contact with an e-mail address, `None` when there is none. Reads the store and not the search index, so it
@@ -42,36 +30,36 @@ impl HubSpotClient {
         }
     }
 
-    /// The records made at `since` or later that hold these values, with the properties named there and in ascending
-    /// id order; at most 100. Of the values, names and texts as they were sent, the first five that are short enough
-    /// count; HubSpot compares them without regard to case.
+    /// The next records behind `after` in ascending id order that were made in `window`, at most 200; an empty page is
+    /// the end. What a record holds is not asked: it may have been edited since, and long values do not fit.
     ///
     /// The search index trails behind: what was made within the last half minute may be missing.
     pub async fn find_created(
         &self,
         object_type: &ObjectType,
-        since: DateTime<Utc>,
-        values: &[(String, String)],
+        window: Window,
+        after: ObjectId,
         priority: Priority,
-    ) -> Result<Vec<Record>, HubSpotError> {
-        let is_usable =
-            |(_, value): &&(String, String)| !value.is_empty() && value.chars().count() <= LONGEST_VALUE;
-        let equal = values.iter().filter(is_usable).take(MOST_VALUES);
-        let made = json!({"propertyName": object_type.created_property(), "operator": "GTE",
-                          "value": since.timestamp_millis().max(1).to_string()});
-        let mut filters = vec![made];
-        filters.extend(
-            equal.map(|(name, value)| json!({"propertyName": name, "operator": "EQ", "value": value})),
-        );
-        let names: Vec<_> = values.iter().map(|(name, _)| name.as_str()).collect();
+    ) -> Result<Vec<ObjectId>, HubSpotError> {
+        // A lower bound of 0 is answered with 500.
+        let since = window.start.timestamp_millis().max(1);
+        let until = window.end.timestamp_millis().max(since);
+        let behind = json!({"propertyName": ID, "operator": "GT", "value": after.to_string()});
+        let made = |property: &&str| {
+            let made = json!({"propertyName": property, "operator": "BETWEEN",
+                              "value": since.to_string(), "highValue": until.to_string()});
+            json!({ "filters": [made, behind] })
+        };
+        // What meets one group is a match.
+        let groups: Vec<_> = object_type.created_properties().iter().map(made).collect();
         let question = json!({
-            "filterGroups": [{"filters": filters}],
+            "filterGroups": groups,
             "sorts": [{"propertyName": ID, "direction": "ASCENDING"}],
-            "properties": names,
-            "limit": MOST_FOUND,
+            "properties": [ID],
+            "limit": SEARCH_PAGE,
         });
         let call = self.search_call(format!("find new {object_type}"), object_type, &question, priority);
-        let read_at = clock::now();
-        Ok(self.send(&call, |body| parse_list(body, read_at)).await?.records)
+        let page = self.send(&call, |body| parse_search(body, window)).await?;
+        Ok(page.hits.into_iter().map(|hit| hit.id).collect())
     }
 }

@@ -56,10 +56,11 @@ impl ObjectType {
         self.name == name || self.type_id == name || self.qualified_name.eq_ignore_ascii_case(name)
     }
 
-    /// The property with the time of creation.
-    pub fn created_property(&self) -> &'static str {
+    /// The properties with the time of creation. Whoever makes a record may date the first one back, not the second.
+    /// Source: observed.
+    pub fn created_properties(&self) -> &'static [&'static str] {
         let has = |name: &str| self.columns.iter().any(|column| column.name == name);
-        if has("createdate") { "createdate" } else { "hs_createdate" }
+        if has("createdate") { &["createdate", "hs_createdate"] } else { &["hs_createdate"] }
     }
 
     /// Scopes of which a token needs one to write it; the first is the one to grant. Those without `read` in their

@@ -4,6 +4,8 @@
 //! it. Which properties it was about is told by name; only a message may quote a value, where HubSpot does, so it goes when the
 //! record is erased.
 
+mod creates;
+
 use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -16,6 +18,8 @@ use super::jobs::shortened;
 use super::words::stored_words;
 use super::{Database, StorageError};
 use crate::model::ObjectId;
+
+pub use self::creates::{made_here, open_creates};
 
 /// Rows a statement reads or writes.
 const BATCH: usize = 500;
@@ -294,34 +298,6 @@ pub async fn close_open_log(
         closed.map_err(StorageError::query("close rows of sync_log"))?;
     }
     Ok(())
-}
-
-/// The rows of the type among these that HubSpot was asked to make a record of, without an end to it in the log: each
-/// with when that began.
-///
-/// # Errors
-/// When the database cannot be read.
-pub async fn open_creates(
-    database: &Database,
-    object_type: &str,
-    row_ids: &[i64],
-) -> Result<HashMap<i64, DateTime<Utc>>, StorageError> {
-    let mut open = HashMap::new();
-    for chunk in row_ids.chunks(BATCH) {
-        let mut query = QueryBuilder::<MySql>::new(format!(
-            "SELECT row_id, created_at FROM sync_log WHERE {OPEN} AND action = 'create' AND direction = 'push'"
-        ));
-        query.push(" AND object_type = ").push_bind(object_type).push(" AND row_id IN (");
-        let mut list = query.separated(", ");
-        for row_id in chunk {
-            list.push_bind(*row_id);
-        }
-        query.push(")");
-        let rows = query.build_query_as().persistent(false).fetch_all(database.pool()).await;
-        let rows: Vec<(i64, DateTime<Utc>)> = rows.map_err(StorageError::query("read sync_log"))?;
-        open.extend(rows);
-    }
-    Ok(open)
 }
 
 /// How many records were changed in HubSpot since then, or with an `action` by it.

@@ -18,6 +18,7 @@ mod create;
 mod delete;
 mod edit;
 mod locked;
+mod lost;
 mod settle;
 mod take_back;
 mod update;

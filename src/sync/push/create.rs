@@ -1,46 +1,34 @@
 //! Pushing rows that were made here.
 //!
 //! HubSpot makes a record each time it is asked to, and an answer can be lost. So `sync_log` says that a record is about
-//! to be made before HubSpot is asked; whoever finds such an entry without an end looks for the record first. A contact
-//! is found by its e-mail address, of which there is only one. Anything else is searched for by the time it was made and
-//! compared with everything that was sent, which the row keeps beside its edits; the search index has to catch up for
-//! that, and the row waits so long.
+//! to be made before HubSpot is asked; whoever finds such an entry without an end looks for the record first ([`lost`]).
+//!
+//! [`lost`]: super::lost
 
-use std::collections::BTreeSet;
-
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 
 use super::claim::Claim;
+use super::lost::{Looked, document};
 use super::verdict::Verdict;
-use super::{Current, Item, PRIORITY, Push};
+use super::{Item, PRIORITY, Push};
 use crate::clock;
 use crate::hubspot::{Created, NewRecord};
-use crate::model::{Documents, EditTimes, ObjectId, Properties, Record};
+use crate::model::{Documents, EditTimes, ObjectId, Properties};
 use crate::storage::{
     LogAction, LogDirection, LogEntry, LogStatus, is_being_sent, lock_free_edited, note_creation,
-    open_creates, postpone_jobs, rows_of_records, write_log,
+    postpone_jobs, write_log,
 };
 use crate::sync::engine::Engine;
 use crate::sync::error::SyncError;
 
-/// How much our clock and HubSpot's may differ, and how long a call may be under way.
-const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(1);
 /// How soon a row is looked at again that waits for another one.
 const LOOK_AGAIN: TimeDelta = TimeDelta::seconds(2);
-/// HubSpot's search shows no record sooner, whatever is configured.
-const LEAST_LAG: TimeDelta = TimeDelta::seconds(10);
 
 /// A row to make a record of.
 struct Draft {
     item: Item,
     /// What is sent.
     properties: Vec<(String, String)>,
-}
-
-/// What HubSpot was once asked to make of a row, without an answer.
-fn sent_before(item: &Item) -> Vec<(String, String)> {
-    let sent = item.row.remote.iter().flat_map(Properties::iter);
-    sent.map(|(name, value)| (name.into_owned(), value.into_owned())).collect()
 }
 
 impl Draft {
@@ -71,27 +59,6 @@ impl Draft {
     }
 }
 
-/// Name and value as properties.
-fn document(properties: &[(String, String)]) -> Properties {
-    properties.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
-}
-
-/// Whether a record has everything that was sent.
-fn holds(push: &Push, record: &Record, sent: &[(String, String)]) -> bool {
-    let value = |name: &str| record.properties.get(name);
-    sent.iter().all(|(name, sent)| push.rules.of(name).kind.same(value(name).as_deref(), Some(sent)))
-}
-
-/// What a look for a record that may have been made has shown.
-enum Looked {
-    /// It is there, and both sides agree on so much of it.
-    Found(ObjectId, Properties),
-    /// It is not.
-    NotMade,
-    /// It could not be seen yet; the job is put off.
-    TooEarly,
-}
-
 impl Engine {
     /// Makes records of rows that have none.
     pub(super) async fn push_new(
@@ -103,101 +70,36 @@ impl Engine {
         if items.is_empty() {
             return Ok(());
         }
-        let keys: Vec<_> = items.iter().map(|item| item.row.key).collect();
-        let tried = open_creates(&self.database, push.context.object_type.name, &keys).await?;
-        let (mut fresh, mut verdicts, mut taken) = (Vec::new(), Vec::new(), BTreeSet::new());
+        let mut looked = self.look_for_lost(push, &items).await?;
+        let (mut fresh, mut verdicts) = (Vec::new(), Vec::new());
         for item in items {
-            let (draft, since) = (Draft::new(push, item.clone()), tried.get(&item.row.key).copied());
-            let looked = match since {
-                Some(since) => self.look_for(push, &draft.item, since, &mut taken).await?,
-                None => Looked::NotMade,
-            };
-            match (looked, since) {
-                (Looked::TooEarly, _) => {}
-                (Looked::Found(id, _), Some(since)) if item.row.archived_at.is_some() => {
-                    verdicts.push(self.deleted_before_known(push, item, id, since).await?);
+            let looked = looked.remove(&item.row.key).unwrap_or(Looked::NotMade);
+            let draft = Draft::new(push, item.clone());
+            match looked {
+                Looked::TooEarly => {}
+                Looked::Unclear => {
+                    let reason = "HubSpot's answer was lost, and a record it may have made cannot be read";
+                    verdicts.push(self.again(item, reason));
                 }
-                (Looked::Found(id, agreed), _) => {
+                Looked::Found(id, agreed) if item.row.archived_at.is_some() => {
+                    verdicts.push(self.deleted_before_known(push, item, id, &agreed).await?);
+                }
+                Looked::Found(id, agreed) => {
                     verdicts.extend(self.link_unless_busy(push, draft, id, agreed).await?);
                 }
                 // Deleted before it was ever made.
-                (Looked::NotMade, _) if item.row.archived_at.is_some() => {
+                Looked::NotMade if item.row.archived_at.is_some() => {
                     verdicts.push(Verdict::in_step(item));
                 }
-                (Looked::NotMade, _) if draft.properties.is_empty() => {
+                Looked::NotMade if draft.properties.is_empty() => {
                     verdicts.push(Verdict::refused(item, "there is nothing to make a record of".to_owned()));
                 }
-                (Looked::NotMade, _) => fresh.push(draft),
+                Looked::NotMade => fresh.push(draft),
             }
         }
         self.settle(push, verdicts).await?;
         let passed = self.brake(push, fresh, LogAction::Create, |draft| &draft.item.job).await?;
         self.make(push, claim, passed.items).await
-    }
-
-    /// A row was deleted here while the answer to its creation, at `since`, was lost. The record that was made of it goes
-    /// the way of any other; one that was there before belongs to somebody else.
-    async fn deleted_before_known(
-        &self,
-        push: &Push,
-        item: Item,
-        id: ObjectId,
-        since: DateTime<Utc>,
-    ) -> Result<Verdict, SyncError> {
-        let sent = sent_before(&item);
-        let is_ours = |record: &Record| record.created_at >= since - CLOCK_SKEW && holds(push, record, &sent);
-        Ok(match self.read_current(push, &[id]).await?.remove(&id) {
-            Some(Current::Live(record)) if is_ours(&record) => Verdict::linked(item, id, record.properties),
-            _ => Verdict::in_step(item),
-        })
-    }
-
-    /// Looks for the record of a row that HubSpot was asked to make at `since` without an answer: by what was sent then,
-    /// because the row may have been edited.
-    async fn look_for(
-        &self,
-        push: &Push,
-        item: &Item,
-        since: DateTime<Utc>,
-        taken: &mut BTreeSet<ObjectId>,
-    ) -> Result<Looked, SyncError> {
-        let object_type = push.context.object_type;
-        let sent = sent_before(item);
-        let email = sent.iter().find(|(name, _)| name == "email").map(|(_, value)| value.as_str());
-        if let Some(email) = email.filter(|_| object_type.has_unique_email()) {
-            let found = push.hubspot.find_by_email(email, PRIORITY).await?;
-            // Whoever made it: a value that was sent and is not there would be an edit.
-            return Ok(found.map_or(Looked::NotMade, |id| Looked::Found(id, Properties::default())));
-        }
-        let lag = TimeDelta::from_std(self.config.search_lag * 2).unwrap_or(CLOCK_SKEW);
-        let shown = since + lag.max(LEAST_LAG);
-        if clock::now() < shown {
-            let reason = "HubSpot's answer was lost; looked for once its search would show the record";
-            postpone_jobs(&self.database, std::slice::from_ref(&item.job), shown, reason).await?;
-            return Ok(Looked::TooEarly);
-        }
-        let since = since - CLOCK_SKEW;
-        let made = push.hubspot.find_created(object_type, since, &sent, PRIORITY).await?;
-        let is_it = |record: &&Record| !taken.contains(&record.id) && holds(push, record, &sent);
-        let made: Vec<_> = made.iter().filter(is_it).map(|record| record.id).collect();
-        Ok(match self.first_without_older_row(push, &made, item.row.key).await? {
-            Some(id) => {
-                taken.insert(id);
-                Looked::Found(id, document(&sent))
-            }
-            None => Looked::NotMade,
-        })
-    }
-
-    /// The first of the records that belongs to no row older than `key`.
-    async fn first_without_older_row(
-        &self,
-        push: &Push,
-        ids: &[ObjectId],
-        key: i64,
-    ) -> Result<Option<ObjectId>, SyncError> {
-        let rows = rows_of_records(&self.database, &push.context.table, ids).await?;
-        Ok(ids.iter().copied().find(|id| rows.get(id).is_none_or(|row| *row > key)))
     }
 
     /// Says that records are about to be made, makes them, and records which they are.

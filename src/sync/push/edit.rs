@@ -168,22 +168,25 @@ fn seen(rules: &Rules, item: &Item, local: &Properties, remote: &Properties) -> 
 /// The values that were overwritten unseen: by what was sent of an edit, or once such values were `put_back` over it.
 pub(super) fn overwritten(push: &Push, edit: &Edit, put_back: &Unseen, history: &Histories) -> Unseen {
     let mut found = Unseen::new();
-    let mut look = |name: &String, sent: &str, before: Option<&str>| {
-        if let Some(entry) = unseen(push, (name, history), sent, before) {
-            found.insert(name.clone(), entry.clone());
-        }
-    };
     if put_back.is_empty() {
         // Where the policy says so, of two edits the operator wants ours.
         let is_in_question = |(name, _): &&(String, String)| push.rules.of(name).policy != Policy::Local;
         for (name, sent) in edit.merged.push.iter().filter(is_in_question) {
-            look(name, sent, edit.before.get(name).as_deref());
+            let before = edit.before.get(name);
+            // What was there when it was read is older, such as a value of a record that was merged into this one. What
+            // an earlier try may have sent, nobody had looked at.
+            let is_sent_anew = before != edit.remote.properties.get(name);
+            let is_new = |entry: &&HistoryEntry| is_sent_anew || entry.at > edit.remote.updated_at;
+            let entry = unseen(push, (name, history), sent, before.as_deref()).filter(is_new);
+            found.extend(entry.map(|entry| (name.clone(), entry.clone())));
         }
     }
     for (name, entry) in put_back {
         let ours = edit.merged.content.get(name);
         let ours = push.rules.of(name).kind.outgoing(ours.as_deref());
-        look(name, entry.value.as_deref().unwrap_or_default(), Some(&*ours));
+        let sent = entry.value.as_deref().unwrap_or_default();
+        let entry = unseen(push, (name, history), sent, Some(&*ours));
+        found.extend(entry.map(|entry| (name.clone(), entry.clone())));
     }
     found
 }
