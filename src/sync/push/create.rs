@@ -148,7 +148,8 @@ impl Engine {
 
     /// HubSpot says that there is such a record, and not which.
     async fn find_existing(&self, push: &Push, draft: Draft) -> Result<Option<Verdict>, SyncError> {
-        let email = draft.get("email").filter(|_| push.context.object_type.has_unique_email());
+        let is_usable = |email: &&str| push.context.object_type.has_unique_email() && !email.is_empty();
+        let email = draft.get("email").filter(is_usable);
         let found = match email {
             Some(email) => push.hubspot.find_by_email(email, PRIORITY).await?,
             None => None,

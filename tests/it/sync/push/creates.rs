@@ -185,3 +185,25 @@ async fn a_contact_that_is_there_is_linked_however_hubspot_says_so() {
         assert!(daemon.stop().await.success());
     }
 }
+
+#[tokio::test]
+async fn only_contacts_are_linked_by_an_address() {
+    let (simulator, test, setup) = account(1, 1).await;
+    let definition = json!({"label": "E-mail", "type": "string", "fieldType": "text"});
+    simulator.define("companies", "email", definition).await;
+    setup.sync(&["--full"]).await;
+    let contact = simulator.create_with("contacts", json!({"email": "office@navy.test"})).await;
+    let body = r#"{"status": "error", "message": "Company already exists.", "category": "CONFLICT"}"#;
+    let exists = json!({"kind": "status", "status": 409, "body": body});
+    simulator.fault(json!({"match": {"pathContains": "companies", "writes": true}, "action": exists})).await;
+    let document = r#"{"email":"office@navy.test","name":"Navy"}"#;
+    test.execute(&format!("INSERT INTO hubspot_companies (properties_json) VALUES ('{document}')")).await;
+    let daemon = setup.start(&["run"]);
+    settled(&test, "hubspot_companies").await;
+    let columns = ["sync_status", "hubspot_id IS NULL", "sync_error"];
+    let row = test.rows("hubspot_companies", &columns, "WHERE name = 'Navy'").await;
+    assert_eq!(row, ["error|1|HubSpot has such a record and does not say which"]);
+    let linked = format!("SELECT COUNT(*) FROM hubspot_companies WHERE hubspot_id = {contact}");
+    assert_eq!(test.number(&linked).await, 0);
+    assert!(daemon.stop().await.success());
+}
