@@ -155,6 +155,12 @@ async fn resolve(
     };
     let status = resolve_conflict(database, objects, id, &resolution, &by).await?;
     let record = &conflict.record;
+    if conflict.disagreement.kind == ConflictKind::Merged {
+        print(format_args!(
+            "Conflict {id} is settled ({status}) in the row of the record it was merged into."
+        ));
+        return Ok(());
+    }
     print(format_args!(
         "Conflict {id} is settled ({status}); {} row {} is pushed next.",
         record.object_type,
@@ -212,6 +218,7 @@ fn about(conflict: &Conflict) -> String {
         ConflictKind::Fields => fields,
         ConflictKind::DeletedHere => format!("deleted here, changed in HubSpot: {fields}"),
         ConflictKind::DeletedInHubSpot => format!("deleted in HubSpot, changed here: {fields}"),
+        ConflictKind::Merged => format!("merged in HubSpot, changed here in both rows: {fields}"),
     })
 }
 
@@ -251,7 +258,8 @@ async fn show(database: &Database, id: i64, as_json: bool) -> anyhow::Result<()>
 /// What each side has, one line a property.
 fn sides(conflict: &Conflict) -> String {
     let about = &conflict.disagreement;
-    let mut sides = table(["property", "agreed last", "MariaDB", "HubSpot", "set in HubSpot"]);
+    let there = if about.kind == ConflictKind::Merged { "row merged into" } else { "HubSpot" };
+    let mut sides = table(["property", "agreed last", "MariaDB", there, "set in HubSpot"]);
     for field in &about.fields {
         let of = |values: &FieldValues| match values.get(field) {
             Some(Some(value)) => cell(value),

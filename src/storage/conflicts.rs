@@ -34,6 +34,8 @@ stored_words! {
         DeletedHere = "deleted_here",
         /// It was deleted in HubSpot and changed here.
         DeletedInHubSpot = "deleted_in_hubspot",
+        /// It was merged into another record, and both rows were changed here. `hubspot` is what the survivor's row has.
+        Merged = "merged_in_hubspot",
     }
 }
 

@@ -116,7 +116,7 @@ async fn survivors_of(
 }
 
 /// Lets the old ids, and all that led to one of them, lead to the survivors.
-async fn link(
+pub(super) async fn link(
     connection: &mut MySqlConnection,
     object_type: &ObjectType,
     merged: &[(ObjectId, ObjectId)],

@@ -27,8 +27,8 @@ pub use self::edited::{
     lock_edited, lock_free_edited, note_creation, note_error, pending_rows, requeue_pending,
     wake_deleted_in_hubspot, write_row,
 };
-pub(super) use self::link::make_anew;
 pub use self::link::{Collision, edit_row, follow_merge, link_row};
+pub(super) use self::link::{archive_merged, make_anew, with_values};
 use self::lookup::{Lookup, Stored};
 pub use self::lookup::{StoredVersion, archived_rows, newest_id, rows_of_records, stored_versions};
 pub use self::take_back::{has_edits, take_back_edits};

@@ -9,8 +9,13 @@ use super::{
 };
 use crate::clock;
 use crate::model::{Choice, Documents, ObjectType, Properties};
-use crate::storage::mirror::{EditedRow, RowStatus, RowUpdate, edit_row, lock_edited, make_anew, write_row};
-use crate::storage::{Database, MirrorTable, StorageError, load_catalogue, load_mirror_table};
+use crate::storage::mirror::{
+    EditedRow, RowStatus, RowUpdate, archive_merged, edit_row, lock_edited, make_anew, rows_of_records,
+    with_values, write_row,
+};
+use crate::storage::{
+    Database, MirrorTable, StorageError, known_survivors, load_catalogue, load_mirror_table,
+};
 
 /// What a person decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +46,9 @@ pub enum NotResolved {
     /// One side deleted the record; there is nothing to choose by property.
     #[error("conflict {0} is about a deleted record: keep local or hubspot as a whole")]
     NotByField(i64),
+    /// The record it was merged into has no live row to keep anything in.
+    #[error("the record of conflict {0} was merged into one that has no live row here: keep hubspot")]
+    NoSurvivor(i64),
     /// Properties that are in conflict and were not decided, or are not in conflict.
     #[error("conflict {id} is about {fields}; decide each of them and no other")]
     OtherFields {
@@ -76,10 +84,15 @@ pub async fn resolve_conflict(
     let catalogue = load_catalogue(database, object_type).await?;
     let writable = catalogue.into_iter().filter(|property| !property.read_only);
     let writable: Vec<_> = writable.map(|property| property.name).collect();
+    let survivor = survivor_of(database, &table, &conflict).await?;
     let mut transaction = database.begin().await?;
-    // The row first, as the push does.
-    let keys: Vec<_> = conflict.record.row_id.into_iter().collect();
-    let row = lock_edited(&mut transaction, &table, &keys).await?.pop().ok_or(NotResolved::NoRow(id))?;
+    // The rows first, in the order of their keys, as the push does.
+    let keys: Vec<_> = conflict.record.row_id.into_iter().chain(survivor).collect();
+    let (mut rows, others): (Vec<_>, Vec<_>) = lock_edited(&mut transaction, &table, &keys)
+        .await?
+        .into_iter()
+        .partition(|row| Some(row.key) == conflict.record.row_id);
+    let row = rows.pop().ok_or(NotResolved::NoRow(id))?;
     let conflict = lock_conflict(&mut transaction, id).await?.ok_or(NotResolved::Unknown(id))?;
     if conflict.status != ConflictStatus::Pending {
         return Err(NotResolved::Settled(id, conflict.status));
@@ -99,6 +112,10 @@ pub async fn resolve_conflict(
             let keep_local = resolution == &Resolution::KeepLocal;
             resolve_deleted_there(&mut transaction, &table, &row, &writable, keep_local).await?;
         }
+        ConflictKind::Merged => {
+            let rows = (&row, others.first());
+            resolve_merged(&mut transaction, &table, rows, (&conflict, &choices)).await?;
+        }
     }
     let (status, decided) = (status(resolution, &choices), told(&choices));
     settle_conflict(&mut transaction, id, status, &decided, actor, clock::now()).await?;
@@ -114,7 +131,9 @@ fn choices(conflict: &Conflict, resolution: &Resolution) -> Result<BTreeMap<Stri
     match resolution {
         Resolution::KeepLocal => Ok(all(Choice::Local)),
         Resolution::KeepHubSpot => Ok(all(Choice::HubSpot)),
-        Resolution::Fields(_) if conflict.disagreement.kind != ConflictKind::Fields => {
+        Resolution::Fields(_)
+            if !matches!(conflict.disagreement.kind, ConflictKind::Fields | ConflictKind::Merged) =>
+        {
             Err(NotResolved::NotByField(conflict.id))
         }
         Resolution::Fields(choices) => {
@@ -222,4 +241,54 @@ async fn resolve_deleted_there(
         error: None,
     };
     write_row(connection, table, &update, now).await
+}
+
+/// The key of the row of the record that the one of a conflict was merged into.
+async fn survivor_of(
+    database: &Database,
+    table: &MirrorTable,
+    conflict: &Conflict,
+) -> Result<Option<i64>, StorageError> {
+    let merged = conflict.record.hubspot_id.filter(|_| conflict.disagreement.kind == ConflictKind::Merged);
+    let Some(merged) = merged else { return Ok(None) };
+    let survivors = known_survivors(database, table.object_type(), &[merged]).await?;
+    let Some(survivor) = survivors.get(&merged) else { return Ok(None) };
+    Ok(rows_of_records(database, table, &[*survivor]).await?.remove(survivor))
+}
+
+/// Merged in HubSpot, with both rows edited here: what is kept of this row becomes an edit of the survivor's, and this one
+/// counts as deleted.
+async fn resolve_merged(
+    connection: &mut sqlx::MySqlConnection,
+    table: &MirrorTable,
+    (row, survivor): (&EditedRow, Option<&EditedRow>),
+    (conflict, choices): (&Conflict, &BTreeMap<String, Choice>),
+) -> Result<(), NotResolved> {
+    let now = clock::now();
+    let kept: Vec<_> = choices.iter().filter(|(_, choice)| **choice != Choice::HubSpot).collect();
+    if !kept.is_empty() {
+        let into = survivor.filter(|into| into.archived_at.is_none());
+        let into = into.ok_or(NotResolved::NoSurvivor(conflict.id))?;
+        let theirs = into.local.as_ref().unwrap_or(&into.base);
+        let shown = shown(&conflict.disagreement);
+        let is_unsent = |name: &str| into.base.get(name) != theirs.get(name);
+        // Another edit than the one that was decided about.
+        if kept.iter().any(|(name, _)| is_unsent(name) && theirs.get(name) != shown.get(name)) {
+            return Err(NotResolved::ChangedMeanwhile(conflict.id));
+        }
+        let decided = kept.iter().filter_map(|(name, choice)| {
+            let value = match choice {
+                Choice::Value(value) => Some(value).filter(|value| !value.is_empty()),
+                Choice::Local | Choice::HubSpot => conflict.disagreement.local.get(*name)?.as_ref(),
+            };
+            Some((name.as_str(), value?.as_str()))
+        });
+        let names: Vec<String> = kept.iter().map(|(name, _)| (*name).clone()).collect();
+        let content = with_values(theirs, &names, &decided.collect());
+        // What the survivor had when the person was asked, so that a later value there is asked about.
+        let sent: Vec<_> = names.into_iter().filter(|name| !is_unsent(name)).collect();
+        let base = with_values(&into.base, &sent, &shown);
+        edit_row(connection, table, into, (&base, &content), now).await?;
+    }
+    Ok(archive_merged(connection, table, row, now).await?)
 }

@@ -413,8 +413,8 @@ pub async fn edited_records(
     Ok(found)
 }
 
-/// Has rows looked at again that wait for a person because HubSpot has deleted their record: it may be back. Those that
-/// somebody has locked are left out.
+/// Has rows looked at again that wait for a person because HubSpot has deleted or merged their record: it may be back, or
+/// the survivor's row in step. Those that somebody has locked are left out.
 ///
 /// # Errors
 /// When the database cannot be written.
@@ -425,11 +425,11 @@ pub async fn wake_deleted_in_hubspot(
     let name = object_type.table;
     let sql = format!(
         "SELECT {name}.id FROM {name} JOIN conflicts ON conflicts.row_id = {name}.id \
-         WHERE conflicts.status = 'pending' AND conflicts.object_type = ? AND conflicts.kind = ? \
+         WHERE conflicts.status = 'pending' AND conflicts.object_type = ? AND conflicts.kind IN (?, ?) \
          ORDER BY {name}.id FOR UPDATE SKIP LOCKED"
     );
     let query = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(object_type.name);
-    let query = query.bind(ConflictKind::DeletedInHubSpot.word());
+    let query = query.bind(ConflictKind::DeletedInHubSpot.word()).bind(ConflictKind::Merged.word());
     let keys: Result<Vec<i64>, _> = query.fetch_all(&mut *connection).await;
     let keys = keys.map_err(StorageError::query(format!("look for conflicts of {object_type}")))?;
     for chunk in keys.chunks(BATCH) {

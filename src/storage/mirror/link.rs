@@ -9,8 +9,8 @@ use sqlx::MySqlConnection;
 use super::edited::{EditedRow, RowStatus, RowUpdate, lock_edited, write_row};
 use super::{MirrorTable, store_records};
 use crate::model::{ObjectId, Properties, Record, rebase};
-use crate::storage::StorageError;
 use crate::storage::jobs::{JobKind, enqueue_jobs};
+use crate::storage::{StorageError, merges};
 
 /// Makes an edit in the name of the person it comes from, at `now`: the content, and what it is an edit of. Inside the
 /// caller's transaction, which has locked the row.
@@ -167,6 +167,10 @@ pub async fn follow_merge(
         archive_merged(connection, table, row, now).await?;
         return Ok(Vec::new());
     }
+    // Whoever settles it has to find the survivor, which need not have been stored since.
+    if let Some(old) = row.hubspot_id {
+        merges::link(connection, table.object_type, &[(old, survivor.id)]).await?;
+    }
     let content = with_values(&row.base, &staying, local);
     let update = RowUpdate {
         key: row.key,
@@ -201,7 +205,7 @@ pub struct Collision {
 }
 
 /// The row of a merged record counts as deleted.
-async fn archive_merged(
+pub(in crate::storage) async fn archive_merged(
     connection: &mut MySqlConnection,
     table: &MirrorTable,
     row: &EditedRow,
@@ -227,7 +231,11 @@ fn edits(base: &Properties, local: &Properties) -> Vec<String> {
 }
 
 /// The properties with the named ones as they are in `others`.
-fn with_values(properties: &Properties, names: &[String], others: &Properties) -> Properties {
+pub(in crate::storage) fn with_values(
+    properties: &Properties,
+    names: &[String],
+    others: &Properties,
+) -> Properties {
     let is_named = |(name, _): &(Cow<'_, str>, Cow<'_, str>)| names.iter().any(|named| *named == **name);
     properties.iter().filter(|pair| !is_named(pair)).chain(others.iter().filter(is_named)).collect()
 }

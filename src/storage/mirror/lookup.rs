@@ -203,7 +203,7 @@ pub(super) fn is_gone(object_type: &ObjectType) -> String {
     let ObjectType { name, table, .. } = object_type;
     format!(
         "IF(sync_status = 'synced', archived, sync_status = 'conflict' AND EXISTS (SELECT 1 FROM conflicts \
-         WHERE object_type = '{name}' AND row_id = {table}.id AND status = 'pending' AND kind = 'deleted_in_hubspot'))"
+         WHERE object_type = '{name}' AND row_id = {table}.id AND status = 'pending' AND kind IN ('deleted_in_hubspot', 'merged_in_hubspot')))"
     )
 }
 

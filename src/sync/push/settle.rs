@@ -273,7 +273,7 @@ async fn settle_collisions(
         collisions.iter().map(|collision| (collision.name.clone(), value(collision).clone())).collect()
     };
     let disagreement = Disagreement {
-        kind: ConflictKind::DeletedInHubSpot,
+        kind: ConflictKind::Merged,
         fields: collisions.iter().map(|collision| collision.name.clone()).collect(),
         base: side(|collision| &collision.base),
         local: side(|collision| &collision.local),

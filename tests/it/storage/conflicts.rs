@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use hubspot_mariadb_connector::model::{ObjectId, ObjectType, Record};
+use hubspot_mariadb_connector::model::{Choice, ObjectId, ObjectType, Record};
 use hubspot_mariadb_connector::storage::{
     ConflictChange, ConflictFilter, ConflictKind, ConflictRecord, ConflictStatus, DeleteReason, Disagreement,
     FieldSource, LogAction, LogDirection, LogEntry, LogStatus, PendingDelete, Resolution, UpkeepLane,
@@ -289,5 +289,90 @@ async fn nothing_is_decided_about_a_row_that_was_edited_meanwhile() {
             resolve_conflict(&test.database, &contacts, id, &Resolution::KeepLocal, "eve").await.unwrap_err();
         assert!(refused.to_string().ends_with("changed meanwhile; look at it again"), "{refused}");
         assert_eq!(test.rows("conflicts", &["status"], "").await, ["pending"]);
+    }
+}
+
+/// Row 1, whose record 10 was merged into 20, the one of row 2, with a conflict over the city in both rows.
+async fn merged(test: &TestDatabase) -> i64 {
+    test.execute(
+        "INSERT INTO hubspot_contacts (hubspot_id, sync_status, properties_json, base_properties_json) VALUES \
+         (10, 'conflict', '{\"city\":\"Köln\",\"phone\":\"1\"}', '{\"phone\":\"1\"}'), \
+         (20, 'synced', '{\"city\":\"Bonn\",\"zip\":\"2\"}', NULL)",
+    )
+    .await;
+    test.execute("INSERT INTO hubspot_merges (object_type, old_id, survivor_id) VALUES ('contacts', 10, 20)")
+        .await;
+    open(test, &contact(1), &Disagreement { kind: ConflictKind::Merged, ..about_city("Bonn") }, 0).await.0
+}
+
+/// Of both rows what they hold, what it is an edit of, and how they stand.
+async fn both_rows(test: &TestDatabase) -> Vec<String> {
+    let columns = ["properties_json", "base_properties_json", "archived", "sync_status"];
+    test.rows("hubspot_contacts", &columns, "ORDER BY id").await
+}
+
+#[tokio::test]
+async fn what_is_kept_of_a_merged_record_is_an_edit_of_its_survivor() {
+    let contacts = [ObjectType::named("contacts").unwrap()];
+    let field = |choice| Resolution::Fields(BTreeMap::from([("city".to_owned(), choice)]));
+    // What HubSpot has by now is for the push to find out: the edit is one of what was shown.
+    for (resolution, before, after) in [
+        (Resolution::KeepLocal, "", r#"{"city":"Köln","zip":"2"}|{"city":"Bonn","zip":"2"}|0|pending"#),
+        (Resolution::KeepHubSpot, "", r#"{"city":"Bonn","zip":"2"}|-|0|synced"#),
+        (
+            field(Choice::Value("Ulm".to_owned())),
+            "",
+            r#"{"city":"Ulm","zip":"2"}|{"city":"Bonn","zip":"2"}|0|pending"#,
+        ),
+        (field(Choice::Value(String::new())), "", r#"{"zip":"2"}|{"city":"Bonn","zip":"2"}|0|pending"#),
+        (
+            Resolution::KeepLocal,
+            "properties_json = '{\"city\":\"Trier\"}'",
+            r#"{"city":"Köln"}|{"city":"Bonn"}|0|pending"#,
+        ),
+        (
+            Resolution::KeepLocal,
+            "base_properties_json = '{\"city\":\"Hof\"}', sync_status = 'pending'",
+            r#"{"city":"Köln","zip":"2"}|{"city":"Hof"}|0|pending"#,
+        ),
+    ] {
+        let test = TestDatabase::migrated().await;
+        let id = merged(&test).await;
+        if !before.is_empty() {
+            test.execute(&format!("UPDATE hubspot_contacts SET {before} WHERE hubspot_id = 20")).await;
+        }
+        resolve_conflict(&test.database, &contacts, id, &resolution, "eve").await.unwrap();
+        let archived = r#"{"phone":"1"}|-|1|synced"#;
+        assert_eq!(both_rows(&test).await, [archived, after], "{resolution:?} {before}");
+        let jobs = test.number("SELECT COUNT(*) FROM jobs WHERE record_id = 2").await;
+        assert_eq!(jobs, i64::from(after.ends_with("pending")), "{resolution:?}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_kept_of_a_merged_record_where_there_is_no_place_for_it() {
+    let contacts = [ObjectType::named("contacts").unwrap()];
+    for (change, reason) in [
+        ("DELETE FROM hubspot_contacts WHERE hubspot_id = 20", "has no live row here: keep hubspot"),
+        ("UPDATE hubspot_contacts SET archived = 1 WHERE hubspot_id = 20", "keep hubspot"),
+        ("DELETE FROM hubspot_merges", "keep hubspot"),
+        (
+            "UPDATE hubspot_contacts SET properties_json = '{\"city\":\"Kiel\"}', \
+             base_properties_json = '{\"city\":\"Hof\"}', sync_status = 'pending' WHERE hubspot_id = 20",
+            "changed meanwhile; look at it again",
+        ),
+    ] {
+        let test = TestDatabase::migrated().await;
+        let id = merged(&test).await;
+        test.execute(change).await;
+        let before = both_rows(&test).await;
+        let keep =
+            async |resolution| resolve_conflict(&test.database, &contacts, id, &resolution, "eve").await;
+        let refused = keep(Resolution::KeepLocal).await.unwrap_err();
+        assert!(refused.to_string().ends_with(reason), "{refused}");
+        assert_eq!(both_rows(&test).await, before, "{change}");
+        assert_eq!(keep(Resolution::KeepHubSpot).await.unwrap(), ConflictStatus::KeepHubSpot);
+        assert_eq!(both_rows(&test).await[0], r#"{"phone":"1"}|-|1|synced"#, "{change}");
+        assert_eq!(both_rows(&test).await[1..], before[1..], "{change}");
     }
 }

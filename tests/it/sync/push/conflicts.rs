@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{account, arrived, contact, history, set, settled};
+use crate::support::daemon::text;
 use crate::support::database::TestDatabase;
 use crate::support::{eventually, holds};
 
@@ -162,4 +163,44 @@ async fn an_edit_of_a_merged_record_follows_it_and_asks_where_the_survivor_diffe
         .await;
     assert_eq!(rows, [format!("{survivor}|0|conflict"), format!("{}|1|synced", ids[1])]);
     assert!(daemon.stop().await.success());
+}
+
+#[tokio::test]
+async fn edits_of_two_rows_whose_records_were_merged_make_no_record_whatever_is_kept() {
+    for (keep, city) in [("local", "Ulm"), ("hubspot", "Köln")] {
+        let (simulator, test, setup) = account(0, 1).await;
+        let mut ids = Vec::new();
+        for number in 0..2 {
+            let properties = json!({"email": format!("merged{number}@example.test"), "city": "Bonn"});
+            ids.push(simulator.create_with("contacts", properties).await);
+        }
+        crate::support::truth::everything_is_searchable(&simulator).await;
+        setup.sync(&[]).await;
+        set(&test, &ids[0], &json!({"city": "Köln"})).await;
+        set(&test, &ids[1], &json!({"city": "Ulm"})).await;
+        let survivor = simulator.try_merge("contacts", &ids[0], &ids[1]).await.unwrap();
+        let daemon = setup.start(&["run"]);
+        arrived(&simulator, &survivor, "city", "Köln").await;
+        settled(&test, "hubspot_contacts").await;
+        let shown = r#"merged_in_hubspot|["city"]|{"city":"Ulm"}|{"city":"Köln"}"#;
+        assert_eq!(open(&test).await, [shown]);
+        let id = test.value("SELECT id FROM conflicts WHERE status = 'pending'").await;
+        let said = text(&setup.run(&["conflicts", "show", &id]).await.stdout);
+        assert!(said.contains("merged in HubSpot, changed here in both rows: city"), "{said}");
+        let resolved = setup.run(&["conflicts", "resolve", &id, "--keep", keep]).await;
+        assert!(resolved.status.success(), "{}", text(&resolved.stderr));
+        arrived(&simulator, &survivor, "city", city).await;
+        settled(&test, "hubspot_contacts").await;
+        let columns = ["hubspot_id", "archived", "sync_status", "city"];
+        let rows = test.rows("hubspot_contacts", &columns, "ORDER BY hubspot_id").await;
+        let expected = [
+            format!("{}|1|synced|Bonn", ids[0]),
+            format!("{}|1|synced|Bonn", ids[1]),
+            format!("{survivor}|0|synced|{city}"),
+        ];
+        assert_eq!(rows, expected, "{keep}");
+        assert_eq!(simulator.truth("contacts", false).await.lines().count(), 1, "{keep}");
+        assert!(open(&test).await.is_empty());
+        assert!(daemon.stop().await.success());
+    }
 }

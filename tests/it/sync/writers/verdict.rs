@@ -272,7 +272,9 @@ impl Writers {
             let record = id.and_then(|id| live.get(&id));
             let is_right = match (id, record) {
                 (_, Some(_)) => !archived || kind_of_conflict == "deleted_here",
-                (Some(_), None) => *archived || kind_of_conflict == "deleted_in_hubspot",
+                (Some(_), None) => {
+                    *archived || ["deleted_in_hubspot", "merged_in_hubspot"].contains(&kind_of_conflict)
+                }
                 (None, None) => *archived,
             };
             if !is_right || !["synced", "conflict"].contains(&status.as_str()) {
