@@ -1,7 +1,11 @@
 //! The property catalogue.
 
+mod entry;
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
+
+pub use entry::EntryError;
 
 /// One property definition of an object type, from HubSpot's catalogue.
 #[derive(Debug, Clone, PartialEq)]
