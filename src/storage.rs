@@ -18,6 +18,7 @@ mod conflicts;
 mod database;
 mod error;
 mod failure;
+mod idempotency;
 mod jobs;
 mod lease;
 mod merges;
@@ -39,11 +40,11 @@ mod sync_state;
 mod typed_columns;
 mod words;
 
-pub use account::bind_account;
 pub use alerts::{
     AlertChannel, AlertKind, AlertMessage, AlertRow, AlertText, bound_account, braked_jobs, load_alerts,
     next_message, remove_message, remove_messages_of, retry_message, store_alerts,
 };
+pub use account::{account_time_zone, bind_account};
 pub use associations::{
     KnownPair, Links, PairState, differing_associations, linked_from, live_or_linked_ids, load_pairs,
     remove_associations_of, remove_associations_of_archived, store_associations, store_pair,
@@ -53,18 +54,19 @@ pub use catalogue::{known_properties, load_catalogue, property_names, store_cata
 pub use conflicts::{
     Conflict, ConflictChange, ConflictFilter, ConflictKind, ConflictRecord, ConflictStatus, ConflictStep,
     Disagreement, FieldSource, FieldValues, NotResolved, Resolution, close_conflict_by_itself,
-    close_conflicts_without_row, conflict_policies, conflict_steps, list_conflicts, load_conflict,
-    lock_conflict, open_conflicts, open_or_update_conflict, resolve_conflict, settle_conflict,
+    close_conflicts_without_row, closed_conflicts, conflict_policies, conflict_steps, list_conflicts,
+    load_conflict, lock_conflict, open_conflicts, open_or_update_conflict, resolve_conflict, settle_conflict,
 };
 pub use database::{Database, PoolUse};
 pub use error::{StorageError, StorageErrorKind};
 pub use failure::{FailureKind, RunFailure};
+pub use idempotency::{Remembered, recall, remember_afterwards};
 pub use jobs::{
     Chosen, Job, JobEntry, JobKind, JobState, QueueFigures, Rescued, Settled, claim_jobs, dead_jobs,
     deleted_records, enqueue_jobs, finish_job, give_back_jobs, held_jobs, next_due, note_sent, park_job,
     postpone_jobs, queue_figures, renew_jobs, repeat_job, rescue_jobs, retry_job, revive_jobs,
 };
-pub use lease::{LEASE_TTL, Lease, LeaseKeeper, LeasedTransaction, lease_holder};
+pub use lease::{ACCOUNT_LEASE, LEASE_TTL, Lease, LeaseKeeper, LeasedTransaction, lease_holder};
 pub use merges::{MERGED_IDS, known_survivors, merged_ids, record_merges};
 pub use migrate::{create_tables, migrate, pending_migrations};
 pub use mirror::{
@@ -74,13 +76,17 @@ pub use mirror::{
     newest_id, note_creation, note_error, overlay_records, pending_rows, requeue_pending, rows_of_records,
     store_records, stored_versions, take_back_edits, wake_deleted_in_hubspot, write_row,
 };
+pub use mirror::{
+    HandEdit, NotEdited, RowFilter, RowName, RowOrder, RowPage, RowSearch, RowStart, RowView, can_order_by,
+    count_rows, create_by_hand, edit_by_hand, list_rows, load_row,
+};
 pub use mirror_schema::{TypedColumn, ensure_table};
 pub use owners::store_owners;
 pub use pending_deletes::{
     DeleteReason, DeleteShare, PendingDelete, apply_deletes, confirm_deletes, delete_share, forget_deletes,
     pending_deletes, stage_deletes,
 };
-pub use pipelines::store_pipelines;
+pub use pipelines::{load_pipelines, store_pipelines};
 pub use preflight::{ServerFacts, probe_rights, server_facts};
 pub use quarantine::{quarantined_records, release as release_from_quarantine};
 pub use schemas::{recall_types, store_schema};
@@ -88,11 +94,12 @@ pub use state_row::{StateRow, request_run};
 pub use sync_lane::{LaneRow, LaneState, UpkeepLane, load_lanes, request_lane, show_notices};
 pub use sync_log::{
     LogAction, LogDirection, LogEntry, LogFilter, LogRow, LogStatus, close_open_log, made_here, open_creates,
+    LogAction, LogDirection, LogEntry, LogFilter, LogRow, LogStatus, close_open_log, load_log, open_creates,
     purge_sync_log, pushed_since, recent_log, write_log,
 };
 pub use sync_run::{
-    Lane, NewRun, Outcome, RunCounts, Trigger, count_page, finish_run, interrupt_open_runs, last_run,
-    load_report, record_audit, start_run,
+    Lane, NewRun, Outcome, Run, RunCounts, RunFilter, Trigger, count_page, finish_run, interrupt_open_runs,
+    last_run, list_runs, load_report, record_audit, start_run,
 };
 pub use sync_state::{
     Request, RequestedMode, RunMode, SyncState, SyncStatus, load_states, retire_others, show_waiting,

@@ -31,3 +31,13 @@ pub async fn bind_account(database: &Database, account: &Account) -> Result<(), 
     .map(|_| ())
     .map_err(StorageError::query("record the HubSpot account"))
 }
+
+/// The time zone of the account, in which its day begins; `None` before the first contact.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn account_time_zone(database: &Database) -> Result<Option<String>, StorageError> {
+    let zone =
+        sqlx::query_scalar("SELECT time_zone FROM hubspot_account").fetch_optional(database.pool()).await;
+    zone.map_err(StorageError::query("read hubspot_account"))
+}

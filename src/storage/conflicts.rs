@@ -20,8 +20,8 @@ use super::words::stored_words;
 use crate::model::{ObjectId, ObjectType};
 
 pub use listing::{
-    Conflict, ConflictFilter, ConflictStep, conflict_policies, conflict_steps, list_conflicts, load_conflict,
-    lock_conflict, open_conflicts,
+    Conflict, ConflictFilter, ConflictStep, closed_conflicts, conflict_policies, conflict_steps,
+    list_conflicts, load_conflict, lock_conflict, open_conflicts,
 };
 pub use resolve::{NotResolved, Resolution, resolve_conflict};
 

@@ -42,17 +42,24 @@ pub(super) const LONGEST_CHANGE: Duration = Duration::from_hours(12);
 /// Longest time for a few small statements on a connection of their own, waits for locks included.
 const FEW_STATEMENTS: Duration = Duration::from_mins(1);
 
+/// Connections for edits in the name of a person; they take milliseconds each.
+const EDITORS: u32 = 2;
+
 /// What every session starts with. Statements end on the server, never by dropping their future; so do transactions
-/// whose client has gone without a word, with the locks they hold. The variable lets what we write pass the triggers that
-/// capture edits.
+/// whose client has gone without a word, with the locks they hold.
 const SESSION: &str = "SET SESSION \
      sql_mode = 'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ZERO_DATE,NO_ZERO_IN_DATE,NO_ENGINE_SUBSTITUTION', \
      time_zone = '+00:00', \
      max_statement_time = 300, \
      innodb_lock_wait_timeout = 10, \
      lock_wait_timeout = 30, \
-     idle_transaction_timeout = 30, \
-     @hubspot_connector = TRUE";
+     idle_transaction_timeout = 30";
+
+/// Lets what we write pass the triggers that capture edits.
+const OWN_WRITES: &str = "SET @hubspot_connector = TRUE";
+
+/// As [`Database::begin_edit`] needs it, whatever the server's default is.
+const EDIT_ISOLATION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ";
 
 /// READ COMMITTED: no gap locks between page transactions, and no error 1020 on MariaDB 11.8.
 const ISOLATION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
@@ -61,6 +68,9 @@ const ISOLATION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"
 #[derive(Debug, Clone)]
 pub struct Database {
     pool: MySqlPool,
+    /// Sessions whose writes are captured like those of anybody else. A pool of their own: what tells the two kinds apart
+    /// is a variable of the session, and no session ever changes sides.
+    editors: MySqlPool,
     options: MySqlConnectOptions,
     calls: Calls,
     longest_call: Duration,
@@ -86,7 +96,14 @@ impl Database {
             .before_acquire(|connection, metadata| Box::pin(test_if_rested(connection, metadata.idle_for)))
             .after_connect(|connection, _| Box::pin(prepare(connection)))
             .connect_lazy_with(options.clone());
-        Ok(Self { pool, options, calls: Calls::default(), longest_call: LONGEST_CALL })
+        let editors = MySqlPoolOptions::new()
+            .max_connections(EDITORS)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .max_lifetime(MAX_LIFETIME)
+            .idle_timeout(IDLE_TIMEOUT)
+            .after_connect(|connection, _| Box::pin(prepare_editor(connection)))
+            .connect_lazy_with(options.clone());
+        Ok(Self { pool, editors, options, calls: Calls::default(), longest_call: LONGEST_CALL })
     }
 
     /// Takes the server for gone when a statement takes longer than `limit`, instead of six minutes.
@@ -125,6 +142,14 @@ impl Database {
         Ok(WatchedTransaction { transaction, call })
     }
 
+    /// Starts a transaction whose writes are captured as the edits of a person. It is at REPEATABLE READ: what is looked
+    /// for with a lock and not found cannot be inserted by anybody else before it ends.
+    pub(super) async fn begin_edit(&self) -> Result<WatchedTransaction, StorageError> {
+        let call = self.call(self.longest_call);
+        let transaction = self.editors.begin().await.map_err(StorageError::query("start an edit"))?;
+        Ok(WatchedTransaction { transaction, call })
+    }
+
     /// Opens a connection, has a few small statements run on it and closes it, all within a minute.
     ///
     /// The work may be dropped in mid-flight, other than on a connection of the pool: its connection belongs to nobody
@@ -154,8 +179,18 @@ impl Database {
         .await
     }
 
+    /// Asks the server whether it is there.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub async fn ping(&self) -> Result<(), StorageError> {
+        let asked = self.pool().execute("SELECT 1").await;
+        asked.map(|_| ()).map_err(StorageError::query("ask the database whether it is there"))
+    }
+
     /// Closes every connection.
     pub async fn close(&self) {
+        self.editors.close().await;
         self.pool.close().await;
     }
 }
@@ -239,6 +274,14 @@ async fn test_if_rested(connection: &mut MySqlConnection, rested: Duration) -> R
 /// Gives a new connection its session settings.
 async fn prepare(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
     connection.execute(SESSION).await?;
+    connection.execute(OWN_WRITES).await?;
     connection.execute(ISOLATION).await?;
+    Ok(())
+}
+
+/// The same for the session of an editor.
+async fn prepare_editor(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+    connection.execute(SESSION).await?;
+    connection.execute(EDIT_ISOLATION).await?;
     Ok(())
 }

@@ -18,6 +18,9 @@ use tokio::sync::Mutex;
 use super::database::{WatchedTransaction, no_answer};
 use super::{Database, StorageError};
 
+/// The lease of the process that calls HubSpot: the request limits are per account, so there is one caller.
+pub const ACCOUNT_LEASE: &str = "account";
+
 /// How long a lease lives without renewal.
 pub const LEASE_TTL: Duration = Duration::from_secs(30);
 

@@ -11,10 +11,12 @@
 
 mod compare;
 mod edited;
+mod hand_edit;
 mod link;
 mod lookup;
 mod take_back;
 mod typed;
+mod view;
 mod write;
 
 use chrono::{DateTime, Utc};
@@ -27,11 +29,16 @@ pub use self::edited::{
     lock_edited, lock_free_edited, note_creation, note_error, pending_rows, requeue_pending,
     wake_deleted_in_hubspot, write_row,
 };
+pub use self::hand_edit::{HandEdit, NotEdited, create_by_hand, edit_by_hand};
 pub use self::link::{Collision, edit_row, follow_merge, link_row};
 pub(super) use self::link::{archive_merged, make_anew, with_values};
 use self::lookup::{Lookup, Stored};
 pub use self::lookup::{StoredVersion, archived_rows, newest_id, rows_of_records, stored_versions};
 pub use self::take_back::{has_edits, take_back_edits};
+pub use self::view::{
+    RowFilter, RowName, RowOrder, RowPage, RowSearch, RowStart, RowView, can_order_by, count_rows, list_rows,
+    load_row,
+};
 use self::write::{RowWrite, Upsert, write_all};
 use super::merges::{self, mark_merged, record_merges};
 use super::mirror_schema::TypedColumn;

@@ -93,6 +93,33 @@ pub async fn store_pipelines(
     Ok(difference.outcome + stages.outcome)
 }
 
+/// Every pipeline of the type with its stages, archived ones too, each in HubSpot's order; empty for a type without.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn load_pipelines(
+    database: &Database,
+    object_type: &ObjectType,
+) -> Result<Vec<Pipeline>, StorageError> {
+    if !object_type.has_pipelines {
+        return Ok(Vec::new());
+    }
+    let tables = Tables::of(object_type);
+    let failed = || StorageError::query(format!("read the pipelines of {object_type}"));
+    let mut stored = tables.load_pipelines(database).await.map_err(failed())?;
+    for placed in tables.load_stages(database).await.map_err(failed())?.into_values() {
+        if let Some(pipeline) = stored.get_mut(&placed.pipeline_id) {
+            pipeline.stages.push(placed.stage);
+        }
+    }
+    let mut pipelines: Vec<_> = stored.into_values().collect();
+    for pipeline in &mut pipelines {
+        pipeline.stages.sort_by_key(|stage| stage.display_order);
+    }
+    pipelines.sort_by_key(|pipeline| pipeline.display_order);
+    Ok(pipelines)
+}
+
 /// Pipelines without their stages, and all stages with their pipeline.
 fn split(pipelines: &[Pipeline]) -> (Vec<Pipeline>, Vec<PlacedStage>) {
     let bare = pipelines.iter().map(|pipeline| Pipeline { stages: Vec::new(), ..pipeline.clone() }).collect();

@@ -273,6 +273,16 @@ pub async fn recent_log(
     rows.map_err(StorageError::query("read sync_log"))?.iter().map(from_row).collect()
 }
 
+/// The row of that number; `None` when there is none.
+///
+/// # Errors
+/// When the database cannot be read or the row holds what this version does not know.
+pub async fn load_log(database: &Database, id: i64) -> Result<Option<LogRow>, StorageError> {
+    let query = sqlx::query("SELECT * FROM sync_log WHERE id = ?").bind(id);
+    let row = query.fetch_optional(database.pool()).await;
+    row.map_err(StorageError::query("read sync_log"))?.as_ref().map(from_row).transpose()
+}
+
 /// Notes that open pushes of the rows have arrived, inside the caller's transaction.
 ///
 /// # Errors

@@ -1,5 +1,7 @@
 //! `sync_runs`: what every run did.
 
+mod listing;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use sqlx::MySqlConnection;
@@ -7,6 +9,8 @@ use sqlx::MySqlConnection;
 use super::words::stored_words;
 use super::{Database, Lease, PageOutcome, StorageError, UpkeepLane};
 use crate::model::Window;
+
+pub use listing::{Run, RunFilter, list_runs};
 
 /// How long finished runs are kept.
 const KEPT: TimeDelta = TimeDelta::days(90);

@@ -120,6 +120,23 @@ pub async fn list_conflicts(
     rows.map_err(StorageError::query("list conflicts"))?.iter().map(from_row).collect()
 }
 
+/// The conflicts that are settled, newest first, at most `limit`; as in [`list_conflicts`].
+///
+/// # Errors
+/// As [`list_conflicts`].
+pub async fn closed_conflicts(
+    database: &Database,
+    object_type: Option<&str>,
+    before: Option<i64>,
+    limit: u32,
+) -> Result<Vec<Conflict>, StorageError> {
+    let sql = "SELECT * FROM conflicts WHERE id < ? AND status <> 'pending' AND object_type = COALESCE(?, object_type) \
+               ORDER BY id DESC LIMIT ?";
+    let query = sqlx::query(sql).bind(before.unwrap_or(i64::MAX)).bind(object_type).bind(limit);
+    let rows = query.fetch_all(database.pool()).await;
+    rows.map_err(StorageError::query("list settled conflicts"))?.iter().map(from_row).collect()
+}
+
 /// How many conflicts are open, by type; types without one are left out.
 ///
 /// # Errors
