@@ -1,5 +1,6 @@
 //! The daemon put together: configuration in, running process out. The start order is written here.
 //!
+//! 0. listen for requests, which are told to wait;
 //! 1. wait for the database, bring the schema up to date;
 //! 2. become the one process that calls HubSpot for this database, or stand by until the other one is gone;
 //! 3. make sure the token belongs to the account the database mirrors;
@@ -18,13 +19,12 @@ use crate::lifecycle::Lifecycle;
 use crate::metrics;
 use crate::schedule::Ticker;
 use crate::storage::{Database, LeaseKeeper};
+use crate::web::{self, Role, Situation};
 
+pub use crate::storage::ACCOUNT_LEASE;
 pub use leader::keep_renewed;
 pub(crate) use start::advise;
 pub use start::{host_name, migrate_all, open_database, process_name};
-
-/// The lease of the process that calls HubSpot: the request limits are per account, so there is one caller.
-pub const ACCOUNT_LEASE: &str = "account";
 
 /// Everything a leader works with.
 struct Parts {
@@ -33,6 +33,8 @@ struct Parts {
     lifecycle: Lifecycle,
     ticker: Ticker,
     keeper: LeaseKeeper,
+    /// What the HTTP server tells of this process.
+    situation: Situation,
 }
 
 /// Runs the daemon until it is told to stop.
@@ -68,11 +70,20 @@ pub async fn unless_unanswered<T>(database: &Database, work: impl Future<Output 
 /// Everything from the first connection to the last.
 async fn start_and_lead(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<()> {
     let database = Database::new(&config.database)?;
-    unless_unanswered(&database, Box::pin(open_and_lead(config, database.clone(), lifecycle))).await?
+    let situation = Situation::default();
+    // Before the database is there, so that others can see what the process waits for.
+    lifecycle.spawn(web::serve(config.clone(), database.clone(), situation.clone(), lifecycle.clone()));
+    let work = Box::pin(open_and_lead(config, database.clone(), situation, lifecycle));
+    unless_unanswered(&database, work).await?
 }
 
 /// The same, with the database to use.
-async fn open_and_lead(mut config: Config, database: Database, lifecycle: &Lifecycle) -> anyhow::Result<()> {
+async fn open_and_lead(
+    mut config: Config,
+    database: Database,
+    situation: Situation,
+    lifecycle: &Lifecycle,
+) -> anyhow::Result<()> {
     let started = tokio::time::Instant::now();
     match open_database(&database, &mut config, lifecycle.shutdown()).await {
         // Told to stop while it waited for the database: that is no failure.
@@ -89,7 +100,8 @@ async fn open_and_lead(mut config: Config, database: Database, lifecycle: &Lifec
     );
     start::tell_service_manager(NotifyState::Ready);
     lifecycle.spawn(figures::show_process(database.clone(), lifecycle.shutdown().clone()));
-    let parts = Parts { config, database, lifecycle: lifecycle.clone(), ticker, keeper };
+    situation.set(Role::StandingBy);
+    let parts = Parts { config, database, lifecycle: lifecycle.clone(), ticker, keeper, situation };
     leader::lead_or_stand_by(&parts).await;
 
     start::tell_service_manager(NotifyState::Stopping);

@@ -12,6 +12,7 @@ mod secret;
 mod sync;
 mod unknown;
 mod variables;
+mod web;
 
 use std::fmt;
 
@@ -23,6 +24,7 @@ pub use log::{LogConfig, LogFormat};
 pub use push::{PushConfig, SqlDelete};
 pub use sync::{Schedule, SyncConfig, UpkeepConfig};
 pub use variables::{VARIABLES, Variable};
+pub use web::{ApiToken, WebConfig};
 
 /// Everything the daemon can be told.
 #[derive(Debug, Clone)]
@@ -35,6 +37,8 @@ pub struct Config {
     pub sync: SyncConfig,
     /// Whom to tell of problems.
     pub alert: AlertConfig,
+    /// What the HTTP server is told; `None`: there is none.
+    pub web: Option<WebConfig>,
 }
 
 /// The configuration cannot be used; every problem is named.
@@ -59,6 +63,7 @@ impl Config {
             database: DatabaseConfig::read(&mut env),
             sync: SyncConfig::read(&mut env),
             alert: AlertConfig::read(&mut env),
+            web: WebConfig::read(&mut env),
         };
         LogConfig::read(&mut env);
         env.finish(config)
@@ -121,6 +126,9 @@ mod tests {
             ("ALERT_EMAIL_FROM", "nobody"),
             ("ALERT_SMTP_URL", "http://mail.example.test"),
             ("ALERT_LAG_MINUTES", "0"),
+            ("BIND_ADDRESS", "everywhere"),
+            ("PORT", "70000"),
+            ("API_TOKEN", "too-short"),
             ("LOG_FORMAT", "xml"),
             ("LOG_LEVEL", "loud"),
         ]);
@@ -142,6 +150,9 @@ mod tests {
             "ALERT_EMAIL_FROM",
             "ALERT_SMTP_URL",
             "ALERT_LAG_MINUTES",
+            "BIND_ADDRESS",
+            "PORT",
+            "API_TOKEN",
             "LOG_FORMAT",
             "LOG_LEVEL",
         ];

@@ -9,6 +9,7 @@
 //! | the two ends | [`hubspot`], [`storage`] |
 //! | the product | [`sync`], [`alerts`] |
 //! | time | [`schedule`] |
+//! | the door | [`web`] |
 //! | composition | [`app`], [`cli`] |
 
 pub mod alerts;
@@ -25,3 +26,4 @@ pub mod schedule;
 pub mod storage;
 pub mod sync;
 pub mod telemetry;
+pub mod web;

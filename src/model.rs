@@ -20,7 +20,7 @@ pub use object_type::{
     ColumnDef, ColumnType, CustomColumn, CustomName, CustomType, OBJECT_TYPES, ObjectType, Selected,
 };
 pub use properties::{Properties, PropertiesBuilder};
-pub use property::Property;
+pub use property::{EntryError, Property};
 pub use record::{ContentHash, Cursor, ObjectId, Record, RejectedRecord};
 pub use reference::{Account, Owner, Pipeline, Stage};
 pub use schema::Schema;

@@ -22,6 +22,7 @@ use crate::storage::{
     interrupt_open_runs, load_lanes, load_states,
 };
 use crate::sync::{Chain, Engine, Events, Subject, SyncError, Upkeep};
+use crate::web::Role;
 
 /// Pause between two attempts to take over from another process.
 const STANDBY: Duration = Duration::from_secs(2);
@@ -75,6 +76,7 @@ async fn lead(parts: &Parts, lease: Lease) {
         wait(&stop, STANDBY).await;
     }
     stop.cancel();
+    parts.situation.set(Role::StandingBy);
     if let Err(error) = parts.keeper.release(&lease).await {
         warn!(error = %Chain(&error), "The lease ends by itself within {} s", LEASE_TTL.as_secs());
     }
@@ -116,6 +118,7 @@ async fn work(parts: &Parts, lease: &Lease, stop: &CancellationToken) -> anyhow:
     ));
     engine.recall().await?;
     engine.retire_others().await?;
+    parts.situation.set(Role::Leading(engine.clone()));
     let runs = Runs::new(parts.lifecycle.clone(), engine.clone());
     watch::start(parts, lease, &engine, stop);
     let pushes = parts.lifecycle.spawn(push_edits(parts.lifecycle.clone(), engine.clone()));

@@ -35,6 +35,8 @@ pub(super) const OWN_PREFIXES: &[&str] = &[
     "MAX_PUSH_",
     "SQL_DELETE",
     "ALERT_",
+    "BIND_ADDRESS",
+    "API_TOKEN",
 ];
 
 /// What the name of a variable ends with that holds the path of a file with a secret.
@@ -367,6 +369,25 @@ pub const VARIABLES: &[Variable] = &[
         "5",
         "0 to 1440",
         "How long a problem must be gone until its end is told; one that comes and goes must be gone for longer.",
+    ),
+    public(
+        "BIND_ADDRESS",
+        "127.0.0.1",
+        "an IP address",
+        "Address the HTTP server listens on; any but a loopback address needs `API_TOKEN`.",
+    ),
+    public(
+        "PORT",
+        "3001",
+        "a port, 0 for any free one, or off",
+        "Port of the HTTP server; `off` for no server.",
+    ),
+    secret(
+        "API_TOKEN",
+        "replace-by-what-openssl-rand-hex-32-prints",
+        "tokens of 24 to 512 letters, digits and `-._~+/=`, with commas between them, each with `:read` behind it if it \
+         may not write",
+        "Tokens programs show to the REST API; without one, programs on this machine alone may use it.",
     ),
     public("LOG_FORMAT", "text", "text or json", "Form of the log lines."),
     public("LOG_LEVEL", "info", "error, warn, info, debug, trace or a filter list", "What is logged."),

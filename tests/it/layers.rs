@@ -9,6 +9,7 @@ const LAYERS: &[&[&str]] = &[
     &["config", "lifecycle", "metrics"],
     &["telemetry", "hubspot", "storage"],
     &["sync", "schedule", "alerts"],
+    &["web"],
     &["app"],
     &["cli"],
 ];
@@ -26,6 +27,11 @@ const DOORS: &[(&str, &[&str])] = &[
     ("indicatif", &["cli"]),
     ("comfy_table", &["cli"]),
     ("clap", &["cli"]),
+    ("axum", &["web"]),
+    ("tower_http", &["web"]),
+    ("hyper", &["web"]),
+    ("hyper_util", &["web"]),
+    ("utoipa", &["web"]),
 ];
 
 /// Every source file with its path below `src` and its text without comments.

@@ -13,3 +13,4 @@ mod settings;
 mod storage;
 mod support;
 mod sync;
+mod web;

@@ -46,7 +46,13 @@ impl Setup {
             .set("RATE_LIMIT_SEARCH_PER_SECOND", "100")
             .set("RATE_LIMIT_ASSOCIATIONS_PER_10_SECONDS", "10000")
             .set("WRITABLE_OBJECTS", "none")
+            .set("PORT", "off")
             .without_upkeep()
+    }
+
+    /// With an HTTP server on any free port, see [`Daemon::address`].
+    pub fn serving(self) -> Self {
+        self.set("PORT", "0")
     }
 
     /// Contacts and companies may be edited with SQL.
@@ -168,6 +174,18 @@ impl Daemon {
             if log.contains(words) { Ok(()) } else { Err(log) }
         })
         .await;
+    }
+}
+
+impl Daemon {
+    /// Where its HTTP server listens, once it does: a host and a port.
+    pub async fn address(&self) -> String {
+        eventually("the HTTP server listens", async || {
+            let log = self.log();
+            let (_, rest) = log.split_once("The API is at http://").ok_or(log.clone())?;
+            Ok(rest.split('/').next().unwrap().to_owned())
+        })
+        .await
     }
 }
 

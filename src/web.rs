@@ -1,0 +1,109 @@
+//! The HTTP server: the REST API for programs, and what tells others how the daemon is.
+//!
+//! | Part | Does |
+//! | --- | --- |
+//! | `listener` | accepts connections, and ends them well when the process stops |
+//! | `guard` | what every request goes through: its id, who may ask, its body, its time, the form of errors |
+//! | `access` | tokens, and what a request without one may do |
+//! | `endpoint` | one table of routes: path, right, handler, and what the OpenAPI document says of it |
+//! | `api` | the routes below `/api` |
+//! | `health`, `openapi` | the routes anybody may ask |
+//!
+//! A handler reads and writes the database and nothing else: it never calls HubSpot, so it works in every process, also
+//! in one that stands by. What has to be done in HubSpot is written down for the process that leads.
+
+mod access;
+mod api;
+mod endpoint;
+mod error;
+mod guard;
+mod health;
+mod listener;
+mod openapi;
+mod situation;
+
+use std::sync::Arc;
+
+use axum::Router;
+use tokio::sync::Semaphore;
+use tracing::{info, warn};
+
+use crate::config::{ApiToken, Config};
+use crate::lifecycle::Lifecycle;
+use crate::model::{ObjectType, Selected};
+use crate::storage::{Database, StorageError, recall_types};
+
+pub use situation::{Role, Situation};
+
+/// What handlers work with. Cheap to clone.
+#[derive(Debug, Clone)]
+struct App(Arc<Parts>);
+
+/// What [`App`] shares.
+#[derive(Debug)]
+struct Parts {
+    config: Config,
+    tokens: Vec<ApiToken>,
+    database: Database,
+    situation: Situation,
+    lifecycle: Lifecycle,
+    /// One permit a request that works with the database: runs need connections too.
+    work: Arc<Semaphore>,
+}
+
+impl std::ops::Deref for App {
+    type Target = Parts;
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl App {
+    /// The types whose records are mirrored. Custom ones are left out until their schema is known.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    async fn types(&self) -> Result<Vec<&'static ObjectType>, StorageError> {
+        Ok(Selected::known(&self.objects().await?))
+    }
+
+    /// The same, with the names of those that are not known yet.
+    async fn objects(&self) -> Result<Vec<Selected>, StorageError> {
+        recall_types(&self.database, &self.config.sync.objects).await
+    }
+}
+
+/// Serves until the process stops, if the configuration asks for it.
+pub async fn serve(config: Config, database: Database, situation: Situation, lifecycle: Lifecycle) {
+    let Some(web) = config.web.clone() else { return };
+    // Half of the connections, and one at least: the other half is for runs.
+    let work = (config.database.max_connections as usize / 2).max(1);
+    let parts = Parts {
+        config,
+        tokens: web.tokens.clone(),
+        database,
+        situation,
+        lifecycle: lifecycle.clone(),
+        work: Arc::new(Semaphore::new(work)),
+    };
+    let app = App(Arc::new(parts));
+    let Some(listener) = listener::bind(web.address, lifecycle.shutdown()).await else { return };
+    match listener.local_addr() {
+        Ok(address) if web.tokens.is_empty() => {
+            info!(
+                "The API is at http://{address}/api, open to every program on this machine: API_TOKEN is not set"
+            );
+        }
+        Ok(address) => info!("The API is at http://{address}/api"),
+        Err(error) => warn!("The API is served, but not known where: {error}"),
+    }
+    listener::serve(listener, router(app), lifecycle.shutdown()).await;
+}
+
+/// Every route.
+fn router(app: App) -> Router {
+    let endpoints: Vec<_> = health::endpoints().into_iter().chain(api::endpoints()).collect();
+    let document = openapi::document(&endpoints);
+    let routes = endpoint::router(&app, endpoints).merge(openapi::router(&document));
+    guard::around(app, routes)
+}

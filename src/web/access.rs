@@ -1,0 +1,137 @@
+//! Who may do what.
+//!
+//! | A request | May |
+//! | --- | --- |
+//! | shows a token | read, and write unless the token is read-only |
+//! | shows none, and none is configured | both, when it comes from a program on this machine |
+//! | comes from a page in somebody's browser, without a token | nothing: the page may be anybody's |
+//!
+//! The last is told by the `Host` header, which must name this machine (a page whose name leads here has its own), and for
+//! writes by `Origin` and `Sec-Fetch-Site`, which browsers add and pages cannot change.
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use sha2::{Digest, Sha256};
+use subtle::{Choice, ConstantTimeEq};
+
+use super::App;
+use super::error::ApiError;
+use crate::config::ApiToken;
+
+/// What a route needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Nothing: it tells nobody anything of value.
+    Open,
+    /// The right to read.
+    Read,
+    /// The right to write.
+    Write,
+}
+
+/// Who asks: the digest of the token, or zeros for a program on this machine. Part of every request that is let in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Caller(pub(super) [u8; 32]);
+
+impl App {
+    /// Who asks, if they may.
+    pub(super) fn authorise(&self, headers: &HeaderMap, access: Access) -> Result<Caller, ApiError> {
+        if access == Access::Open || self.tokens.is_empty() {
+            return Ok(Caller([0; 32]));
+        }
+        let shown = bearer(headers).ok_or_else(|| unauthorised("This route needs a bearer token"))?;
+        let digest: [u8; 32] = Sha256::digest(shown).into();
+        let may_write = find(&self.tokens, &digest).ok_or_else(|| unauthorised("The token is not known"))?;
+        if access == Access::Write && !may_write {
+            let message = "The token may read only";
+            return Err(ApiError::new(StatusCode::FORBIDDEN, "read_only_token", message));
+        }
+        Ok(Caller(digest))
+    }
+}
+
+/// Whether the token of that digest may write; `None` when there is no such token. Takes the same time whichever token it
+/// is, and however much of it is right.
+fn find(tokens: &[ApiToken], digest: &[u8; 32]) -> Option<bool> {
+    let (mut is_known, mut may_write) = (Choice::from(0), Choice::from(0));
+    for token in tokens {
+        let is_this = token.digest.ct_eq(digest);
+        is_known |= is_this;
+        may_write |= is_this & Choice::from(u8::from(token.may_write));
+    }
+    bool::from(is_known).then(|| may_write.into())
+}
+
+/// The token of an `Authorization` header.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// The error of a request that shows no token that counts.
+fn unauthorised(message: &str) -> ApiError {
+    ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
+}
+
+/// Lets through what names this machine, while no token is configured.
+pub(super) async fn expect_this_machine(State(app): State<App>, request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    if app.tokens.is_empty() && !host.is_some_and(is_this_machine) {
+        let message = "Without API_TOKEN only requests to localhost, 127.0.0.1 or [::1] are answered";
+        return ApiError::new(StatusCode::MISDIRECTED_REQUEST, "unknown_host", message).into_response();
+    }
+    next.run(request).await
+}
+
+/// Whether a `Host` header names this machine.
+fn is_this_machine(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    let is_loopback = |address: std::net::IpAddr| address.is_loopback();
+    name.eq_ignore_ascii_case("localhost") || name.parse().is_ok_and(is_loopback)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_this_machine_are_taken_for_it() {
+        for host in ["localhost", "LOCALHOST:3001", "127.0.0.1:3001", "127.1.2.3", "[::1]:3001", "[::1]"] {
+            assert!(is_this_machine(host), "{host}");
+        }
+        for host in
+            ["", "localhost.evil.example", "evil.example:3001", "10.0.0.1", "[::2]", "127.0.0.1.evil.example"]
+        {
+            assert!(!is_this_machine(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_found_by_its_digest_with_its_right() {
+        let token = |text: &str, may_write| ApiToken { digest: Sha256::digest(text).into(), may_write };
+        let tokens = [token("reader", false), token("writer", true)];
+        let found = |text: &str| find(&tokens, &Sha256::digest(text).into());
+        assert_eq!(found("reader"), Some(false));
+        assert_eq!(found("writer"), Some(true));
+        assert_eq!(found("stranger"), None);
+        assert_eq!(find(&[], &[0; 32]), None);
+    }
+
+    #[test]
+    fn only_a_bearer_token_is_read_from_the_header() {
+        let read = |value: &str| {
+            let headers = HeaderMap::from_iter([(header::AUTHORIZATION, value.parse().unwrap())]);
+            bearer(&headers).map(str::to_owned)
+        };
+        assert_eq!(read("Bearer abc").as_deref(), Some("abc"));
+        assert_eq!(read("bearer  abc ").as_deref(), Some("abc"));
+        for value in ["abc", "Basic abc", "Bearer"] {
+            assert_eq!(read(value), None, "{value}");
+        }
+    }
+}

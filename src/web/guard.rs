@@ -1,0 +1,194 @@
+//! What every request goes through, from the outside in:
+//!
+//! 1. it gets its id, and every error its form;
+//! 2. security headers;
+//! 3. while no token is configured, it must not come from a page in a browser ([`access`](super::access));
+//! 4. of a route: the right, then the body within its time and size, then a place among those that work, then the
+//!    handler in a task of its own.
+//!
+//! The task is not dropped when the client goes away or the time is up: a query in mid-flight must not be.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use http_body_util::{BodyExt, Limited};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+use tower_http::csrf::CsrfLayer;
+use tracing::{debug, error, warn};
+use uuid::Uuid;
+
+use super::App;
+use super::access::{Access, expect_this_machine};
+use super::error::ApiError;
+
+/// The header with the id of a request.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Longest id a client may choose.
+const REQUEST_ID_LENGTH: usize = 64;
+/// Most bytes of a body.
+const BODY_BYTES: usize = 1024 * 1024;
+/// Longest a client may take for a body.
+const BODY: Duration = Duration::from_secs(10);
+/// Longest a request waits for a place.
+const QUEUE: Duration = Duration::from_secs(10);
+/// Longest a request may take from then on.
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// Puts the layers around the routes that all of them share.
+pub(super) fn around(app: App, routes: Router) -> Router {
+    routes
+        .layer(CsrfLayer::new())
+        .layer(middleware::from_fn_with_state(app, expect_this_machine))
+        .layer(middleware::map_response(add_security_headers))
+        .layer(middleware::from_fn(name_and_shape))
+}
+
+/// Gives a request its id, and its error, if it ends in one, the form all errors have. Says in the log how it ended.
+async fn name_and_shape(request: Request, next: Next) -> Response {
+    let (id, method, began) = (request_id(&request), request.method().clone(), Instant::now());
+    // The path may hold what belongs to a person; the route does not.
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let route = route.unwrap_or_else(|| "an unknown path".to_owned());
+    let mut response = next.run(request).await;
+    let (status, took) = (response.status(), began.elapsed().as_millis());
+    let id_text = id.to_str().unwrap_or_default();
+    let line =
+        format!("{method} {route} was answered with {} after {took} ms, request {id_text}", status.as_u16());
+    match response.extensions().get::<Arc<ApiError>>().and_then(|error| error.cause()) {
+        Some(cause) => error!(error = cause, "{line}"),
+        None if status.is_server_error() => warn!("{line}"),
+        None => debug!("{line}"),
+    }
+    if status.is_client_error() || status.is_server_error() {
+        response = shaped(response, id_text);
+    }
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
+}
+
+/// The id the client has chosen, if it is one, or a new one.
+fn request_id(request: &Request) -> HeaderValue {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
+    let is_id = |value: &&HeaderValue| {
+        (1..=REQUEST_ID_LENGTH).contains(&value.len()) && value.as_bytes().iter().all(is_plain)
+    };
+    let given = request.headers().get(&REQUEST_ID).filter(is_id).cloned();
+    given.unwrap_or_else(|| {
+        HeaderValue::from_str(&Uuid::new_v4().to_string()).expect("an id has plain characters only")
+    })
+}
+
+/// The response with the body of its error; one that has a body of its own keeps it.
+fn shaped(response: Response, request_id: &str) -> Response {
+    let (mut parts, body) = response.into_parts();
+    let error = match parts.extensions.remove::<Arc<ApiError>>() {
+        Some(error) => error,
+        None if parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == JSON) => {
+            return Response::from_parts(parts, body);
+        }
+        None => Arc::new(ApiError::of_status(parts.status)),
+    };
+    parts.headers.remove(header::CONTENT_LENGTH);
+    parts.headers.insert(header::CONTENT_TYPE, JSON);
+    Response::from_parts(parts, Body::from(error.body(request_id)))
+}
+
+/// The type of every answer that is no page.
+pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Adds what keeps browsers from doing more with an answer than show it.
+async fn add_security_headers(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    ] {
+        // A page may have a policy of its own.
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// Lets a request in to its handler.
+pub(super) async fn enter(
+    State((app, access)): State<(App, Access)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    match app.authorise(request.headers(), access) {
+        Ok(caller) => request.extensions_mut().insert(caller),
+        Err(error) => return error.into_response(),
+    };
+    if access == Access::Open {
+        return run(&app, None, request, next).await.unwrap_or_else(IntoResponse::into_response);
+    }
+    if !app.situation.is_ready() {
+        let message = "The daemon is starting; its tables are not ready yet";
+        return ApiError::unavailable("starting", message).into_response();
+    }
+    let admitted = async {
+        let request = with_whole_body(request).await?;
+        let place = place(&app).await?;
+        run(&app, Some(place), request, next).await
+    };
+    admitted.await.unwrap_or_else(IntoResponse::into_response)
+}
+
+/// The request with a body that is there already: whoever works on it waits for no client.
+async fn with_whole_body(request: Request) -> Result<Request, ApiError> {
+    let (parts, body) = request.into_parts();
+    let collected = tokio::time::timeout(BODY, Limited::new(body, BODY_BYTES).collect()).await;
+    let body: Bytes = match collected {
+        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+            let message = format!("A body has at most {BODY_BYTES} bytes");
+            return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message));
+        }
+        Ok(Err(_)) => return Err(ApiError::bad_request("The body broke off")),
+        Err(_) => {
+            let message = format!("The body did not arrive within {} s", BODY.as_secs());
+            return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", message));
+        }
+    };
+    Ok(Request::from_parts(parts, Body::from(body)))
+}
+
+/// A place among the requests that work with the database.
+async fn place(app: &App) -> Result<OwnedSemaphorePermit, ApiError> {
+    let place = tokio::time::timeout(QUEUE, app.work.clone().acquire_owned()).await;
+    let busy = || ApiError::unavailable("busy", "Too much is being asked at the moment; try again");
+    place.map_err(|_| busy())?.map_err(|_| busy())
+}
+
+/// Runs the handler in a task of its own, in its place, and waits for it for a limited time.
+async fn run(
+    app: &App,
+    place: Option<OwnedSemaphorePermit>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    let task = app.lifecycle.spawn(async move {
+        let response = next.run(request).await;
+        drop(place);
+        response
+    });
+    match tokio::time::timeout(ANSWER, task).await {
+        Ok(Ok(response)) => Ok(response),
+        Ok(Err(panic)) => Err(ApiError::internal(format!("it panicked: {panic}"))),
+        Err(_) => {
+            let message =
+                format!("The answer took longer than {} s; what was begun goes on", ANSWER.as_secs());
+            Err(ApiError::new(StatusCode::GATEWAY_TIMEOUT, "too_slow", message))
+        }
+    }
+}

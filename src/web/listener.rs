@@ -1,0 +1,103 @@
+//! Connections: accepted up to a number, given a time for their head, and ended well when the process stops.
+
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::time::Duration;
+
+use axum::Router;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use crate::lifecycle::Lifecycle;
+
+/// Pause between two attempts to listen, and after a connection that could not be accepted.
+const PAUSE: Duration = Duration::from_secs(2);
+/// Most connections at a time; further ones wait in the queue of the kernel.
+const CONNECTIONS: usize = 512;
+/// Longest a client may take for the head of a request; one that rests between two requests is let go as well.
+const HEAD: Duration = Duration::from_secs(30);
+/// Most bytes of a head.
+const HEAD_BYTES: usize = 64 * 1024;
+/// Longest a stop waits for requests under way.
+const FAREWELL: Duration = Duration::from_secs(10);
+
+/// Listens at the address, as soon as that is possible: another process may just be giving it up, and syncing does not
+/// depend on it. `None` when the process stops before.
+pub(super) async fn bind(address: SocketAddr, stop: &CancellationToken) -> Option<TcpListener> {
+    let mut waited = false;
+    loop {
+        match TcpListener::bind(address).await {
+            Ok(listener) => return Some(listener),
+            Err(error) if !waited => {
+                warn!(
+                    "Cannot listen on {address}, trying again until it works; syncing goes on meanwhile: {error}"
+                );
+                waited = true;
+            }
+            Err(error) => debug!("Cannot listen on {address}: {error}"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return None,
+            () = tokio::time::sleep(PAUSE) => {}
+        }
+    }
+}
+
+/// Answers requests until the process stops.
+pub(super) async fn serve(listener: TcpListener, router: Router, stop: &CancellationToken) {
+    // Dropped at the end: a client that does not read its answer does not hold up a stop.
+    let mut connections = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            Some(()) = connections.next() => {}
+            accepted = listener.accept(), if connections.len() < CONNECTIONS => match accepted {
+                Ok((stream, _)) => connections.push(answer(stream, router.clone(), stop.clone())),
+                // Out of descriptors, as a rule: others have to be closed first.
+                Err(error) => {
+                    warn!("Cannot accept a connection: {error}");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            },
+        }
+    }
+    drop(listener);
+    let all_ended = async { while connections.next().await.is_some() {} };
+    if tokio::time::timeout(FAREWELL, all_ended).await.is_err() {
+        info!("{} connection(s) are cut off: their requests take too long", connections.len());
+    }
+}
+
+/// Answers the requests of a connection, in a task of its own that ends with the future. Once the process stops it answers
+/// the one under way.
+fn answer(stream: TcpStream, router: Router, stop: CancellationToken) -> impl Future<Output = ()> {
+    let handle = Lifecycle::spawn_attached(async move {
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD)
+            .max_buf_size(HEAD_BYTES)
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+            .with_upgrades();
+        let mut connection = pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = stop.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        // A client that goes away or talks nonsense is its own business.
+        if let Err(error) = ended {
+            debug!("A connection ended: {error}");
+        }
+    });
+    async move {
+        handle.await.ok();
+    }
+}
