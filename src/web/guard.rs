@@ -63,7 +63,7 @@ async fn name_and_shape(request: Request, next: Next) -> Response {
         format!("{method} {route} was answered with {} after {took} ms, request {id_text}", status.as_u16());
     match response.extensions().get::<Arc<ApiError>>().and_then(|error| error.cause()) {
         Some(cause) => error!(error = cause, "{line}"),
-        None if status.is_server_error() => warn!("{line}"),
+        None if status == StatusCode::GATEWAY_TIMEOUT => warn!("{line}"),
         None => debug!("{line}"),
     }
     if status.is_client_error() || status.is_server_error() {

@@ -5,6 +5,7 @@ mod capture;
 mod columns;
 mod conflicts;
 mod edited;
+mod hand_edit;
 mod jobs;
 mod leases;
 mod mirror;

@@ -11,8 +11,8 @@ use super::query::{About, Named};
 use super::record::{Record, tag};
 use crate::model::{ObjectType, Properties};
 use crate::storage::{
-    HandEdit, MirrorTable, NotEdited, Remembered, RowName, RowView, StorageErrorKind, create_by_hand,
-    edit_by_hand, load_catalogue, load_mirror_table, load_row,
+    HandEdit, MirrorTable, NotEdited, Remembered, RowName, RowView, create_by_hand, edit_by_hand,
+    load_catalogue, load_mirror_table, load_row,
 };
 use crate::web::App;
 use crate::web::access::Caller;
@@ -44,12 +44,11 @@ pub(super) async fn create(
     }
     match create_by_hand(&app.database, &table, &properties, note.as_ref()).await {
         Ok(row) => Ok(Record { object_type, row: &row }.answer(StatusCode::CREATED)),
-        // A request with the same key was quicker.
-        Err(NotEdited::Storage(error)) if error.kind() == StorageErrorKind::Data && note.is_some() => {
-            let earlier = replay(&app, &table, note.as_ref()).await?;
-            earlier.ok_or_else(|| error.into())
-        }
-        Err(error) => Err(explain(object_type, error)),
+        // It may be a request with the same key that was quicker.
+        Err(error) => match replay(&app, &table, note.as_ref()).await? {
+            Some(response) => Ok(response),
+            None => Err(explain(object_type, error)),
+        },
     }
 }
 
