@@ -100,7 +100,7 @@ pub async fn serve(config: Config, database: Database, situation: Situation, lif
     listener::serve(listener, router(app), lifecycle.shutdown()).await;
 }
 
-/// Every route.
+/// Every route. One that has guards of its own, because HubSpot calls it say, is merged outside of ours.
 fn router(app: App) -> Router {
     let endpoints: Vec<_> = health::endpoints().into_iter().chain(api::endpoints()).collect();
     let document = openapi::document(&endpoints);

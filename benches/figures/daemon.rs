@@ -61,6 +61,7 @@ impl Daemon {
             .env("DATABASE_URL", &database.url)
             .env("HUBSPOT_BASE_URL", &simulator.url)
             .env("HUBSPOT_ACCESS_TOKEN", "sim-token")
+            .env("PORT", "off")
             .env("RATE_LIMIT_PER_10_SECONDS", LIMIT.to_string())
             .env("SYNC_OBJECTS", "contacts,companies,deals")
             .envs(settings.iter().copied())

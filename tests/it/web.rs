@@ -10,6 +10,7 @@ mod health;
 mod limits;
 mod lists;
 mod openapi;
+mod schemathesis;
 mod sync;
 
 use serde_json::Value;

@@ -14,7 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::conflict::{ConflictView, Conflicts};
 use super::idempotent::{KEY, KEY_DESCRIPTION, note, once};
-use super::query::{Number, Parameters, page_size};
+use super::query::{Number, Parameters, page_size, type_name};
 use crate::model::{Choice, ObjectType, Property};
 use crate::storage::{
     Conflict, ConflictFilter, ConflictStatus, NotResolved, Resolution, closed_conflicts, conflict_steps,
@@ -92,8 +92,8 @@ async fn open(
     Parameters(parameters): Parameters<ConflictParameters>,
 ) -> Result<Response, ApiError> {
     let limit = page_size(parameters.limit)?;
-    let filter =
-        ConflictFilter { status: Some(ConflictStatus::Pending), object_type: parameters.object_type };
+    let object_type = type_name(parameters.object_type)?;
+    let filter = ConflictFilter { status: Some(ConflictStatus::Pending), object_type };
     let found = list_conflicts(&app.database, &filter, parameters.before, limit).await?;
     Ok(Json(Conflicts::new(found, limit)).into_response())
 }
@@ -104,8 +104,8 @@ async fn history(
     Parameters(parameters): Parameters<ConflictParameters>,
 ) -> Result<Response, ApiError> {
     let limit = page_size(parameters.limit)?;
-    let object_type = parameters.object_type.as_deref();
-    let found = closed_conflicts(&app.database, object_type, parameters.before, limit).await?;
+    let object_type = type_name(parameters.object_type)?;
+    let found = closed_conflicts(&app.database, object_type.as_deref(), parameters.before, limit).await?;
     Ok(Json(Conflicts::new(found, limit)).into_response())
 }
 

@@ -71,6 +71,18 @@ pub(super) async fn type_called(app: &App, name: &str) -> Result<&'static Object
     })
 }
 
+/// A name that may be one of a type, also of one that is not mirrored any more.
+///
+/// # Errors
+/// 400 when it is not even one by its letters: the database compares letters of other alphabets with none of ours.
+pub(super) fn type_name(name: Option<String>) -> Result<Option<String>, ApiError> {
+    let is_plain = |name: &String| name.bytes().all(|byte| byte.is_ascii_graphic());
+    if name.as_ref().is_none_or(is_plain) {
+        return Ok(name);
+    }
+    Err(ApiError::bad_request("`type` has to be the name of a type"))
+}
+
 /// The record a request is about.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Named(pub(super) RowName);

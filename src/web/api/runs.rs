@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::query::{Parameters, page_size};
+use super::query::{Parameters, page_size, type_name};
 use crate::storage::{Run, RunFilter, list_runs};
 use crate::web::App;
 use crate::web::access::Access;
@@ -97,7 +97,7 @@ async fn list(
     let limit = page_size(limit)?;
     let wrong = |()| ApiError::bad_request("`outcome` has to be succeeded, failed or interrupted");
     let outcome = outcome.map(|word| word.parse().map_err(wrong)).transpose()?;
-    let filter = RunFilter { object_type, outcome, after };
+    let filter = RunFilter { object_type: type_name(object_type)?, outcome, after };
     let runs = list_runs(&app.database, &filter, before, limit).await?;
     let next_before = runs.last().filter(|_| runs.len() == limit as usize).map(|run| run.id);
     Ok(Json(Runs { data: runs.into_iter().map(RunView::from).collect(), next_before }).into_response())

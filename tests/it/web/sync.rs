@@ -56,6 +56,11 @@ async fn a_run_that_is_asked_for_begins_and_is_listed() {
         served.api.post("/api/sync/trigger", &body).await.refused(400, "bad_request");
     }
     served.api.get("/api/sync/runs?outcome=well").await.refused(400, "bad_request");
+    // Letters the column of names does not have.
+    for path in ["/api/sync/runs", "/api/conflicts", "/api/conflicts/history", "/api/pipelines"] {
+        let status = served.api.get(&format!("{path}?type=%C3%BC")).await.status.as_u16();
+        assert!([400, 404].contains(&status), "{path}: {status}");
+    }
     served.api.get("/api/sync/runs?limit=999").await.refused(400, "bad_request");
 }
 
