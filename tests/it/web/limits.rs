@@ -52,7 +52,7 @@ async fn slow_clients_are_let_go_and_hold_nobody_up() {
     asked.expect("others are answered at once").ok();
     for mut stream in slow {
         let mut answer = String::new();
-        let read = tokio::time::timeout(Duration::from_secs(60), stream.read_to_string(&mut answer)).await;
+        let read = tokio::time::timeout(Duration::from_mins(1), stream.read_to_string(&mut answer)).await;
         read.expect("the server ends it").ok();
         assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
         assert!(answer.contains("body_too_slow"), "{answer}");
@@ -71,7 +71,7 @@ async fn a_client_that_goes_away_costs_no_connection_and_loses_no_edit() {
         let mut stream = TcpStream::connect(served.api.address()).await.unwrap();
         let body = json!({ "phone": number.to_string() }).to_string();
         let request = if number % 2 == 0 {
-            format!("GET /api/contacts?limit=200&search=*a HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            "GET /api/contacts?limit=200&search=*a HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned()
         } else {
             format!(
                 "PATCH /api/contacts/{id} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}",

@@ -64,7 +64,7 @@ async fn the_document_lists_every_route_and_the_page_shows_it_without_a_network(
         .map(|operation| operation["operationId"].as_str().unwrap())
         .collect();
     assert_eq!(names.len(), ROUTES.len(), "each has a name of its own");
-    let page = served.api.request(reqwest::Method::GET, "/api/docs").send().await.unwrap();
+    let page = served.api.request(Method::GET, "/api/docs").send().await.unwrap();
     assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
     let html = page.text().await.unwrap();
     for route in ROUTES {
@@ -72,7 +72,7 @@ async fn the_document_lists_every_route_and_the_page_shows_it_without_a_network(
         assert!(html.contains(&format!("<code>{} {path}</code>", method.to_uppercase())), "{route}");
     }
     assert!(!html.contains("<script") && !html.contains("//"), "nothing is fetched from elsewhere");
-    let css = served.api.request(reqwest::Method::GET, "/api/docs.css").send().await.unwrap();
+    let css = served.api.request(Method::GET, "/api/docs.css").send().await.unwrap();
     assert_eq!(
         (css.status().as_u16(), &css.headers()["content-type"]),
         (200, &"text/css; charset=utf-8".parse().unwrap())
