@@ -44,6 +44,8 @@ const ANSWER: Duration = Duration::from_secs(30);
 /// Puts the layers around the routes that all of them share.
 pub(super) fn around(app: App, routes: Router) -> Router {
     routes
+        // Ours stays the one that answers when routes of others are merged, which have none of their own.
+        .fallback(async || ApiError::of_status(StatusCode::NOT_FOUND))
         .layer(CsrfLayer::new())
         .layer(middleware::from_fn_with_state(app, expect_this_machine))
         .layer(middleware::map_response(add_security_headers))
