@@ -7,6 +7,7 @@
 //! | `access` | tokens, and what a request without one may do |
 //! | `endpoint` | one table of routes: path, right, handler, and what the OpenAPI document says of it |
 //! | `api` | the routes below `/api` |
+//! | `figures` | `/metrics` |
 //! | `health`, `openapi` | the routes anybody may ask |
 //!
 //! A handler reads and writes the database and nothing else: it never calls HubSpot, so it works in every process, also
@@ -16,6 +17,7 @@ mod access;
 mod api;
 mod endpoint;
 mod error;
+mod figures;
 mod guard;
 mod health;
 mod listener;
@@ -102,7 +104,8 @@ pub async fn serve(config: Config, database: Database, situation: Situation, lif
 
 /// Every route. One that has guards of its own, because HubSpot calls it say, is merged outside of ours.
 fn router(app: App) -> Router {
-    let endpoints: Vec<_> = health::endpoints().into_iter().chain(api::endpoints()).collect();
+    let endpoints: Vec<_> =
+        health::endpoints().into_iter().chain(figures::endpoints()).chain(api::endpoints()).collect();
     let document = openapi::document(&endpoints);
     let routes = endpoint::router(&app, endpoints).merge(openapi::router(&document));
     guard::around(app, routes)

@@ -116,6 +116,14 @@ impl Endpoint {
         self
     }
 
+    /// Answers with a status and plain text.
+    pub(super) fn answering_text(mut self, status: u16, description: &str) -> Self {
+        let content = ContentBuilder::new().schema(Some(text())).build();
+        let response = ResponseBuilder::new().description(description).content("text/plain", content);
+        self.say(|operation| operation.response(status.to_string(), response));
+        self
+    }
+
     /// Answers with an error of that status when something is the case.
     pub(super) fn failing_with(self, status: u16, when: &str) -> Self {
         let (this, schema) = self.referring_to::<ErrorBody<'_>>();
