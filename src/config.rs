@@ -13,6 +13,7 @@ mod sync;
 mod unknown;
 mod variables;
 mod web;
+mod webhooks;
 
 use std::fmt;
 
@@ -25,6 +26,7 @@ pub use push::{PushConfig, SqlDelete};
 pub use sync::{Schedule, SyncConfig, UpkeepConfig};
 pub use variables::{VARIABLES, Variable};
 pub use web::{ApiToken, WebConfig};
+pub use webhooks::WebhookConfig;
 
 /// Everything the daemon can be told.
 #[derive(Debug, Clone)]
@@ -39,6 +41,8 @@ pub struct Config {
     pub alert: AlertConfig,
     /// What the HTTP server is told; `None`: there is none.
     pub web: Option<WebConfig>,
+    /// How webhooks are received.
+    pub webhooks: WebhookConfig,
 }
 
 /// The configuration cannot be used; every problem is named.
@@ -58,13 +62,15 @@ impl Config {
     /// # Errors
     /// Lists every variable that is missing or wrong, with the rule for its value and an example.
     pub fn read(mut env: Environment) -> Result<Self, ConfigError> {
-        let config = Self {
+        let mut config = Self {
             hubspot: HubSpotConfig::read(&mut env),
             database: DatabaseConfig::read(&mut env),
             sync: SyncConfig::read(&mut env),
             alert: AlertConfig::read(&mut env),
             web: WebConfig::read(&mut env),
+            webhooks: WebhookConfig::read(&mut env),
         };
+        config.sync.webhooks_missed_after = config.webhooks.missed_after();
         LogConfig::read(&mut env);
         env.finish(config)
     }

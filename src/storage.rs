@@ -38,6 +38,8 @@ mod sync_log;
 mod sync_run;
 mod sync_state;
 mod typed_columns;
+mod webhook_events;
+mod webhook_sources;
 mod words;
 
 pub use alerts::{
@@ -105,3 +107,11 @@ pub use sync_state::{
     Request, RequestedMode, RunMode, SyncState, SyncStatus, load_states, retire_others, show_waiting,
 };
 pub use typed_columns::{TableChanges, TypedColumns, load_mirror_table};
+pub use webhook_events::{
+    NewWebhookEvent, WebhookEvent, WebhookKind, WebhookOutcome, bound_portal, count_refused_webhooks,
+    due_webhook_events, postpone_webhook_events, purge_webhook_events, settle_webhook_events,
+    store_webhook_events, webhook_counts,
+};
+pub use webhook_sources::{
+    SilentWebhooks, count_unannounced, heard_of, judge_silence, retire_webhook_sources, silent_webhooks,
+};

@@ -9,6 +9,7 @@
 //! | `api` | the routes below `/api` |
 //! | `figures` | `/metrics` |
 //! | `health`, `openapi` | the routes anybody may ask |
+//! | `webhooks` | what HubSpot tells of, beside all that: it signs its requests |
 //!
 //! A handler reads and writes the database and nothing else: it never calls HubSpot, so it works in every process, also
 //! in one that stands by. What has to be done in HubSpot is written down for the process that leads.
@@ -23,6 +24,7 @@ mod health;
 mod listener;
 mod openapi;
 mod situation;
+pub mod webhooks;
 
 use std::sync::Arc;
 

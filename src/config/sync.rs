@@ -33,6 +33,9 @@ pub struct SyncConfig {
     pub upkeep: UpkeepConfig,
     /// The way of local edits to HubSpot.
     pub push: PushConfig,
+    /// How long polling finds changes that no webhook told of before webhooks count as silent; `None` where none are
+    /// expected.
+    pub webhooks_missed_after: Option<Duration>,
 }
 
 /// Settings of the lanes that find what modification dates do not show. A period of `None` turns its lane off.
@@ -96,6 +99,7 @@ impl SyncConfig {
                 86_400 * env.parsed::<u64>("SYNC_MAX_WATERMARK_AGE_DAYS", |n| (1..=365).contains(n)),
             ),
             upkeep: UpkeepConfig::read(env),
+            webhooks_missed_after: None,
         }
     }
 

@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn what_resembles_nothing_of_ours_is_named_and_no_problem() {
-        let foreign = ["DB_CONNECTION", "DB_POOL", "HUBSPOT_WEBHOOK_SECRET"];
+        let foreign = ["DB_CONNECTION", "DB_POOL", "HUBSPOT_DEVELOPER_KEY"];
         let others = ["PATH", "DATABASE_URI", "DB_HOST", "DB_PASSWORD_FILE", "SYNC_INTERVAL_MINUTE"];
         let pairs = foreign.iter().chain(&others).map(|name| ((*name).to_owned(), "x".to_owned()));
         let environment = Environment::from_pairs(pairs);

@@ -389,6 +389,24 @@ pub const VARIABLES: &[Variable] = &[
          may not write",
         "Tokens programs show to the REST API; without one, programs on this machine alone may use it.",
     ),
+    secret(
+        "HUBSPOT_WEBHOOK_SECRET",
+        "0123abcd-45ef-67ab-89cd-0123456789ab",
+        "the client secret of the app that sends webhooks",
+        "Accept webhooks signed with it; without it changes are found by polling alone.",
+    ),
+    optional(
+        "PUBLIC_URL",
+        "https://sync.example.com",
+        "an http or https URL without a query",
+        "Where HubSpot and people reach this server from outside; by default https and the host a request names.",
+    ),
+    public(
+        "HUBSPOT_WEBHOOK_SILENCE_MINUTES",
+        "60",
+        "0 to 10080",
+        "How long polling finds changes no webhook told of before webhooks count as silent; 0: for ever.",
+    ),
     public("LOG_FORMAT", "text", "text or json", "Form of the log lines."),
     public("LOG_LEVEL", "info", "error, warn, info, debug, trace or a filter list", "What is logged."),
 ];
