@@ -9,6 +9,7 @@ pub mod change;
 mod edit;
 mod merge;
 pub mod mutate;
+mod news;
 pub mod owners;
 pub mod pipelines;
 mod rollups;
@@ -30,6 +31,7 @@ pub use associations::edit::{End, LinkEdit, LinkError};
 pub use change::{Change, Found, Value, View};
 pub use edit::{CreateError, EditError, GivenValues};
 pub use mutate::MutateRequest;
+pub use news::{News, What};
 pub use owners::Owner;
 pub use pipelines::Pipeline;
 pub use schemas::{KeptSchema, Schema, SchemaError};
@@ -42,6 +44,7 @@ use crate::generate::World;
 use crate::generate::world::FIRST_CREATED;
 use crate::object_type::{Kind, ObjectType, Registry, STANDARD};
 use crate::random::{below, mix};
+use news::Gazette;
 use state_log::{Line, StateLog};
 use write::Created;
 
@@ -120,6 +123,8 @@ pub struct Account {
     log: Option<StateLog>,
     /// Version of the latest change.
     version: u64,
+    /// What webhooks are to tell of.
+    gazette: Gazette,
 }
 
 impl Account {
@@ -140,6 +145,7 @@ impl Account {
             created: Vec::new(),
             log: None,
             version: 0,
+            gazette: Gazette::default(),
         };
         for object_type in STANDARD.iter() {
             account.add_type(ObjectType::clone(object_type), Catalogue::load(object_type)?);
@@ -233,6 +239,7 @@ impl Account {
     fn commit(&mut self, kind: Kind, id: u64, mut change: Change, moment: Moment) {
         self.version += 1;
         change.version = self.version;
+        self.tell_change(kind, id, &change, moment);
         let Habits { index_lag_ms, index_jitter_ms, .. } = moment.habits;
         let indexed_at = (index_lag_ms + index_jitter_ms > 0).then(|| {
             let jitter = below(mix(self.version, id), index_jitter_ms + 1);

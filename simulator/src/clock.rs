@@ -44,6 +44,11 @@ impl Clock {
             + self.advanced_ms.load(Ordering::Relaxed)
     }
 
+    /// The same without what a test added: the time of clocks elsewhere, which must agree with the times of requests.
+    pub fn wall_time(&self) -> Millis {
+        self.now() - self.advanced_ms.load(Ordering::Relaxed)
+    }
+
     /// Moves the clock forward, by at most a hundred years; a negative amount is taken as none.
     pub fn advance(&self, by_ms: Millis) {
         const MOST_MS: Millis = 36_525 * DAY_MS;

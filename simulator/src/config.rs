@@ -43,6 +43,9 @@ Control API (JSON, no token), for example with curl:
   PATCH  /_sim/properties/{type}/{name}     definitions; DELETE: gone for good
   PUT    /_sim/pipelines/{type}             pipelines and stages; GET shows the form
   POST   /_sim/owners                       owners; PATCH /_sim/owners/{id}
+  PUT    /_sim/webhooks                     {\"targetUrl\",\"secret\"}: tells an app of changes;
+         subscriptions delayMs jitterMs duplicateRate lostAnswerRate and more; GET counts
+  POST   /_sim/webhooks/storm               {\"type\",\"count\",\"records\"}: events alone
   POST   /_sim/clock/advance                {\"ms\":60000}";
 
 /// A stand-in for HubSpot's CRM API over real HTTP.

@@ -1,8 +1,7 @@
 //! The HTTP surface: who is let in, which handler answers, and what the answers look like.
 //!
 //! `server` owns sockets, `gate` the order in which a request is judged, `route` the table of paths; the other
-//! modules answer one family each. Webhook settings and the journal are further families: one more arm in `route`, one
-//! more module here.
+//! modules answer one family each. The journal is a further family: one more arm in `route`, one more module here.
 
 pub mod account_info;
 pub mod associations;

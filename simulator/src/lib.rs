@@ -14,6 +14,7 @@
 //! | [`limits`], [`faults`], [`scopes`], [`settings`], [`stats`], [`clock`] | the rules around every request |
 //! | [`http`] | paths, handlers, errors, sockets, the control API |
 //! | [`live`] | changes made by themselves |
+//! | [`webhooks`] | telling an app of changes |
 
 pub mod account;
 pub mod catalogue;
@@ -31,6 +32,7 @@ pub mod scopes;
 pub mod settings;
 pub mod simulator;
 pub mod stats;
+pub mod webhooks;
 
 pub use config::Config;
 pub use http::Server;

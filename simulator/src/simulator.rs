@@ -18,6 +18,7 @@ use crate::random::mix;
 use crate::render::Selection;
 use crate::settings::Settings;
 use crate::stats::Stats;
+use crate::webhooks::Webhooks;
 
 /// Selections kept ready; more distinct property lists than this start the collection anew.
 const SELECTIONS: usize = 64;
@@ -32,6 +33,8 @@ pub struct Simulator {
     pub config: Config,
     /// The only source of time.
     pub clock: Clock,
+    /// What the app is told of changes.
+    pub webhooks: Webhooks,
     /// The portal's content.
     account: RwLock<Account>,
     /// What can be changed while running.
@@ -64,6 +67,7 @@ impl Simulator {
         }
         Ok(Self {
             clock: Clock::new(),
+            webhooks: Webhooks::default(),
             account: RwLock::new(account),
             settings: RwLock::new(Arc::new(settings)),
             limiter: Mutex::new(Limiter::new(config.time_zone)),

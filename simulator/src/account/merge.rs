@@ -34,7 +34,9 @@ impl Account {
                 self.commit(kind, id, gone, moment);
             }
         }
-        self.commit(kind, survivor, merged, moment);
+        // What a merge does to each record is told in one event of its own.
+        self.in_silence(|account| account.commit(kind, survivor, merged, moment));
+        self.tell_merge((kind, survivor), [primary, other], moment);
         self.move_links(kind, [primary, other], survivor, moment);
         self.refresh_rollups_around((kind, survivor), moment);
         Ok(survivor)

@@ -19,6 +19,7 @@
 //! | `PATCH properties/{type}/{name}`, `DELETE` | definitions, archived and revived as well; gone for good at once |
 //! | `GET`/`PUT pipelines/{type}` | pipelines and stages |
 //! | `GET`/`POST owners`, `PATCH owners/{id}` | owners |
+//! | `PUT`/`GET`/`DELETE webhooks`, `POST webhooks/storm` | the app's webhooks, see `webhooks` |
 
 mod associations;
 mod definitions;
@@ -26,6 +27,7 @@ mod history;
 mod records;
 mod schemas;
 mod truth;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -117,6 +119,7 @@ fn dispatch(simulator: &Arc<Simulator>, method: &str, path: &[&str], query: &Que
         (_, ["properties" | "pipelines" | "owners", ..]) => {
             definitions::dispatch(simulator, method, path, body)
         }
+        (_, ["webhooks", ..]) => webhooks::dispatch(simulator, method, path, body),
         _ => Err(Refusal::unknown(format!("no control call {method} {}", path.join("/")))),
     }
 }

@@ -26,6 +26,7 @@ use crate::http::gate::{self, Outcome};
 use crate::http::reply::{Payload, Reply};
 use crate::live;
 use crate::simulator::Simulator;
+use crate::webhooks;
 
 /// How long a torn answer waits before it breaks, so that its first half is on the wire.
 const TEAR_AFTER: Duration = Duration::from_millis(30);
@@ -72,6 +73,8 @@ impl Server {
             server.tasks.clone(),
         ));
         server.tasks.spawn(live::run(Arc::clone(&server.simulator), server.stop.clone()));
+        let (simulator, stop) = (Arc::clone(&server.simulator), server.stop.clone());
+        server.tasks.spawn(webhooks::run(simulator, stop, server.tasks.clone()));
         Ok(server)
     }
 

@@ -23,6 +23,7 @@ mod scopes;
 mod search;
 mod state;
 mod types;
+mod webhooks;
 mod write;
 mod write_batch;
 mod write_rules;

@@ -118,6 +118,10 @@ impl Account {
         };
         if after != before {
             self.put_link(from, to, after.as_ref(), moment);
+            let primary = primary_key(Pair::of(from.0, to.0));
+            let is_primary =
+                primary.is_some_and(|key| after.iter().chain(&before).any(|labels| labels.contains(&key)));
+            self.tell_link([from, to], after.is_none(), is_primary, moment);
         }
         Ok(())
     }
@@ -250,6 +254,7 @@ impl Account {
             let mut labels = self.all_links((kind, id), Kind::COMPANY).remove(&company).unwrap_or_default();
             labels.insert(key);
             self.store_link((kind, id), (Kind::COMPANY, company), Some(labels));
+            self.tell_link([(kind, id), (Kind::COMPANY, company)], false, true, moment);
             self.refresh_rollups((Kind::COMPANY, company), moment);
             self.refresh_rollups((kind, id), moment);
         }
