@@ -70,6 +70,7 @@ impl Config {
             web: WebConfig::read(&mut env),
             webhooks: WebhookConfig::read(&mut env),
         };
+        config.sync.expects_webhooks = config.webhooks.signing_key.is_some();
         config.sync.webhooks_missed_after = config.webhooks.missed_after();
         LogConfig::read(&mut env);
         env.finish(config)

@@ -85,8 +85,8 @@ pub use mirror::{
 pub use mirror_schema::{TypedColumn, ensure_table};
 pub use owners::store_owners;
 pub use pending_deletes::{
-    DeleteReason, DeleteShare, PendingDelete, apply_deletes, confirm_deletes, delete_share, forget_deletes,
-    pending_deletes, stage_deletes,
+    DeleteReason, DeleteShare, PendingDelete, apply_deletes, apply_deletes_at_once, confirm_deletes,
+    delete_share, forget_deletes, pending_deletes, stage_deletes,
 };
 pub use pipelines::{load_pipelines, store_pipelines};
 pub use preflight::{ServerFacts, probe_rights, server_facts};

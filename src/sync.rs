@@ -31,6 +31,7 @@ mod subject;
 mod upkeep;
 mod verdict;
 mod walk;
+mod webhooks;
 
 pub use audit::{AuditReport, AuditRequest, Depth, Finding};
 pub use engine::Engine;

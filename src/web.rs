@@ -38,6 +38,7 @@ use crate::model::{ObjectType, Selected};
 use crate::storage::{Database, StorageError, recall_types};
 
 pub use situation::{Role, Situation};
+use webhooks::Receiver;
 
 /// What handlers work with. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -80,6 +81,8 @@ impl App {
 /// Serves until the process stops, if the configuration asks for it.
 pub async fn serve(config: Config, database: Database, situation: Situation, lifecycle: Lifecycle) {
     let Some(web) = config.web.clone() else { return };
+    let (webhooks, objects) = (config.webhooks.clone(), config.sync.objects.clone());
+    let receiver = Receiver::new(webhooks, objects, database.clone(), lifecycle.clone(), situation.clone());
     // Half of the connections, and one at least: the other half is for runs.
     let work = (config.database.max_connections as usize / 2).max(1);
     let parts = Parts {
@@ -101,7 +104,8 @@ pub async fn serve(config: Config, database: Database, situation: Situation, lif
         Ok(address) => info!("The API is at http://{address}/api"),
         Err(error) => warn!("The API is served, but not known where: {error}"),
     }
-    listener::serve(listener, router(app), lifecycle.shutdown()).await;
+    let routes = router(app).merge(webhooks::router(Arc::new(receiver)));
+    listener::serve(listener, routes, lifecycle.shutdown()).await;
 }
 
 /// Every route. One that has guards of its own, because HubSpot calls it say, is merged outside of ours.

@@ -122,6 +122,7 @@ async fn work(parts: &Parts, lease: &Lease, stop: &CancellationToken) -> anyhow:
     let runs = Runs::new(parts.lifecycle.clone(), engine.clone());
     watch::start(parts, lease, &engine, stop);
     let pushes = parts.lifecycle.spawn(push_edits(parts.lifecycle.clone(), engine.clone()));
+    let webhooks = parts.lifecycle.spawn(process_webhooks(parts.lifecycle.clone(), engine.clone()));
     // Whether the database did not answer; unknown at first.
     let mut troubled = None;
     let mut schedule_checked = None;
@@ -162,6 +163,7 @@ async fn work(parts: &Parts, lease: &Lease, stop: &CancellationToken) -> anyhow:
     }
     runs.finished().await;
     pushes.await?;
+    webhooks.await?;
     Ok(())
 }
 
@@ -171,6 +173,17 @@ async fn push_edits(lifecycle: Lifecycle, engine: Arc<Engine>) {
         let pushing = engine.clone();
         let Err(panic) = lifecycle.spawn(async move { pushing.push_edits().await }).await else { return };
         error!("Pushing edits panicked, and begins again: {panic}");
+        engine.rest().await;
+    }
+}
+
+/// Reads again what webhooks tell of until the engine stops, in a task of its own as well.
+async fn process_webhooks(lifecycle: Lifecycle, engine: Arc<Engine>) {
+    loop {
+        let processing = engine.clone();
+        let task = lifecycle.spawn(async move { processing.process_webhooks().await });
+        let Err(panic) = task.await else { return };
+        error!("Processing webhooks panicked, and begins again: {panic}");
         engine.rest().await;
     }
 }

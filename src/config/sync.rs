@@ -33,6 +33,8 @@ pub struct SyncConfig {
     pub upkeep: UpkeepConfig,
     /// The way of local edits to HubSpot.
     pub push: PushConfig,
+    /// Whether webhooks are received.
+    pub expects_webhooks: bool,
     /// How long polling finds changes that no webhook told of before webhooks count as silent; `None` where none are
     /// expected.
     pub webhooks_missed_after: Option<Duration>,
@@ -99,6 +101,7 @@ impl SyncConfig {
                 86_400 * env.parsed::<u64>("SYNC_MAX_WATERMARK_AGE_DAYS", |n| (1..=365).contains(n)),
             ),
             upkeep: UpkeepConfig::read(env),
+            expects_webhooks: false,
             webhooks_missed_after: None,
         }
     }

@@ -65,6 +65,17 @@ pub async fn stage_deletes(
     lane: UpkeepLane,
     deletes: &[PendingDelete],
 ) -> Result<(), StorageError> {
+    insert(connection, object_type, lane.word(), deletes, TAKE_OVER).await
+}
+
+/// Inserts deletes; `on_duplicate` says what becomes of one that is there.
+async fn insert(
+    connection: &mut MySqlConnection,
+    object_type: &ObjectType,
+    found_by: &str,
+    deletes: &[PendingDelete],
+    on_duplicate: &'static str,
+) -> Result<(), StorageError> {
     for chunk in deletes.chunks(BATCH) {
         let mut insert = QueryBuilder::new(
             "INSERT INTO pending_deletes (object_type, hubspot_id, reason, archived_at, found_at, found_by) ",
@@ -75,9 +86,9 @@ pub async fn stage_deletes(
                 .push_bind(delete.reason.word())
                 .push_bind(delete.archived_at)
                 .push_bind(delete.found_at)
-                .push_bind(lane.word());
+                .push_bind(found_by);
         });
-        insert.push(TAKE_OVER);
+        insert.push(on_duplicate);
         let inserted = insert.build().persistent(false).execute(&mut *connection).await;
         inserted.map_err(StorageError::query(format!("note deletes of {object_type}")))?;
     }
@@ -187,6 +198,36 @@ fn chosen(by: Option<UpkeepLane>) -> &'static str {
     by.map_or("", UpkeepLane::word)
 }
 
+/// Who found what is applied without being gathered: no lane.
+const AT_ONCE: &str = "webhook";
+
+/// What an insert does with a delete that is there: what a person has confirmed stays as it is.
+const REPLACE: &str = " ON DUPLICATE KEY UPDATE reason = IF(confirmed, reason, VALUES(reason)), \
+    archived_at = IF(confirmed, archived_at, VALUES(archived_at)), \
+    found_at = IF(confirmed, found_at, VALUES(found_at)), found_by = IF(confirmed, found_by, VALUES(found_by))";
+
+/// Applies deletes inside the caller's transaction that need not be gathered, because they are few, and with them what
+/// a person has confirmed. Returns how many rows it marked.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn apply_deletes_at_once(
+    connection: &mut MySqlConnection,
+    table: &MirrorTable,
+    deletes: &[PendingDelete],
+    now: DateTime<Utc>,
+) -> Result<u64, StorageError> {
+    if deletes.is_empty() {
+        return Ok(0);
+    }
+    insert(connection, table.object_type(), AT_ONCE, deletes, REPLACE).await?;
+    let mut marked = 0;
+    while let Some(some) = apply(connection, table, AT_ONCE, now).await? {
+        marked += some;
+    }
+    Ok(marked)
+}
+
 /// A pending delete as it is stored.
 #[derive(FromRow)]
 struct Stored {
@@ -206,11 +247,21 @@ pub async fn apply_deletes(
     by: Option<UpkeepLane>,
     now: DateTime<Utc>,
 ) -> Result<Option<u64>, StorageError> {
+    apply(connection, table, chosen(by), now).await
+}
+
+/// [`apply_deletes`], by the word of who found them.
+async fn apply(
+    connection: &mut MySqlConnection,
+    table: &MirrorTable,
+    by: &str,
+    now: DateTime<Utc>,
+) -> Result<Option<u64>, StorageError> {
     let object_type = table.object_type();
     let failed = || StorageError::query(format!("mark deleted rows of {}", object_type.table));
     let sql = "SELECT hubspot_id, reason FROM pending_deletes WHERE object_type = ? AND (confirmed OR found_by = ?) \
                ORDER BY hubspot_id LIMIT ? FOR UPDATE";
-    let query = sqlx::query_as(sql).bind(object_type.name).bind(chosen(by)).bind(BATCH as i64);
+    let query = sqlx::query_as(sql).bind(object_type.name).bind(by).bind(BATCH as i64);
     let waiting: Vec<Stored> = query.fetch_all(&mut *connection).await.map_err(failed())?;
     let (Some(first), Some(last)) = (waiting.first(), waiting.last()) else { return Ok(None) };
     let range = (first.hubspot_id, last.hubspot_id);
@@ -228,7 +279,7 @@ pub async fn apply_deletes(
     remove_associations_of_archived(connection, object_type, &ids, now).await?;
     wake_edited(connection, object_type, &ids).await?;
     let sql = "DELETE FROM pending_deletes WHERE object_type = ? AND hubspot_id BETWEEN ? AND ? AND (confirmed OR found_by = ?)";
-    let query = sqlx::query(sql).bind(object_type.name).bind(range.0).bind(range.1).bind(chosen(by));
+    let query = sqlx::query(sql).bind(object_type.name).bind(range.0).bind(range.1).bind(by);
     query.execute(&mut *connection).await.map_err(failed())?;
     Ok(Some(marked))
 }
@@ -249,7 +300,7 @@ async fn mark(
     object_type: &ObjectType,
     reason: DeleteReason,
     (first, last): (i64, i64),
-    by: Option<UpkeepLane>,
+    by: &str,
     now: DateTime<Utc>,
 ) -> Result<u64, StorageError> {
     let sql = format!(
@@ -259,7 +310,7 @@ async fn mark(
         joined(object_type.table)
     );
     let query = sqlx::query(sqlx::AssertSqlSafe(sql));
-    let query = query.bind(object_type.name).bind(reason.word()).bind(chosen(by)).bind(first).bind(last);
+    let query = query.bind(object_type.name).bind(reason.word()).bind(by).bind(first).bind(last);
     let marked = query.bind(now).bind(now).bind(now).execute(connection).await;
     marked
         .map(|done| done.rows_affected())
@@ -272,7 +323,7 @@ async fn include_merged(
     connection: &mut MySqlConnection,
     object_type: &ObjectType,
     (first, last): (i64, i64),
-    by: Option<UpkeepLane>,
+    by: &str,
 ) -> Result<(), StorageError> {
     let sql = "INSERT INTO pending_deletes (object_type, hubspot_id, reason, found_at, found_by, confirmed) \
                SELECT pending.object_type, merged.old_id, pending.reason, pending.found_at, pending.found_by, \
@@ -282,7 +333,7 @@ async fn include_merged(
                AND pending.hubspot_id BETWEEN ? AND ? \
                ON DUPLICATE KEY UPDATE reason = VALUES(reason), confirmed = VALUES(confirmed), found_by = VALUES(found_by)";
     let query = sqlx::query(sql).bind(object_type.name).bind(DeleteReason::Purged.word());
-    let added = query.bind(chosen(by)).bind(first).bind(last).execute(connection).await;
+    let added = query.bind(by).bind(first).bind(last).execute(connection).await;
     added.map(|_| ()).map_err(StorageError::query(format!("find what was merged into erased {object_type}")))
 }
 
@@ -292,7 +343,7 @@ async fn erase(
     connection: &mut MySqlConnection,
     table: &MirrorTable,
     (first, last): (i64, i64),
-    by: Option<UpkeepLane>,
+    by: &str,
 ) -> Result<(), StorageError> {
     let object_type = table.object_type();
     let failed = || StorageError::query(format!("erase rows of {}", object_type.table));
@@ -311,7 +362,7 @@ async fn erase(
     );
     for sql in [unsent, erasing].into_iter().chain(traces(object_type.table)) {
         let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(object_type.name);
-        let query = query.bind(DeleteReason::Purged.word()).bind(chosen(by)).bind(first).bind(last);
+        let query = query.bind(DeleteReason::Purged.word()).bind(by).bind(first).bind(last);
         query.execute(&mut *connection).await.map_err(failed())?;
     }
     Ok(())

@@ -223,8 +223,8 @@ pub async fn load_lanes(database: &Database) -> Result<Vec<LaneState>, StorageEr
 /// Failures in a row after which a cause that should pass by itself is shown.
 const PATIENCE: i32 = 5;
 
-/// Shows in `sync_state` of a type what its lanes failed with, as far as a person has to act or it goes on for long, and
-/// `with_links` which of the type's links HubSpot does not let be read.
+/// Shows in `sync_state` of a type what its lanes failed with, as far as a person has to act or it goes on for long,
+/// `with_links` which of the type's links HubSpot does not let be read, and that its webhooks are silent.
 ///
 /// # Errors
 /// When the database cannot be written or the lease is lost.
@@ -239,11 +239,13 @@ pub async fn show_notices(
                 FROM sync_lanes WHERE object_type = ? AND status = 'error' \
                 AND (pass_cursor IS NULL OR consecutive_failures >= ?)), \
                (SELECT GROUP_CONCAT('Links to ', to_type, ' are not read: ', reason ORDER BY to_type SEPARATOR '\n') \
-                FROM association_pairs WHERE ? AND from_type = ? AND NOT is_read AND reason <> ?)), '') \
+                FROM association_pairs WHERE ? AND from_type = ? AND NOT is_read AND reason <> ?), \
+               (SELECT CONCAT('Webhooks are silent since ', DATE_FORMAT(unannounced_since, '%Y-%m-%d %H:%i UTC'), \
+                '; polling goes on') FROM webhook_sources WHERE object_type = ? AND silent_since IS NOT NULL)), '') \
                WHERE object_type = ?";
     let mut transaction = lease.begin(database).await?;
     let query = sqlx::query(sql).bind(object_type).bind(PATIENCE);
-    let query = query.bind(with_links).bind(object_type).bind(UNLINKED).bind(object_type);
+    let query = query.bind(with_links).bind(object_type).bind(UNLINKED).bind(object_type).bind(object_type);
     let shown = query.execute(&mut *transaction).await;
     shown.map_err(StorageError::query(format!("show the lanes of {object_type} that failed")))?;
     transaction.commit().await

@@ -24,9 +24,10 @@ pub struct SilentWebhooks {
     pub unannounced: i64,
 }
 
-/// Whether a row counts as silent: it goes on for as long as the parameter says, and events of the type have come
-/// before, or none of any type has.
-const IS_SILENT: &str = "unannounced_since <= ? AND (last_event_at IS NOT NULL OR NOT EXISTS \
+/// Whether a row counts as silent: it goes on for as long as the parameter says, over three searches, because HubSpot now
+/// and then touches many records at once and tells nobody; and events of the type have come before, or none of any type
+/// has.
+const IS_SILENT: &str = "unannounced_since <= ? AND unannounced_runs >= 3 AND (last_event_at IS NOT NULL OR NOT EXISTS \
                          (SELECT 1 FROM (SELECT last_event_at FROM webhook_sources) AS heard \
                          WHERE heard.last_event_at IS NOT NULL))";
 
@@ -41,7 +42,7 @@ pub async fn heard_of(
 ) -> Result<(), StorageError> {
     sqlx::query(
         "INSERT INTO webhook_sources (object_type, last_event_at) VALUES (?, ?) ON DUPLICATE KEY UPDATE \
-         last_event_at = VALUES(last_event_at), unannounced = 0, unannounced_since = NULL",
+         last_event_at = VALUES(last_event_at), unannounced = 0, unannounced_runs = 0, unannounced_since = NULL",
     )
     .bind(object_type)
     .bind(now)
@@ -51,7 +52,7 @@ pub async fn heard_of(
     .map_err(StorageError::query(format!("note webhooks of {object_type}")))
 }
 
-/// Polling has found changes of a type that nobody had told of, inside the caller's transaction.
+/// A search has found changes of a type that nobody had told of, inside the caller's transaction.
 ///
 /// # Errors
 /// When the database cannot be written.
@@ -62,8 +63,8 @@ pub async fn count_unannounced(
     now: DateTime<Utc>,
 ) -> Result<(), StorageError> {
     sqlx::query(
-        "INSERT INTO webhook_sources (object_type, unannounced, unannounced_since) VALUES (?, ?, ?) \
-         ON DUPLICATE KEY UPDATE unannounced = unannounced + VALUES(unannounced), \
+        "INSERT INTO webhook_sources (object_type, unannounced, unannounced_runs, unannounced_since) VALUES (?, ?, 1, ?) \
+         ON DUPLICATE KEY UPDATE unannounced = unannounced + VALUES(unannounced), unannounced_runs = unannounced_runs + 1, \
          unannounced_since = COALESCE(unannounced_since, VALUES(unannounced_since))",
     )
     .bind(object_type)

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tokio::sync::OnceCell;
+use tokio::sync::{Notify, OnceCell};
 use tokio_util::sync::CancellationToken;
 
 use super::access::Refusals;
@@ -48,6 +48,8 @@ pub struct Engine {
     pub(super) locked: LockedRows,
     /// What the token may do; `None` inside when HubSpot does not say.
     pub(super) token: OnceCell<Option<TokenInfo>>,
+    /// Notified when this process has received webhooks.
+    pub(super) webhook_news: Notify,
     /// What the log has been told once and for all.
     pub(super) said: Mutex<BTreeSet<String>>,
     /// Cancelled when the process stops or loses the lease.
@@ -79,6 +81,7 @@ impl Engine {
             brakes: Brakes::default(),
             locked: LockedRows::default(),
             token: OnceCell::default(),
+            webhook_news: Notify::new(),
             said: Mutex::default(),
             stop,
         }

@@ -17,6 +17,7 @@ use super::patience::Patience;
 use super::plan::listing_is_cheaper;
 use super::records::Context;
 use super::run::Run;
+use super::webhooks::Unannounced;
 use crate::hubspot::{Hit, Priority, RECORD_PAGE, SEARCH_PAGE, SearchPage};
 use crate::model::{ObjectId, Window};
 use crate::storage::{
@@ -181,6 +182,7 @@ impl Engine {
             Lane::Delayed => context.state.advance_delayed_watermark(&mut transaction, window.end).await?,
             _ => context.state.advance_watermark(&mut transaction, window.end).await?,
         }
+        Unannounced::of(run.lane, &run.counts).note(&mut transaction, context.object_type).await?;
         transaction.commit().await
     }
 }

@@ -46,6 +46,13 @@ impl Situation {
         }
     }
 
+    /// Tells the engine that webhooks are stored; where another process leads, that one looks by itself.
+    pub(super) fn webhooks_arrived(&self) {
+        if let Role::Leading(engine) = self.role() {
+            engine.webhooks_arrived();
+        }
+    }
+
     /// The limits of HubSpot's requests, in the process that makes them.
     pub(super) fn limits(&self) -> Option<LimiterSnapshot> {
         match self.role() {

@@ -20,12 +20,13 @@ use axum::routing::get;
 use axum::{Json, Router};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use tracing::{error, warn};
 
 use self::event::{Delivered, Unusable};
 use self::signature::{Distrust, Presented, Signed};
+use super::Situation;
 use crate::clock;
 use crate::config::WebhookConfig;
 use crate::lifecycle::Lifecycle;
@@ -62,7 +63,7 @@ pub struct Receiver {
     objects: Vec<Selected>,
     bodies: Semaphore,
     refused: Mutex<Refused>,
-    news: Arc<Notify>,
+    situation: Situation,
 }
 
 /// Requests that were refused and not told of yet.
@@ -122,17 +123,16 @@ async fn receive(
 }
 
 impl Receiver {
-    /// A receiver of events about `objects`. `news` is notified whenever there are any, so that a leader in the same
-    /// process need not look; leaders elsewhere do.
+    /// A receiver of events about `objects`.
     pub fn new(
         config: WebhookConfig,
         objects: Vec<Selected>,
         database: Database,
         lifecycle: Lifecycle,
-        news: Arc<Notify>,
+        situation: Situation,
     ) -> Self {
         let (bodies, refused) = (Semaphore::new(MOST_BODIES), Mutex::default());
-        Self { config, database, lifecycle, objects, bodies, refused, news }
+        Self { config, database, lifecycle, objects, bodies, refused, situation }
     }
 
     /// Checks a delivery and stores it.
@@ -187,7 +187,7 @@ impl Receiver {
         let is_news = !kept.is_empty();
         store_webhook_events(&self.database, kept, counts, clock::now()).await?;
         if is_news {
-            self.news.notify_one();
+            self.situation.webhooks_arrived();
         }
         Ok(())
     }

@@ -1,0 +1,297 @@
+//! Webhooks: records HubSpot tells of are read again.
+//!
+//! An event is a hint and never data: it may come twice, late, or before another that happened earlier, and tells one
+//! property. So what is done is the same whatever it says: the record is read whole and stored as any other copy, once
+//! for all events that wait for it. What it says only decides what HubSpot's answer must show to be believed
+//! ([`plan`]), and whether links are read as well.
+//!
+//! Events are taken out of the inbox (`webhook_events`) in the transaction that stores what came of them. Polling goes on
+//! beside it and finds what nobody told of; [`silence`] notices when that is everything.
+
+mod plan;
+mod records;
+mod silence;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use futures_util::{StreamExt, stream};
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use self::plan::Told;
+pub(super) use self::silence::Unannounced;
+use super::Subject;
+use super::engine::Engine;
+use super::error::{NextTry, SyncError};
+use crate::clock;
+use crate::hubspot::RECORD_PAGE;
+use crate::model::ObjectType;
+use crate::storage::{
+    PageOutcome, WebhookEvent, WebhookOutcome, due_webhook_events, postpone_webhook_events,
+    settle_webhook_events,
+};
+
+/// How often the inbox is looked at where webhooks are expected: events may have been received by another process.
+const LOOK: Duration = Duration::from_millis(200);
+/// How often it is looked at where none are.
+const IDLE_LOOK: Duration = Duration::from_secs(5);
+/// How long to wait after the first word of an event: a change of several properties is told in as many events.
+const GATHERING: Duration = Duration::from_millis(20);
+/// Pause after the database or HubSpot has failed.
+const TROUBLE: Duration = Duration::from_secs(5);
+/// Events taken out of the inbox at once.
+const MOST_EVENTS: u32 = 5_000;
+/// Batches read at the same time: as many as leave the regular runs some connections of the pool.
+const BATCHES_AT_ONCE: usize = 3;
+/// How often the log sums up.
+const SUM_UP: Duration = Duration::from_mins(1);
+/// How often the inbox is purged and silence judged.
+const TIDY: Duration = Duration::from_secs(10);
+/// Deletes of a type that are believed within an hour. What goes beyond is left to the archive lane, which gathers deletes
+/// and asks a person before it empties a table.
+const BELIEVED_DELETES: usize = 100;
+/// See [`BELIEVED_DELETES`].
+const DELETES_WITHIN: Duration = Duration::from_hours(1);
+
+/// What the processing of webhooks remembers between two looks.
+#[derive(Debug, Default)]
+struct Memory {
+    /// When deletes of a type were believed, oldest first.
+    deletes: HashMap<&'static str, Vec<Instant>>,
+    /// What was done since the log was told.
+    tally: Tally,
+}
+
+/// Figures for the log.
+#[derive(Debug, Default, Clone, Copy)]
+struct Tally {
+    events: u64,
+    echoes: u64,
+    records: u64,
+    outcome: PageOutcome,
+}
+
+/// One round's share of a type: up to [`RECORD_PAGE`] records.
+struct Batch {
+    object_type: &'static ObjectType,
+    told: Vec<Told>,
+}
+
+impl Engine {
+    /// Reads records again as HubSpot tells of them, until the process stops or loses the lease.
+    pub async fn process_webhooks(&self) {
+        let memory = Mutex::default();
+        let (mut summed_up, mut tidied) = (Instant::now(), None::<Instant>);
+        let look = if self.config.expects_webhooks { LOOK } else { IDLE_LOOK };
+        // Said once and not at every look.
+        let mut trouble = None;
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                () = tokio::time::sleep(look) => {}
+                () = self.webhook_news.notified() => tokio::time::sleep(GATHERING).await,
+            }
+            let result = async {
+                if tidied.is_none_or(|tidied| tidied.elapsed() > TIDY) {
+                    self.tidy_webhooks().await?;
+                    tidied = Some(Instant::now());
+                }
+                while self.process_due_events(&memory).await? {}
+                Ok(())
+            };
+            match result.await {
+                Ok(()) => trouble = None,
+                Err(error) if SyncError::ends_here(&error) => return,
+                Err(error) => {
+                    let report = error.report();
+                    if trouble.as_ref() != Some(&report) {
+                        warn!(error = report, "Webhooks wait");
+                        trouble = Some(report);
+                    }
+                    if self.pause(TROUBLE).await.is_err() {
+                        return;
+                    }
+                }
+            }
+            if summed_up.elapsed() > SUM_UP {
+                summed_up = Instant::now();
+                std::mem::take(&mut lock(&memory).tally).log();
+            }
+        }
+    }
+
+    /// Says that there is something in the inbox: it is looked at soon.
+    pub fn webhooks_arrived(&self) {
+        self.webhook_news.notify_one();
+    }
+
+    /// Deals with the events that are due, some at a time. Returns whether there may be more.
+    async fn process_due_events(&self, memory: &Mutex<Memory>) -> Result<bool, SyncError> {
+        let events = due_webhook_events(&self.database, clock::now(), MOST_EVENTS).await?;
+        if events.is_empty() {
+            return Ok(false);
+        }
+        let is_full = events.len() == MOST_EVENTS as usize;
+        let (of_types, strange) = self.by_type(events);
+        self.settle_events(&strange, WebhookOutcome::NotMirrored).await?;
+        let mut batches = Vec::new();
+        for (object_type, events) in of_types {
+            let numbers: Vec<_> = events.iter().map(|event| event.number).collect();
+            match self.prepare_events(object_type, events, memory).await {
+                Ok(told) => batches.extend(told),
+                Err(error) => self.put_off(object_type, &numbers, error).await?,
+            }
+        }
+        let work = |batch: Batch| async move {
+            let numbers: Vec<_> = batch.told.iter().flat_map(|told| told.numbers.iter().copied()).collect();
+            match self.bring_up_to_date(&batch, memory).await {
+                Ok(()) => Ok(()),
+                Err(error) => self.put_off(batch.object_type, &numbers, error).await,
+            }
+        };
+        // All of them, whatever becomes of one: a query that is dropped halfway breaks its connection.
+        let results: Vec<_> =
+            stream::iter(batches).map(work).buffer_unordered(BATCHES_AT_ONCE).collect().await;
+        results.into_iter().collect::<Result<(), _>>()?;
+        Ok(is_full)
+    }
+
+    /// The events of each mirrored type, and the numbers of those of other types.
+    fn by_type(
+        &self,
+        events: Vec<WebhookEvent>,
+    ) -> (Vec<(&'static ObjectType, Vec<WebhookEvent>)>, Vec<i64>) {
+        let mut by_id: BTreeMap<String, Vec<WebhookEvent>> = BTreeMap::new();
+        for event in events {
+            by_id.entry(event.object_type_id.clone()).or_default().push(event);
+        }
+        let (types, mut strange) = (self.types(), Vec::new());
+        let mut of_types = Vec::new();
+        for (type_id, events) in by_id {
+            match types.iter().find(|known| known.type_id == type_id) {
+                Some(object_type) => of_types.push((*object_type, events)),
+                None => strange.extend(events.iter().map(|event| event.number)),
+            }
+        }
+        (of_types, strange)
+    }
+
+    /// What there is to read of a type, in batches. Changes of our own that the mirror holds already are done with.
+    async fn prepare_events(
+        &self,
+        object_type: &'static ObjectType,
+        events: Vec<WebhookEvent>,
+        memory: &Mutex<Memory>,
+    ) -> Result<Vec<Batch>, SyncError> {
+        if !self.verify_account(Subject::Records(object_type)).await {
+            return Err(SyncError::Unverified);
+        }
+        if !self.mirrors.is_ready(object_type).await {
+            let state = self.state_row(Subject::Records(object_type));
+            self.prepare(object_type, &state, &self.hubspot).await?;
+        }
+        lock(memory).tally.events += events.len() as u64;
+        let told = self.without_echoes(object_type, plan::coalesce(&events), memory).await?;
+        let mut told = told.into_iter().peekable();
+        let mut batches = Vec::new();
+        while told.peek().is_some() {
+            batches.push(Batch { object_type, told: told.by_ref().take(RECORD_PAGE).collect() });
+        }
+        Ok(batches)
+    }
+
+    /// Lets events wait that could not be dealt with, and says why.
+    ///
+    /// # Errors
+    /// `error` itself, when it concerns more than these.
+    async fn put_off(
+        &self,
+        object_type: &ObjectType,
+        numbers: &[i64],
+        error: SyncError,
+    ) -> Result<(), SyncError> {
+        let wait = match error.next_try() {
+            NextTry::Elsewhere => return Err(error),
+            NextTry::Soon if matches!(error, SyncError::Storage(_)) => return Err(error),
+            NextTry::Soon => TROUBLE,
+            NextTry::NextInterval => self.config.schedule.interval,
+        };
+        warn!(
+            error = error.report(),
+            "{} webhook(s) of {object_type} wait {} s",
+            numbers.len(),
+            wait.as_secs()
+        );
+        let run_at = clock::now() + TimeDelta::from_std(wait).unwrap_or(TimeDelta::zero());
+        let mut transaction = self.lease.begin(&self.database).await?;
+        postpone_webhook_events(&mut transaction, numbers, run_at, false).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Closes events that nothing is stored of.
+    async fn settle_events(&self, numbers: &[i64], outcome: WebhookOutcome) -> Result<(), SyncError> {
+        if numbers.is_empty() {
+            return Ok(());
+        }
+        let mut transaction = self.lease.begin(&self.database).await?;
+        settle_webhook_events(&mut transaction, numbers, outcome, clock::now()).await?;
+        Ok(transaction.commit().await?)
+    }
+}
+
+impl Memory {
+    /// Whether `count` more deletes of a type can be believed; counts them if so.
+    fn believes(&mut self, object_type: &'static str, count: usize, now: Instant) -> bool {
+        let recent = self.deletes.entry(object_type).or_default();
+        recent.retain(|then| now - *then < DELETES_WITHIN);
+        let is_few = recent.len() + count <= BELIEVED_DELETES;
+        if is_few {
+            recent.extend(std::iter::repeat_n(now, count));
+        }
+        is_few
+    }
+}
+
+impl Tally {
+    /// Adds a batch of so many records.
+    fn stored(&mut self, records: usize, outcome: PageOutcome) {
+        self.records += records as u64;
+        self.outcome = self.outcome + outcome;
+    }
+
+    /// One line, if there is anything to tell.
+    fn log(self) {
+        if self.events == 0 {
+            return;
+        }
+        let Self { events, echoes, records, outcome } = self;
+        info!(
+            "Webhooks of the last minute: {events} event(s), {echoes} of them echoes; {records} record(s) read, {} new, \
+             {} changed, {} deleted",
+            outcome.inserted, outcome.updated, outcome.deleted
+        );
+    }
+}
+
+/// Locks what a panicked holder cannot have left half-changed.
+fn lock(memory: &Mutex<Memory>) -> MutexGuard<'_, Memory> {
+    memory.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_deletes_than_are_believed_are_left_for_an_hour() {
+        let (mut memory, now) = (Memory::default(), Instant::now());
+        assert!(memory.believes("contacts", 60, now));
+        assert!(!memory.believes("contacts", 41, now), "101 within an hour");
+        assert!(memory.believes("contacts", 40, now) && !memory.believes("contacts", 1, now));
+        assert!(memory.believes("deals", 100, now), "each type for itself");
+        assert!(memory.believes("contacts", 100, now + DELETES_WITHIN));
+    }
+}

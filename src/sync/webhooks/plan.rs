@@ -1,0 +1,216 @@
+//! What events of a record ask for, and whether an answer shows it. Pure.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::model::ObjectId;
+use crate::storage::{WebhookEvent, WebhookKind};
+
+/// Waits before a record is read again that did not show what was told: HubSpot's reads may trail its own events.
+const AGAIN: [TimeDelta; 3] = [TimeDelta::seconds(1), TimeDelta::seconds(5), TimeDelta::seconds(30)];
+/// How much older than the event a version may be and still show it: both times are HubSpot's, taken in different places.
+const TOLERANCE: TimeDelta = TimeDelta::seconds(1);
+
+/// All that was told of a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Told {
+    /// The record.
+    pub(super) id: ObjectId,
+    /// The events, by number.
+    pub(super) numbers: Vec<i64>,
+    /// What happened last, and when.
+    last: (DateTime<Utc>, WebhookKind),
+    /// Whether any of it may have changed links.
+    pub(super) concerns_links: bool,
+    /// Whether it was erased at any time.
+    pub(super) was_erased: bool,
+    /// Whether all of it was our own doing.
+    pub(super) is_own: bool,
+    /// How often it was read in vain.
+    tries: usize,
+}
+
+/// What HubSpot says of a record, as far as it matters here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// It is there, in this version.
+    Live(DateTime<Utc>),
+    /// It lies in the recycle bin.
+    Archived,
+    /// It is nowhere, or under another id.
+    Absent,
+}
+
+/// One entry a record, in id order, whatever the order of the events.
+pub(super) fn coalesce(events: &[WebhookEvent]) -> Vec<Told> {
+    let mut told: BTreeMap<ObjectId, Told> = BTreeMap::new();
+    for event in events {
+        let one = told.entry(event.id).or_insert_with(|| Told {
+            id: event.id,
+            numbers: Vec::new(),
+            last: (event.occurred_at, event.kind),
+            concerns_links: false,
+            was_erased: false,
+            is_own: true,
+            tries: usize::MAX,
+        });
+        one.numbers.push(event.number);
+        if event.occurred_at >= one.last.0 {
+            one.last = (event.occurred_at, event.kind);
+        }
+        one.concerns_links |= concerns_links(event.kind);
+        one.was_erased |= event.kind == WebhookKind::PrivacyDeletion;
+        // What came of links and merges is no single row's to show.
+        one.is_own &=
+            event.is_own && !matches!(event.kind, WebhookKind::AssociationChange | WebhookKind::Merge);
+        // The newest event has its tries before it.
+        one.tries = one.tries.min(event.tries as usize);
+    }
+    told.into_values().collect()
+}
+
+/// Whether links may have changed.
+fn concerns_links(kind: WebhookKind) -> bool {
+    match kind {
+        WebhookKind::Creation
+        | WebhookKind::Restore
+        | WebhookKind::Merge
+        | WebhookKind::AssociationChange => true,
+        WebhookKind::PropertyChange | WebhookKind::Deletion | WebhookKind::PrivacyDeletion => false,
+    }
+}
+
+impl Told {
+    /// When the last of it happened, by HubSpot's clock.
+    pub(super) fn last_at(&self) -> DateTime<Utc> {
+        self.last.0
+    }
+
+    /// After which time the record is to be read again, because HubSpot does not show yet what it told of; `None` when
+    /// it does, or was asked often enough. What it showed is stored in either case.
+    pub(super) fn again(&self, shown: Shown) -> Option<TimeDelta> {
+        let (at, kind) = self.last;
+        let is_missing = match (kind, shown) {
+            (WebhookKind::PropertyChange | WebhookKind::Creation, Shown::Live(version)) => {
+                version < at - TOLERANCE
+            }
+            (WebhookKind::Deletion, Shown::Live(_) | Shown::Absent)
+            | (WebhookKind::PrivacyDeletion, Shown::Live(_))
+            | (WebhookKind::Creation, Shown::Absent)
+            | (WebhookKind::Restore, Shown::Archived) => true,
+            // Deleted or merged since, which is told in an event of its own.
+            _ => false,
+        };
+        if is_missing { self.next_wait() } else { None }
+    }
+
+    /// How long to wait before the record is read for the next time; `None` when it was read often enough.
+    pub(super) fn next_wait(&self) -> Option<TimeDelta> {
+        AGAIN.get(self.tries).copied()
+    }
+
+    /// Whether nobody has waited for it yet.
+    pub(super) fn is_first_try(&self) -> bool {
+        self.tries == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// An event of a record, so many milliseconds after the epoch.
+    fn event(number: i64, id: i64, kind: WebhookKind, at: i64) -> WebhookEvent {
+        WebhookEvent {
+            number,
+            object_type_id: "0-1".to_owned(),
+            id: ObjectId(id),
+            kind,
+            is_own: false,
+            occurred_at: DateTime::from_timestamp_millis(at).expect("a time"),
+            tries: 0,
+        }
+    }
+
+    /// What one record is told of by these events.
+    fn told(events: &[WebhookEvent]) -> Told {
+        let mut told = coalesce(events);
+        assert_eq!(told.len(), 1);
+        told.remove(0)
+    }
+
+    #[test]
+    fn a_hundred_events_of_a_record_are_one_read() {
+        let events: Vec<_> = (0..100).map(|n| event(n, 7, WebhookKind::PropertyChange, n)).collect();
+        assert_eq!(told(&events).numbers, (0..100).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn only_what_our_app_alone_has_done_is_our_own() {
+        let own = |kind| WebhookEvent { is_own: true, ..event(1, 7, kind, 0) };
+        let change = own(WebhookKind::PropertyChange);
+        assert!(told(std::slice::from_ref(&change)).is_own);
+        assert!(!told(&[change.clone(), event(2, 7, WebhookKind::PropertyChange, 1)]).is_own);
+        assert!(!told(&[change, own(WebhookKind::AssociationChange)]).is_own);
+    }
+
+    #[test]
+    fn an_answer_that_does_not_show_the_change_is_asked_for_again() {
+        let version = |ms| Shown::Live(DateTime::from_timestamp_millis(ms).expect("a time"));
+        let first = Some(AGAIN[0]);
+        for (kind, shown, expected) in [
+            (WebhookKind::PropertyChange, version(8_999), first),
+            (WebhookKind::PropertyChange, version(9_000), None),
+            (WebhookKind::PropertyChange, Shown::Archived, None),
+            (WebhookKind::Creation, Shown::Absent, first),
+            (WebhookKind::Deletion, version(1), first),
+            (WebhookKind::Deletion, Shown::Absent, first),
+            (WebhookKind::Deletion, Shown::Archived, None),
+            (WebhookKind::PrivacyDeletion, Shown::Absent, None),
+            (WebhookKind::Restore, Shown::Archived, first),
+            (WebhookKind::Restore, version(1), None),
+            (WebhookKind::AssociationChange, version(1), None),
+            (WebhookKind::Merge, version(1), None),
+        ] {
+            assert_eq!(told(&[event(1, 7, kind, 10_000)]).again(shown), expected, "{kind} {shown:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_asked_for_for_ever() {
+        let after = |tries| {
+            let tried = WebhookEvent { tries, ..event(1, 7, WebhookKind::Deletion, 0) };
+            told(&[tried]).again(Shown::Absent)
+        };
+        assert_eq!([after(0), after(1), after(2)], AGAIN.map(Some));
+        assert_eq!([after(3), after(99)], [None, None]);
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_of_events_does_not_matter(
+            events in prop::collection::vec((0..5_i64, 0..7_usize, any::<bool>(), 0..3_u32), 1..40),
+            seed in any::<u64>(),
+        ) {
+            let events: Vec<_> = events
+                .into_iter()
+                .enumerate()
+                .map(|(n, (id, kind, is_own, tries))| {
+                    let n = n as i64;
+                    WebhookEvent { is_own, tries, ..event(n, id, WebhookKind::ALL[kind], n) }
+                })
+                .collect();
+            let mut shuffled = events.clone();
+            shuffled.sort_by_key(|event| event.number.unsigned_abs().wrapping_mul(seed | 1));
+            let sorted = |events: &[WebhookEvent]| {
+                let mut told = coalesce(events);
+                told.iter_mut().for_each(|one| one.numbers.sort_unstable());
+                told
+            };
+            prop_assert_eq!(sorted(&events), sorted(&shuffled));
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Noticing that webhooks do not come any more, and keeping the inbox small.
+
+use tracing::{info, warn};
+
+use crate::clock;
+use crate::model::ObjectType;
+use crate::storage::{
+    Lane, LeasedTransaction, RunCounts, StorageError, count_unannounced, judge_silence, purge_webhook_events,
+    show_notices,
+};
+use crate::sync::engine::Engine;
+use crate::sync::error::SyncError;
+
+/// Changes a search found that nobody had told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::sync) struct Unannounced(u64);
+
+impl Unannounced {
+    /// Those of a search with these figures; of other lanes' nothing follows, because they find what no event tells.
+    pub(in crate::sync) fn of(lane: Lane, counts: &RunCounts) -> Self {
+        match lane {
+            Lane::Incremental => Self(counts.outcome.inserted + counts.outcome.updated),
+            _ => Self(0),
+        }
+    }
+
+    /// Notes them inside the caller's transaction.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub(in crate::sync) async fn note(
+        self,
+        transaction: &mut LeasedTransaction,
+        object_type: &ObjectType,
+    ) -> Result<(), StorageError> {
+        if self.0 == 0 {
+            return Ok(());
+        }
+        count_unannounced(transaction, object_type.name, self.0, clock::now()).await
+    }
+}
+
+impl Engine {
+    /// Lets go of old events, and says which types' webhooks have gone silent or come again.
+    pub(super) async fn tidy_webhooks(&self) -> Result<(), SyncError> {
+        let now = clock::now();
+        let (_, unread) = purge_webhook_events(&self.database, now).await?;
+        if unread > 0 {
+            warn!("{unread} webhook(s) were given up after two days; polling has found what they told of");
+        }
+        let (silent, heard) =
+            judge_silence(&self.database, &self.lease, self.config.webhooks_missed_after, now).await?;
+        for one in &silent {
+            let since = one.unannounced_since.unwrap_or(now).format("%F %H:%M UTC");
+            warn!(
+                "Webhooks of {} are silent: since {since} polling alone has found {} change(s). Check the app's webhook \
+                 settings in HubSpot and that its target URL reaches this server; nothing is missed meanwhile",
+                one.object_type, one.unannounced
+            );
+        }
+        for name in &heard {
+            info!("Webhooks of {name} come again");
+        }
+        let with_links = self.config.upkeep.associations.is_some();
+        for name in silent.iter().map(|one| &one.object_type).chain(&heard) {
+            show_notices(&self.database, &self.lease, name, with_links).await?;
+        }
+        Ok(())
+    }
+}
