@@ -115,25 +115,22 @@ fn tell(simulator: &Simulator, news: &[News]) {
     simulator.webhooks.enqueue(events, simulator.clock.now());
 }
 
-/// Tells of changes that were not made: `count` events spread over `records` live records of a type.
+/// Tells of the last change of records again and again: `count` events spread over `records` live records of a type.
 pub fn storm(simulator: &Simulator, kind: Kind, count: u64, records: usize) -> usize {
     let account = simulator.account();
-    let ids: Vec<u64> =
-        account.store(kind).live_from(&account.world, 0).take(records).map(|view| view.record.id).collect();
+    let live = account.store(kind).live_from(&account.world, 0).take(records);
+    let told: Vec<(u64, Millis)> = live.map(|view| (view.record.id, view.record.updated_at)).collect();
     drop(account);
-    let (at, source) = (simulator.clock.now(), Source::User(crate::account::source::USER_ID));
-    let news: Vec<News> = ids
-        .iter()
-        .cycle()
-        .take(if ids.is_empty() { 0 } else { count as usize })
-        .enumerate()
-        .map(|(number, id)| News {
-            record: (kind, *id),
-            at: at + number as Millis % 1_000,
+    let source = Source::User(crate::account::source::USER_ID);
+    let news: Vec<News> = (0..count as usize)
+        .zip(told.iter().cycle())
+        .map(|(number, &(id, at))| News {
+            record: (kind, id),
+            at,
             source,
             what: What::Changed { name: "hs_lead_status".to_owned(), value: number.to_string() },
         })
         .collect();
     tell(simulator, &news);
-    ids.len()
+    told.len()
 }

@@ -108,7 +108,7 @@ struct Stored {
     kind: String,
     is_own: bool,
     occurred_at: DateTime<Utc>,
-    tries: u32,
+    tries: i32,
 }
 
 /// The number of the account the database belongs to; `None` until it is known.
@@ -261,7 +261,7 @@ impl TryFrom<Stored> for WebhookEvent {
             kind,
             is_own: stored.is_own,
             occurred_at: stored.occurred_at,
-            tries: stored.tries,
+            tries: stored.tries.unsigned_abs(),
         })
     }
 }

@@ -272,7 +272,9 @@ fn sort(events: Vec<Value>, portal: Option<i64>, objects: &[Selected]) -> (Vec<N
 
 /// An event to keep, or the name of what is the matter with it.
 fn judge(event: Value, portal: Option<i64>, objects: &[Selected]) -> Result<NewWebhookEvent, &'static str> {
-    let delivered: Delivered = serde_json::from_value(event).map_err(|_| "malformed")?;
+    // A list would be taken for the fields in order.
+    let fields = Some(event).filter(Value::is_object).ok_or("malformed")?;
+    let delivered: Delivered = serde_json::from_value(fields).map_err(|_| "malformed")?;
     // Until the account is known there is no mirror either; its first listing shows everything.
     if portal.is_none() || delivered.portal_id != portal {
         return Err("other_account");

@@ -9,6 +9,7 @@ pub mod links;
 pub mod mailbox;
 pub mod simulator;
 pub mod truth;
+pub mod webhooks;
 
 use std::time::{Duration, Instant};
 

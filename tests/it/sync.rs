@@ -27,4 +27,5 @@ mod scopes;
 mod stopping;
 mod types;
 mod upgrade;
+mod webhooks;
 mod writers;

@@ -56,6 +56,8 @@ pub struct StoredVersion {
     pub archived: bool,
     /// Since when.
     pub archived_at: Option<DateTime<Utc>>,
+    /// Whether the row was edited here and is not in step yet.
+    pub edited: bool,
 }
 
 impl Lookup {
@@ -123,8 +125,8 @@ pub async fn stored_versions(
         let rows = bind(&sql, chunk.iter().copied()).fetch_all(database.pool()).await;
         let found = table.lookup.read(rows)?.into_iter();
         versions.extend(found.map(|(id, stored)| {
-            let Stored { updated_at, synced_at, archived, archived_at, .. } = stored;
-            StoredVersion { id, updated_at, synced_at, archived, archived_at }
+            let Stored { updated_at, synced_at, archived, archived_at, edited, .. } = stored;
+            StoredVersion { id, updated_at, synced_at, archived, archived_at, edited }
         }));
     }
     Ok(versions)

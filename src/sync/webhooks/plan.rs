@@ -110,9 +110,9 @@ impl Told {
         AGAIN.get(self.tries).copied()
     }
 
-    /// Whether nobody has waited for it yet.
-    pub(super) fn is_first_try(&self) -> bool {
-        self.tries == 0
+    /// How often it was waited for.
+    pub(super) fn tries(&self) -> usize {
+        self.tries
     }
 }
 

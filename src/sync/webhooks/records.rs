@@ -29,6 +29,8 @@ struct Answer {
     records: Vec<Record>,
     /// Records that cannot be understood.
     rejected: Vec<RejectedRecord>,
+    /// Records in the recycle bin, whose rows are marked first.
+    archived: Vec<Record>,
     /// Deletes to apply.
     deletes: Vec<PendingDelete>,
     /// What it shows of each record asked for; those that cannot be understood are left out.
@@ -68,7 +70,7 @@ impl Engine {
         for one in told {
             if one.is_own && is_held(stored.get(&one.id), one.last_at()) {
                 fates.done.extend(one.numbers.iter().map(|number| (WebhookOutcome::Echo, *number)));
-            } else if let (true, Some(wait)) = (one.is_own && one.is_first_try(), one.next_wait()) {
+            } else if let Some(wait) = own_wait(&one, stored.get(&one.id)) {
                 fates.again.extend(one.numbers.iter().map(|number| (wait, *number)));
             } else {
                 rest.push(one);
@@ -125,7 +127,7 @@ impl Engine {
         let rest = answer.unexplained(&live.missing);
         let asked_at = clock::now();
         let bin = hubspot.read_archived(object_type, properties, &rest, Priority::Webhook).await?;
-        answer.take_archived(&bin.records);
+        answer.take_archived(bin.records);
         answer.rejected.extend(bin.rejected);
         answer.absent = bin.missing;
         let was_erased = |id: &ObjectId| {
@@ -167,6 +169,7 @@ impl Engine {
         }
         warn!("So many {object_type} are deleted that the recycle bin is read before any is marked");
         answer.deletes.clear();
+        answer.archived.clear();
         request_lane(&self.database, object_type.name, UpkeepLane::Archive, &Value::Null).await?;
         Ok(false)
     }
@@ -182,9 +185,11 @@ impl Engine {
         let table: &MirrorTable = &mirror.table;
         let mut transaction = self.lease.begin(&self.database).await?;
         let mut outcome = store_records(&mut transaction, table, &answer.records, &answer.rejected).await?;
+        mirror.state.count_inserted(&mut transaction, outcome.inserted).await?;
         outcome.deleted +=
             apply_deletes_at_once(&mut transaction, table, &answer.deletes, clock::now()).await?;
-        mirror.state.count_inserted(&mut transaction, outcome.inserted).await?;
+        // They may have changed before they were deleted, and nobody has read them in between.
+        outcome = outcome + store_records(&mut transaction, table, &answer.archived, &[]).await?;
         fates.write(&mut transaction, object_type).await?;
         transaction.commit().await?;
         Ok(outcome)
@@ -206,6 +211,14 @@ impl Engine {
     }
 }
 
+/// How long to wait for the push, which may not have stored yet what came of its own doing; longer where it is seen to
+/// be at it. `None` for what is not our own, and for what was waited for: somebody may use our app for other things.
+fn own_wait(told: &Told, stored: Option<&StoredVersion>) -> Option<TimeDelta> {
+    let is_under_way = stored.is_none_or(|stored| stored.edited);
+    let most = if is_under_way { 2 } else { 1 };
+    told.next_wait().filter(|_| told.is_own && told.tries() < most)
+}
+
 /// Whether the row was written after something happened.
 fn is_held(stored: Option<&StoredVersion>, at: DateTime<Utc>) -> bool {
     stored.and_then(|stored| stored.synced_at).is_some_and(|synced_at| synced_at >= at)
@@ -222,8 +235,8 @@ impl Answer {
     }
 
     /// Takes records that lie in the recycle bin.
-    fn take_archived(&mut self, records: &[Record]) {
-        for record in records {
+    fn take_archived(&mut self, records: Vec<Record>) {
+        for record in &records {
             self.shown.insert(record.id, Shown::Archived);
             self.deletes.push(PendingDelete {
                 id: record.id,
@@ -232,6 +245,7 @@ impl Answer {
                 found_at: record.read_at,
             });
         }
+        self.archived = records;
     }
 
     /// Those of the ids that were not merged into a live record, which answers under its own id.

@@ -101,6 +101,11 @@ impl Simulator {
         self.control(reqwest::Method::POST, path, &body).await
     }
 
+    /// `PATCH` to the control API.
+    pub async fn patch(&self, path: &str, body: Value) {
+        self.control(reqwest::Method::PATCH, path, &body).await;
+    }
+
     /// `PUT` to the control API.
     pub async fn put(&self, path: &str, body: Value) {
         self.control(reqwest::Method::PUT, path, &body).await;

@@ -5,7 +5,7 @@
 //! | `PUT webhooks` | where events go from now on, see [`Target`] |
 //! | `GET webhooks` | what was sent |
 //! | `DELETE webhooks` | no more |
-//! | `POST webhooks/storm` | `{"type", "count", "records"}`: events of changes that were not made |
+//! | `POST webhooks/storm` | `{"type", "count", "records"}`: many events of what happened once |
 
 use serde::Deserialize;
 use serde_json::json;

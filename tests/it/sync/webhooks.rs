@@ -1,0 +1,225 @@
+//! What HubSpot tells of arrives at once, without polling.
+
+mod doors;
+mod echoes;
+mod silence;
+
+use serde_json::json;
+
+use crate::support::daemon::Daemon;
+use crate::support::database::TestDatabase;
+use crate::support::exact::exact_differences;
+use crate::support::links::links_in_step;
+use crate::support::simulator::Simulator;
+use crate::support::truth::{differences_of, in_step};
+use crate::support::webhooks::{Receiving, all_is_processed, counts, event, now, without_polling};
+use crate::support::{eventually, holds};
+
+/// The types mirrored by default.
+const DEFAULT: &str = "contacts,companies,deals";
+
+/// A daemon that has listed everything and polls no more, and a receiver HubSpot tells of everything.
+async fn running(simulator: &Simulator, test: &TestDatabase) -> (Daemon, Receiving) {
+    let daemon = without_polling(simulator, test).start(&["run"]);
+    in_step(simulator, test).await;
+    let receiving = Receiving::start(test, DEFAULT).await;
+    receiving.told_by(simulator, json!({})).await;
+    (daemon, receiving)
+}
+
+/// Waits until every row of the three default types is what HubSpot holds, live, in the bin or nowhere.
+async fn exactly_in_step(simulator: &Simulator, test: &TestDatabase) {
+    eventually("every row is what HubSpot holds", async || {
+        let mut found = Vec::new();
+        for object_type in ["contacts", "companies", "deals"] {
+            found.extend(exact_differences(simulator, test, object_type).await);
+        }
+        holds(found.is_empty(), found)
+    })
+    .await;
+}
+
+/// The ids of the first contacts.
+async fn contacts(test: &TestDatabase, count: usize) -> Vec<String> {
+    test.rows("hubspot_contacts", &["hubspot_id"], &format!("ORDER BY hubspot_id LIMIT {count}")).await
+}
+
+#[tokio::test]
+async fn every_kind_of_change_arrives_without_a_search() {
+    let (simulator, test) = (Simulator::start(150, 40, 40), TestDatabase::migrated().await);
+    let daemon = without_polling(&simulator, &test).set("ASSOCIATION_MAX_AGE_HOURS", "720").start(&["run"]);
+    in_step(&simulator, &test).await;
+    links_in_step(&simulator, &test).await;
+    let receiving = Receiving::start(&test, DEFAULT).await;
+    receiving.told_by(&simulator, json!({})).await;
+    let searches = "SELECT COUNT(*) FROM sync_runs WHERE lane IN ('incremental', 'delayed', 'archive')";
+    let before = test.number(searches).await;
+    let ids = contacts(&test, 8).await;
+    let companies = test.rows("hubspot_companies", &["hubspot_id"], "ORDER BY hubspot_id LIMIT 1").await;
+    for object_type in ["contacts", "companies", "deals"] {
+        simulator.mutate(json!({"type": object_type, "count": 30, "seed": 7})).await;
+        simulator.create(object_type, 3).await;
+    }
+    simulator.delete("contacts", &ids[0]).await;
+    simulator.delete("contacts", &ids[1]).await;
+    exactly_in_step(&simulator, &test).await;
+    assert!(simulator.try_restore("contacts", &ids[1]).await);
+    let survivor = simulator.try_merge("contacts", &ids[2], &ids[3]).await.unwrap();
+    simulator.link(("contacts", &ids[4]), ("companies", &companies[0]), &[]).await;
+    simulator.post(&format!("/objects/contacts/{}/purge", ids[5]), json!({})).await;
+    simulator.delete("contacts", &ids[6]).await;
+    simulator.post(&format!("/objects/contacts/{}/purge", ids[6]), json!({})).await;
+    exactly_in_step(&simulator, &test).await;
+    links_in_step(&simulator, &test).await;
+    let erased = format!("SELECT properties_json FROM hubspot_contacts WHERE hubspot_id = {}", ids[5]);
+    eventually("the content of an erased contact is gone", async || {
+        let content = test.value(&erased).await;
+        holds(content == "{}", content)
+    })
+    .await;
+    let leads = format!("SELECT COUNT(*) FROM hubspot_merges WHERE survivor_id = {survivor}");
+    assert_eq!(test.number(&leads).await, 2);
+    all_is_processed(&simulator, &test).await;
+    assert_eq!(test.number(searches).await, before, "no search, no recycle bin");
+    daemon.stop_well().await;
+}
+
+#[tokio::test]
+async fn custom_objects_are_told_of_generically() {
+    let test = TestDatabase::migrated().await;
+    let arguments =
+        ["--contacts", "5", "--companies", "0", "--deals", "0", "--custom", "boats=20", "--no-limits"];
+    let simulator = Simulator::with(&arguments.map(str::to_owned));
+    let setup = without_polling(&simulator, &test).set("SYNC_OBJECTS", "contacts,p62515_boats");
+    let daemon = setup.start(&["run"]);
+    let differences = async || differences_of(&simulator, &test, "p62515_boats", "boats").await;
+    eventually("the table is there", async || {
+        let sql = "SELECT COUNT(*) FROM sync_state WHERE object_type = 'boats' AND watermark IS NOT NULL";
+        let listed = test.number(sql).await;
+        holds(listed == 1, listed)
+    })
+    .await;
+    let receiving = Receiving::start(&test, "contacts,p62515_boats").await;
+    receiving.told_by(&simulator, json!({})).await;
+    simulator.mutate(json!({"type": "p62515_boats", "count": 5, "seed": 3})).await;
+    simulator.create("p62515_boats", 2).await;
+    eventually("the boats are in step", async || {
+        let differences = differences().await;
+        holds(differences.is_empty(), differences)
+    })
+    .await;
+    drop(daemon);
+}
+
+#[tokio::test]
+async fn copies_disorder_and_lost_answers_change_nothing() {
+    let (simulator, test) = (Simulator::start(200, 20, 20), TestDatabase::migrated().await);
+    let (daemon, receiving) = running(&simulator, &test).await;
+    let rough = json!({
+        "batchSize": 7, "jitterMs": 700, "duplicateRate": 0.3, "lostAnswerRate": 0.3, "retryMs": 50, "seed": 5
+    });
+    receiving.told_by(&simulator, rough).await;
+    let ids = contacts(&test, 20).await;
+    for (round, id) in ids.iter().enumerate() {
+        simulator.mutate(json!({"type": "contacts", "count": 20, "seed": round})).await;
+        simulator.mutate(json!({"type": "deals", "count": 5, "seed": round})).await;
+        simulator.try_delete("contacts", id).await;
+        if round % 2 == 0 {
+            simulator.try_restore("contacts", id).await;
+        }
+    }
+    all_is_processed(&simulator, &test).await;
+    exactly_in_step(&simulator, &test).await;
+    let counts = counts(&test).await;
+    assert!(counts["duplicate"] > 50, "{counts:?}");
+    assert_eq!(counts["received"], counts["stored"] + counts["duplicate"], "{counts:?}");
+    daemon.stop_well().await;
+}
+
+#[tokio::test]
+async fn ten_thousand_events_of_fifty_records_are_two_reads() {
+    let (simulator, test) = (Simulator::start(200, 0, 0), TestDatabase::migrated().await);
+    let (daemon, receiving) = running(&simulator, &test).await;
+    daemon.stop_well().await;
+    simulator.post("/webhooks/storm", json!({"type": "contacts", "count": 10_000, "records": 50})).await;
+    eventually("the storm is stored, without anybody who leads", async || {
+        let stored = test.number("SELECT COUNT(*) FROM webhook_events").await;
+        holds(stored == 10_000, stored)
+    })
+    .await;
+    let figures = simulator.get("/webhooks").await;
+    assert_eq!((&figures["failures"], &figures["givenUp"]), (&json!(0), &json!(0)), "{figures}");
+    simulator.reset_stats().await;
+    let daemon = without_polling(&simulator, &test).start(&["run"]);
+    all_is_processed(&simulator, &test).await;
+    let reads = simulator.stats().await["byFamily"]["batchRead"].clone();
+    // Events are taken out of the inbox 5,000 at a time.
+    assert_eq!(reads, 2, "records, not events, are read");
+    assert_eq!(counts(&test).await["read"], 10_000);
+    drop((daemon, receiving));
+}
+
+#[tokio::test]
+async fn a_storm_while_the_daemon_runs_is_taken_within_a_minute() {
+    let (simulator, test) = (Simulator::start(1_000, 0, 0), TestDatabase::migrated().await);
+    let (daemon, _receiving) = running(&simulator, &test).await;
+    let started = std::time::Instant::now();
+    simulator.post("/webhooks/storm", json!({"type": "contacts", "count": 10_000, "records": 1_000})).await;
+    all_is_processed(&simulator, &test).await;
+    assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
+    assert_eq!(counts(&test).await["stored"], 10_000);
+    daemon.stop_well().await;
+}
+
+#[tokio::test]
+async fn more_deletes_than_are_believed_wait_for_the_recycle_bin_and_its_brake() {
+    let (simulator, test) = (Simulator::start(400, 0, 0), TestDatabase::migrated().await);
+    let (daemon, _receiving) = running(&simulator, &test).await;
+    for id in contacts(&test, 250).await {
+        simulator.delete("contacts", &id).await;
+    }
+    all_is_processed(&simulator, &test).await;
+    eventually("the archive lane refuses", async || {
+        let error = test.value("SELECT MAX(last_error) FROM sync_lanes WHERE lane = 'archive'").await;
+        holds(error.contains("MAX_DELETE_SHARE"), error)
+    })
+    .await;
+    let archived = test.number("SELECT COUNT(*) FROM hubspot_contacts WHERE archived").await;
+    assert!(archived <= 100, "{archived} rows were marked on the word of webhooks");
+    daemon.says("So many contacts are deleted").await;
+    drop(daemon);
+}
+
+#[tokio::test]
+async fn events_wait_while_hubspot_does_not_answer() {
+    let (simulator, test) = (Simulator::start(50, 0, 0), TestDatabase::migrated().await);
+    let (daemon, _receiving) = running(&simulator, &test).await;
+    let broken =
+        json!({"match": {"family": "batchRead"}, "times": 8, "action": {"kind": "status", "status": 503}});
+    simulator.fault(broken).await;
+    simulator.mutate(json!({"type": "contacts", "count": 10, "seed": 1})).await;
+    all_is_processed(&simulator, &test).await;
+    in_step(&simulator, &test).await;
+    drop(daemon);
+}
+
+#[tokio::test]
+async fn what_hubspot_does_not_show_yet_is_read_again() {
+    let (simulator, test) = (Simulator::start(20, 0, 0), TestDatabase::migrated().await);
+    let (daemon, receiving) = running(&simulator, &test).await;
+    let id = contacts(&test, 1).await.remove(0);
+    simulator.reset_stats().await;
+    // The change is told before it is made, as by a read that trails behind.
+    let mut told = event("contact.propertyChange", &id);
+    told["occurredAt"] = json!(now() + 1_500);
+    receiving.deliver(&[told]).await;
+    eventually("it was read in vain", async || {
+        let tries = test.number("SELECT MAX(tries) FROM webhook_events").await;
+        holds(tries >= 1, tries)
+    })
+    .await;
+    tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
+    simulator.edit("contacts", &id, json!({"city": "Jena"})).await;
+    in_step(&simulator, &test).await;
+    drop(daemon);
+}

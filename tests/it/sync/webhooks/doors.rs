@@ -1,0 +1,146 @@
+//! Who is let in: forged, stale, replayed, too large, of somebody else.
+
+use serde_json::{Value, json};
+
+use super::{DEFAULT, contacts, running};
+use crate::support::daemon::Setup;
+use crate::support::database::TestDatabase;
+use crate::support::simulator::Simulator;
+use crate::support::webhooks::{PORTAL, Receiving, counts, event, now};
+use crate::support::{eventually, holds};
+
+/// A database bound to the simulator's account, and a receiver for it; nobody leads.
+async fn receiving(simulator: &Simulator, test: &TestDatabase) -> Receiving {
+    Setup::new(simulator, &test.url).sync(&[]).await;
+    Receiving::start(test, DEFAULT).await
+}
+
+/// Waits until so much is counted under a name.
+async fn counted(test: &TestDatabase, name: &str, count: u64) {
+    eventually(&format!("{count} are counted as {name}"), async || {
+        let counts = counts(test).await;
+        holds(counts.get(name) == Some(&count), counts)
+    })
+    .await;
+}
+
+/// How many events are stored.
+async fn stored(test: &TestDatabase) -> i64 {
+    test.number("SELECT COUNT(*) FROM webhook_events").await
+}
+
+#[tokio::test]
+async fn nothing_but_what_hubspot_has_signed_a_moment_ago_is_stored() {
+    let (simulator, test) = (Simulator::start(5, 0, 0), TestDatabase::migrated().await);
+    let receiving = receiving(&simulator, &test).await;
+    let body = json!([event("contact.creation", "7")]).to_string();
+    let other = json!([event("contact.creation", "8")]).to_string();
+    let status = async |request: reqwest::RequestBuilder| request.send().await.unwrap().status().as_u16();
+    assert_eq!(status(receiving.request(&body)).await, 401);
+    assert_eq!(status(receiving.signed(&other, now()).body(body.clone())).await, 401);
+    assert_eq!(status(receiving.signed(&body, now() - 301_000)).await, 401);
+    assert_eq!(status(receiving.signed(&body, now() + 301_000)).await, 401);
+    let old = receiving.request(&body).header("x-hubspot-signature", "0".repeat(64));
+    assert_eq!(status(old).await, 401);
+    assert_eq!(status(receiving.signed("{}", now())).await, 400);
+    assert_eq!(stored(&test).await, 0);
+    assert_eq!(status(receiving.signed(&body, now())).await, 204);
+    assert_eq!(stored(&test).await, 1);
+    // The first refusal is written at once, the others with the next delivery that is taken.
+    for (name, count) in
+        [("refused_unsigned", 1), ("refused_forged", 2), ("refused_stale", 2), ("refused_malformed", 1)]
+    {
+        counted(&test, name, count).await;
+    }
+}
+
+#[tokio::test]
+async fn a_replayed_delivery_is_found_to_be_one() {
+    let (simulator, test) = (Simulator::start(5, 0, 0), TestDatabase::migrated().await);
+    let receiving = receiving(&simulator, &test).await;
+    let (body, at) = (json!([event("contact.creation", "7")]).to_string(), now());
+    for _ in 0..3 {
+        assert_eq!(receiving.signed(&body, at).send().await.unwrap().status(), 204);
+    }
+    assert_eq!(stored(&test).await, 1);
+    counted(&test, "duplicate", 2).await;
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_is_not_read() {
+    let (simulator, test) = (Simulator::start(5, 0, 0), TestDatabase::migrated().await);
+    let receiving = receiving(&simulator, &test).await;
+    let mut large = event("contact.propertyChange", "7");
+    large["propertyValue"] = json!("x".repeat(7 * 1024 * 1024));
+    let body = json!([large]).to_string();
+    assert_eq!(receiving.signed(&body, now()).send().await.unwrap().status(), 204, "as large as it may be");
+    let body = format!("[{}{body}]", " ".repeat(2 * 1024 * 1024));
+    let answer = receiving.signed(&body, now()).send().await;
+    // It may hang up before all of it is sent.
+    assert!(answer.is_err() || answer.is_ok_and(|answer| answer.status() == 413));
+    counted(&test, "refused_too_large", 1).await;
+    assert_eq!(stored(&test).await, 1);
+}
+
+#[tokio::test]
+async fn events_of_other_accounts_and_unknown_ones_are_counted_and_not_kept() {
+    let (simulator, test) = (Simulator::start(5, 0, 0), TestDatabase::migrated().await);
+    let receiving = receiving(&simulator, &test).await;
+    let with = |name: &str, value: Value| {
+        let mut event = event("contact.creation", "7");
+        event[name] = value;
+        event
+    };
+    receiving
+        .deliver(&[
+            with("portalId", json!(PORTAL + 1)),
+            with("subscriptionType", json!("conversation.newMessage")),
+            with("subscriptionType", json!("ticket.creation")),
+            with("objectId", json!(null)),
+            json!(["no event"]),
+            event("contact.creation", "7"),
+        ])
+        .await;
+    receiving.deliver(&[]).await;
+    let expected = [
+        ("malformed", 2),
+        ("not_mirrored", 1),
+        ("other_account", 1),
+        ("received", 1),
+        ("stored", 1),
+        ("unknown_type", 1),
+    ];
+    let expected = expected.map(|(name, count)| (name.to_owned(), count)).into();
+    assert_eq!(counts(&test).await, expected);
+    assert_eq!(stored(&test).await, 1);
+    assert_eq!(test.value("SELECT COUNT(*) FROM webhook_events WHERE outcome IS NULL").await, "1");
+}
+
+#[tokio::test]
+async fn an_older_signature_is_enough_and_the_address_says_whether_it_is_ready() {
+    let (simulator, test) = (Simulator::start(20, 0, 0), TestDatabase::migrated().await);
+    let (daemon, receiving) = running(&simulator, &test).await;
+    receiving.told_by(&simulator, json!({"signatures": ["v1"]})).await;
+    let id = contacts(&test, 1).await.remove(0);
+    simulator.edit("contacts", &id, json!({"city": "Jena"})).await;
+    eventually("the change is there", async || {
+        let city = test.value(&format!("SELECT city FROM hubspot_contacts WHERE hubspot_id = {id}")).await;
+        holds(city == "Jena", city)
+    })
+    .await;
+    let answer: Value = reqwest::get(&receiving.url).await.unwrap().json().await.unwrap();
+    assert_eq!(answer, json!({"webhooks": "ready"}));
+    drop(daemon);
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_is_no_reason_to_lose_events() {
+    let (simulator, test) = (Simulator::start(20, 0, 0), TestDatabase::migrated().await);
+    let receiving = receiving(&simulator, &test).await;
+    test.execute("RENAME TABLE webhook_events TO webhook_events_away").await;
+    let body = json!([event("contact.creation", "7")]).to_string();
+    assert_eq!(receiving.signed(&body, now()).send().await.unwrap().status(), 503);
+    test.execute("RENAME TABLE webhook_events_away TO webhook_events").await;
+    assert_eq!(receiving.signed(&body, now()).send().await.unwrap().status(), 204);
+    assert_eq!(stored(&test).await, 1);
+}
