@@ -20,6 +20,7 @@ mod start;
 mod store;
 mod surroundings;
 mod sustained;
+mod webhooks;
 
 use anyhow::Context;
 use report::Figure;
@@ -37,6 +38,7 @@ const NAMES: &[&str] = &[
     "incremental",
     "associations",
     "push",
+    "webhooks",
     "initial",
     "sustained",
     "memory",
@@ -76,6 +78,7 @@ async fn measure(name: &str, surroundings: &Surroundings) -> anyhow::Result<Vec<
         "incremental" => incremental::measure(surroundings).await,
         "associations" => associations::measure(surroundings).await,
         "push" => push::measure(surroundings).await,
+        "webhooks" => webhooks::measure(surroundings).await,
         "initial" => initial::measure(surroundings).await,
         "sustained" => sustained::measure(surroundings).await,
         "memory" => memory::measure(surroundings).await,

@@ -97,6 +97,27 @@ impl Simulator {
         self.control("mutate", json!({ "type": "contacts", "count": count, "lastModified": at })).await
     }
 
+    /// Tells an app of every change from now on.
+    pub async fn tell(&self, target: Value) -> anyhow::Result<()> {
+        let answer = self.http.put(format!("{}/_sim/webhooks", self.url)).json(&target).send().await?;
+        answer.error_for_status()?;
+        Ok(())
+    }
+
+    /// Tells of the last change of records again, so many times.
+    pub async fn storm(&self, events: u64, records: u64) -> anyhow::Result<()> {
+        self.control("webhooks/storm", json!({ "type": "contacts", "count": events, "records": records }))
+            .await
+    }
+
+    /// Changes some values of one contact, as a person would do now.
+    pub async fn edit_contact(&self, id: i64, properties: Value) -> anyhow::Result<()> {
+        let url = format!("{}/_sim/objects/contacts/{id}", self.url);
+        let answer = self.http.patch(url).json(&json!({ "properties": properties })).send().await?;
+        answer.error_for_status()?;
+        Ok(())
+    }
+
     /// A control call.
     async fn control(&self, path: &str, body: Value) -> anyhow::Result<()> {
         let answer = self.http.post(format!("{}/_sim/{path}", self.url)).json(&body).send().await?;

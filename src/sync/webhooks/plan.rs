@@ -207,7 +207,9 @@ mod tests {
             shuffled.sort_by_key(|event| event.number.unsigned_abs().wrapping_mul(seed | 1));
             let sorted = |events: &[WebhookEvent]| {
                 let mut told = coalesce(events);
-                told.iter_mut().for_each(|one| one.numbers.sort_unstable());
+                for one in &mut told {
+                    one.numbers.sort_unstable();
+                }
                 told
             };
             prop_assert_eq!(sorted(&events), sorted(&shuffled));
