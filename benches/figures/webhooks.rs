@@ -128,7 +128,7 @@ async fn change_singly(database: &Database, simulator: &Simulator) -> anyhow::Re
 
 /// Lets a storm come; returns the seconds until no event waits any more, and the requests it took.
 async fn storm(database: &Database, simulator: &Simulator) -> anyhow::Result<(f64, f64)> {
-    let done = "SELECT COALESCE(SUM(total), 0) FROM webhook_counts WHERE name = 'read'";
+    let done = "SELECT CAST(COALESCE(SUM(total), 0) AS SIGNED) FROM webhook_counts WHERE name = 'read'";
     let (read, requests) = (database.count(done).await?, stat(&simulator.stats().await?, "requests"));
     let started = Instant::now();
     simulator.storm(STORM.0, STORM.1).await?;
