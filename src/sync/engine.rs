@@ -20,7 +20,8 @@ use crate::config::SyncConfig;
 use crate::hubspot::{HubSpotClient, LimiterSnapshot, TokenInfo};
 use crate::model::{ObjectType, Selected};
 use crate::storage::{
-    Database, Lease, Request, StateRow, StorageError, Trigger, UpkeepLane, retire_others, show_waiting,
+    Database, Lease, Request, StateRow, StorageError, Trigger, UpkeepLane, retire_others,
+    retire_webhook_sources, show_waiting,
 };
 
 /// Runs subjects. Shared by all runs of a process; holds the lease that makes it the only one.
@@ -138,7 +139,8 @@ impl Engine {
         let synced: Vec<_> = self.subjects().iter().map(ToString::to_string).collect();
         let off: Vec<_> =
             UpkeepLane::ALL.iter().copied().filter(|lane| !self.config.upkeep.is_on(*lane)).collect();
-        retire_others(&self.database, &self.lease, &synced, &off).await
+        retire_others(&self.database, &self.lease, &synced, &off).await?;
+        retire_webhook_sources(&self.database, &self.lease, &synced).await
     }
 
     /// Shows in `sync_state` what waits for the daily request limit. `shown` is what is shown now.

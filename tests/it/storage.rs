@@ -15,3 +15,4 @@ mod schemas;
 mod silence;
 mod state;
 mod sync_log;
+mod webhooks;
