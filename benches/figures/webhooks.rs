@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use hubspot_mariadb_connector::config::{Config, DatabaseConfig, Environment};
 use hubspot_mariadb_connector::lifecycle::Lifecycle;
 use hubspot_mariadb_connector::storage;
+use hubspot_mariadb_connector::web::Situation;
 use hubspot_mariadb_connector::web::webhooks::{PATH, Receiver, router};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -92,7 +93,7 @@ async fn receive(database: &Database, lifecycle: &Lifecycle) -> anyhow::Result<S
     let config = Config::read(Environment::from_pairs(pairs))?;
     let pool = pool(&config.database)?;
     let receiver =
-        Receiver::new(config.webhooks, config.sync.objects, pool, lifecycle.clone(), Arc::default());
+        Receiver::new(config.webhooks, config.sync.objects, pool, lifecycle.clone(), Situation::default());
     let (serve, stop) = (axum::serve(listener, router(Arc::new(receiver))), lifecycle.shutdown().clone());
     lifecycle.spawn(async move { serve.with_graceful_shutdown(stop.cancelled_owned()).await });
     Ok(format!("{base}{PATH}"))

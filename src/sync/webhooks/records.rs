@@ -14,8 +14,8 @@ use crate::clock;
 use crate::hubspot::Priority;
 use crate::model::{ObjectId, ObjectType, Record, RejectedRecord};
 use crate::storage::{
-    DeleteReason, MirrorTable, PageOutcome, PendingDelete, StorageError, StoredVersion, UpkeepLane,
-    WebhookOutcome, apply_deletes_at_once, heard_of, merged_ids, postpone_webhook_events,
+    DeleteReason, LeasedTransaction, MirrorTable, PageOutcome, PendingDelete, StorageError, StoredVersion,
+    UpkeepLane, WebhookOutcome, apply_deletes_at_once, heard_of, merged_ids, postpone_webhook_events,
     release_from_quarantine, request_lane, settle_webhook_events, store_records, stored_versions,
 };
 use crate::sync::engine::Engine;
@@ -283,7 +283,7 @@ impl Fates {
     /// Writes down what is known already, inside the caller's transaction.
     async fn write(
         &self,
-        connection: &mut crate::storage::LeasedTransaction,
+        connection: &mut LeasedTransaction,
         object_type: &ObjectType,
     ) -> Result<(), StorageError> {
         let now = clock::now();

@@ -10,6 +10,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use hubspot_mariadb_connector::config::{Config, Environment};
 use hubspot_mariadb_connector::lifecycle::Lifecycle;
 use hubspot_mariadb_connector::storage::webhook_counts;
+use hubspot_mariadb_connector::web::Situation;
 use hubspot_mariadb_connector::web::webhooks::{PATH, Receiver, router};
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
@@ -54,7 +55,7 @@ impl Receiving {
             config.sync.objects,
             test.database.clone(),
             lifecycle.clone(),
-            Arc::default(),
+            Situation::default(),
         );
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}{PATH}", listener.local_addr().unwrap());

@@ -4,6 +4,7 @@ mod doors;
 mod echoes;
 mod silence;
 
+use hubspot_mariadb_connector::web::webhooks::PATH;
 use serde_json::json;
 
 use crate::support::daemon::Daemon;
@@ -12,7 +13,9 @@ use crate::support::exact::exact_differences;
 use crate::support::links::links_in_step;
 use crate::support::simulator::Simulator;
 use crate::support::truth::{differences_of, in_step};
-use crate::support::webhooks::{Receiving, all_is_processed, counts, event, now, without_polling};
+use crate::support::webhooks::{
+    PUBLIC_URL, Receiving, SECRET, all_is_processed, counts, event, without_polling,
+};
 use crate::support::{eventually, holds};
 
 /// The types mirrored by default.
@@ -81,6 +84,23 @@ async fn every_kind_of_change_arrives_without_a_search() {
     assert_eq!(test.number(&leads).await, 2);
     all_is_processed(&simulator, &test).await;
     assert_eq!(test.number(searches).await, before, "no search, no recycle bin");
+    daemon.stop_well().await;
+}
+
+#[tokio::test]
+async fn the_daemon_serves_the_address_itself_without_a_token_of_the_api() {
+    let (simulator, test) = (Simulator::start(30, 0, 0), TestDatabase::migrated().await);
+    let setup = without_polling(&simulator, &test).serving().set("PUBLIC_URL", PUBLIC_URL);
+    let daemon = setup.set("API_TOKEN", "a-token-nobody-tells-hubspot").start(&["run"]);
+    in_step(&simulator, &test).await;
+    let target = format!("http://{}{PATH}", daemon.address().await);
+    let signed = format!("{PUBLIC_URL}{PATH}");
+    simulator.put("/webhooks", json!({"targetUrl": target, "signedUrl": signed, "secret": SECRET})).await;
+    simulator.mutate(json!({"type": "contacts", "count": 20, "seed": 1})).await;
+    all_is_processed(&simulator, &test).await;
+    in_step(&simulator, &test).await;
+    let answer = reqwest::get(&target).await.unwrap().text().await.unwrap();
+    assert!(answer.contains("ready"), "{answer}");
     daemon.stop_well().await;
 }
 
@@ -211,14 +231,19 @@ async fn what_hubspot_does_not_show_yet_is_read_again() {
     simulator.reset_stats().await;
     // The change is told before it is made, as by a read that trails behind.
     let mut told = event("contact.propertyChange", &id);
-    told["occurredAt"] = json!(now() + 1_500);
+    let at = simulator.now().await + 1_500;
+    told["occurredAt"] = json!(at);
     receiving.deliver(&[told]).await;
     eventually("it was read in vain", async || {
         let tries = test.number("SELECT MAX(tries) FROM webhook_events").await;
         holds(tries >= 1, tries)
     })
     .await;
-    tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
+    eventually("its time has come", async || {
+        let now = simulator.now().await;
+        holds(now >= at, at - now)
+    })
+    .await;
     simulator.edit("contacts", &id, json!({"city": "Jena"})).await;
     in_step(&simulator, &test).await;
     drop(daemon);
