@@ -95,8 +95,9 @@ impl Told {
             (WebhookKind::PropertyChange | WebhookKind::Creation, Shown::Live(version)) => {
                 version < at - TOLERANCE
             }
-            (WebhookKind::Deletion, Shown::Live(_) | Shown::Absent)
-            | (WebhookKind::PrivacyDeletion, Shown::Live(_))
+            // Erased, it is in no bin, and comes with a deletion of the same moment.
+            (WebhookKind::Deletion, Shown::Absent) => !self.was_erased,
+            (WebhookKind::Deletion | WebhookKind::PrivacyDeletion, Shown::Live(_))
             | (WebhookKind::Creation, Shown::Absent)
             | (WebhookKind::Restore, Shown::Archived) => true,
             // Deleted or merged since, which is told in an event of its own.
@@ -177,6 +178,13 @@ mod tests {
         ] {
             assert_eq!(told(&[event(1, 7, kind, 10_000)]).again(shown), expected, "{kind} {shown:?}");
         }
+    }
+
+    #[test]
+    fn what_was_erased_is_not_waited_for_in_the_bin() {
+        let both = [event(1, 7, WebhookKind::PrivacyDeletion, 0), event(2, 7, WebhookKind::Deletion, 0)];
+        assert_eq!(told(&both).again(Shown::Absent), None);
+        assert_eq!(told(&both).again(Shown::Live(DateTime::UNIX_EPOCH)), Some(AGAIN[0]));
     }
 
     #[test]
