@@ -39,7 +39,7 @@ async fn an_event_is_stored_once_however_many_deliver_it_at_the_same_time() {
     let deliver = |number: u8| {
         // Overlapping, and each in another order.
         let mut events: Vec<_> = (number..number + 50).map(event).collect();
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             events.reverse();
         }
         store_webhook_events(&test.database, events, BTreeMap::from([("received", 50)]), now())
