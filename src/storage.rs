@@ -42,11 +42,11 @@ mod webhook_events;
 mod webhook_sources;
 mod words;
 
+pub use account::{account_time_zone, bind_account};
 pub use alerts::{
     AlertChannel, AlertKind, AlertMessage, AlertRow, AlertText, bound_account, braked_jobs, load_alerts,
     next_message, remove_message, remove_messages_of, retry_message, store_alerts,
 };
-pub use account::{account_time_zone, bind_account};
 pub use associations::{
     KnownPair, Links, PairState, differing_associations, linked_from, live_or_linked_ids, load_pairs,
     remove_associations_of, remove_associations_of_archived, store_associations, store_pair,
@@ -95,9 +95,8 @@ pub use schemas::{recall_types, store_schema};
 pub use state_row::{StateRow, request_run};
 pub use sync_lane::{LaneRow, LaneState, UpkeepLane, load_lanes, request_lane, show_notices};
 pub use sync_log::{
-    LogAction, LogDirection, LogEntry, LogFilter, LogRow, LogStatus, close_open_log, made_here, open_creates,
-    LogAction, LogDirection, LogEntry, LogFilter, LogRow, LogStatus, close_open_log, load_log, open_creates,
-    purge_sync_log, pushed_since, recent_log, write_log,
+    LogAction, LogDirection, LogEntry, LogFilter, LogRow, LogStatus, close_open_log, load_log, made_here,
+    open_creates, purge_sync_log, pushed_since, recent_log, write_log,
 };
 pub use sync_run::{
     Lane, NewRun, Outcome, Run, RunCounts, RunFilter, Trigger, count_page, finish_run, interrupt_open_runs,

@@ -4,8 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::config::AlertConfig;
 use crate::storage::{
-    AlertKind, Database, FailureKind, LaneState, QueueFigures, StorageError, SyncState, bound_account,
-    braked_jobs, load_lanes, load_states, queue_figures,
+    AlertKind, Database, FailureKind, LaneState, QueueFigures, SilentWebhooks, StorageError, SyncState,
+    bound_account, braked_jobs, load_lanes, load_states, queue_figures, silent_webhooks,
 };
 
 /// How long a process leads before it finds a type behind: what was missed while none did is being made up.
@@ -46,7 +46,7 @@ pub struct Problem {
 }
 
 impl Facts {
-    /// Reads them, but for `webhooks_silent`, which is left empty.
+    /// Reads them.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -57,6 +57,8 @@ impl Facts {
         now: DateTime<Utc>,
     ) -> Result<Self, StorageError> {
         let queues = queue_figures(database).await?;
+        let silent = silent_webhooks(database).await?;
+        let since = |silent: SilentWebhooks| Some((silent.object_type, silent.unannounced_since?));
         let may_be_braked = queues.iter().any(|queue| queue.waiting > 0);
         Ok(Self {
             now,
@@ -67,7 +69,7 @@ impl Facts {
             lanes: load_lanes(database).await?,
             braked: if may_be_braked { braked_jobs(database).await? } else { Vec::new() },
             queues,
-            webhooks_silent: Vec::new(),
+            webhooks_silent: silent.into_iter().filter_map(since).collect(),
         })
     }
 

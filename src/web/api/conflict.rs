@@ -20,7 +20,7 @@ pub(super) struct ConflictView {
     row_id: Option<i64>,
     /// Id in HubSpot.
     hubspot_id: Option<String>,
-    /// `fields`, `deleted_here` or `deleted_in_hubspot`.
+    /// `fields`, `deleted_here`, `deleted_in_hubspot` or `merged_in_hubspot`.
     kind: String,
     /// Names of the properties in question.
     fields: Vec<String>,

@@ -236,7 +236,9 @@ async fn resolve(
         NotResolved::Unknown(_) => ApiError::not_found("There is no such conflict"),
         NotResolved::Settled(..) => ApiError::conflict("already_settled", words),
         NotResolved::ChangedMeanwhile(_) => ApiError::conflict("stale_conflict", words),
-        NotResolved::NoRow(_) | NotResolved::NotMirrored(..) => ApiError::conflict("not_resolvable", words),
+        NotResolved::NoRow(_) | NotResolved::NoSurvivor(_) | NotResolved::NotMirrored(..) => {
+            ApiError::conflict("not_resolvable", words)
+        }
         NotResolved::NotByField(_) => ApiError::field("resolution", words),
         NotResolved::OtherFields { .. } => ApiError::field("fields", words),
         NotResolved::Storage(error) => error.into(),
