@@ -107,9 +107,9 @@ pub use sync_state::{
 };
 pub use typed_columns::{TableChanges, TypedColumns, load_mirror_table};
 pub use webhook_events::{
-    NewWebhookEvent, WebhookEvent, WebhookKind, WebhookOutcome, bound_portal, count_refused_webhooks,
-    due_webhook_events, postpone_webhook_events, purge_webhook_events, settle_webhook_events,
-    store_webhook_events, webhook_counts,
+    NewWebhookEvent, WebhookEvent, WebhookKind, WebhookOutcome, ask_for_record, bound_portal,
+    count_refused_webhooks, due_webhook_events, postpone_webhook_events, purge_webhook_events,
+    settle_webhook_events, store_webhook_events, webhook_counts,
 };
 pub use webhook_sources::{
     SilentWebhooks, count_unannounced, heard_of, judge_silence, retire_webhook_sources, silent_webhooks,

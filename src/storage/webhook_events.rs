@@ -10,7 +10,7 @@ use sqlx::{FromRow, MySqlConnection, QueryBuilder};
 
 use super::words::stored_words;
 use super::{Database, StorageError};
-use crate::model::ObjectId;
+use crate::model::{ObjectId, ObjectType};
 
 /// Rows a statement writes: a whole delivery. Source: HubSpot, "Webhooks": at most 100 events.
 const BATCH: usize = 100;
@@ -144,6 +144,28 @@ pub async fn store_webhook_events(
     *counts.entry("duplicate").or_default() += events.len() as u64 - stored;
     count_webhooks(&mut transaction, &counts, now).await?;
     transaction.commit().await.map_err(StorageError::query("commit webhooks"))
+}
+
+/// Puts a request of somebody's to read a record again, as an event of no other content. Returns its number.
+///
+/// It is told of as a change of links, so that those are read as well, and waits for no version in particular.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn ask_for_record(
+    database: &Database,
+    object_type: &ObjectType,
+    id: ObjectId,
+    now: DateTime<Utc>,
+) -> Result<i64, StorageError> {
+    // Each request is one of its own, however soon it follows another.
+    let sql = "INSERT INTO webhook_events (event_key, object_type_id, hubspot_id, kind, event_id, attempt, \
+               change_source, is_own, occurred_at, received_at, run_at) \
+               VALUES (UNHEX(SHA2(CONCAT('asked for ', UUID()), 256)), ?, ?, ?, 0, 0, 'API', FALSE, ?, ?, ?)";
+    let query = sqlx::query(sql).bind(object_type.type_id).bind(id.0);
+    let query = query.bind(WebhookKind::AssociationChange.word()).bind(now).bind(now).bind(now);
+    let put = query.execute(database.pool()).await;
+    Ok(put.map_err(StorageError::query("ask for a record"))?.last_insert_id() as i64)
 }
 
 /// Inserts the events that are not there yet; returns how many.

@@ -2,6 +2,7 @@
 
 mod conflict;
 mod conflicts;
+mod entity;
 mod family;
 mod forecast;
 mod idempotent;
@@ -26,6 +27,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         pipelines::endpoints(),
         status::endpoints(),
         sync::endpoints(),
+        entity::endpoints(),
         runs::endpoints(),
         logs::endpoints(),
         conflicts::endpoints(),

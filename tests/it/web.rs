@@ -6,6 +6,7 @@ mod client;
 mod conflicts;
 mod creates;
 mod edits;
+mod entity;
 mod figures;
 mod health;
 mod limits;

@@ -39,6 +39,7 @@ const ROUTES: &[&str] = &[
     "post /api/contacts",
     "post /api/deals",
     "post /api/objects/{type}",
+    "post /api/sync/entity/{type}/{id}",
     "post /api/sync/retry/{id}",
     "post /api/sync/trigger",
     "put /api/companies/{id}",
