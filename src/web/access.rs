@@ -8,6 +8,9 @@
 //!
 //! The last is told by the `Host` header, which must name this machine (a page whose name leads here has its own), and for
 //! writes by `Origin` and `Sec-Fetch-Site`, which browsers add and pages cannot change.
+//!
+//! A proxy makes everybody's requests look like this machine's. So without a token nothing is answered that says it was
+//! passed on, and, because not every proxy says so, nothing at all where webhooks are received: HubSpot comes through one.
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -38,8 +41,16 @@ pub(super) struct Caller(pub(super) [u8; 32]);
 impl App {
     /// Who asks, if they may.
     pub(super) fn authorise(&self, headers: &HeaderMap, access: Access) -> Result<Caller, ApiError> {
-        if access == Access::Open || self.tokens.is_empty() {
+        if access == Access::Open {
             return Ok(Caller([0; 32]));
+        }
+        if self.tokens.is_empty() {
+            let webhooks = &self.config.webhooks;
+            let is_public = webhooks.public_url.is_some() || webhooks.signing_key.is_some();
+            let message =
+                "Where webhooks are received, others reach this server: set API_TOKEN to use the API";
+            let closed = ApiError::new(StatusCode::FORBIDDEN, "token_not_configured", message);
+            return if is_public { Err(closed) } else { Ok(Caller([0; 32])) };
         }
         let shown = bearer(headers).ok_or_else(|| unauthorised("This route needs a bearer token"))?;
         let digest: [u8; 32] = Sha256::digest(shown).into();
@@ -75,11 +86,15 @@ fn unauthorised(message: &str) -> ApiError {
     ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
 }
 
+/// Headers by which proxies say for whom they ask.
+const PASSED_ON: [&str; 5] = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"];
+
 /// Lets through what names this machine, while no token is configured.
 pub(super) async fn expect_this_machine(State(app): State<App>, request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    if app.tokens.is_empty() && !host.is_some_and(is_this_machine) {
-        let message = "Without API_TOKEN only requests to localhost, 127.0.0.1 or [::1] are answered";
+    let is_passed_on = PASSED_ON.iter().any(|name| request.headers().contains_key(*name));
+    if app.tokens.is_empty() && (is_passed_on || !host.is_some_and(is_this_machine)) {
+        let message = "Without API_TOKEN only requests to localhost, 127.0.0.1 or [::1] are answered, and none that a proxy passes on";
         return ApiError::new(StatusCode::MISDIRECTED_REQUEST, "unknown_host", message).into_response();
     }
     next.run(request).await

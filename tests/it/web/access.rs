@@ -94,10 +94,27 @@ async fn a_page_in_a_browser_cannot_use_what_programs_may() {
             served.api.send(request).await.refused(421, "unknown_host");
         }
     }
+    // A proxy on this machine asks for anybody.
+    for name in ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"] {
+        let request = served.api.request(Method::GET, &path).header(name, "for=192.0.2.1");
+        served.api.send(request).await.refused(421, "unknown_host");
+    }
     assert_ne!(served.api.get(&path).await.ok()["phone"], "666");
     let own = format!("http://{}", served.api.address());
     served.api.send(edit("Origin", &own)).await.ok();
     served.api.send(edit("Sec-Fetch-Site", "same-origin")).await.ok();
+}
+
+#[tokio::test]
+async fn where_webhooks_are_received_the_api_needs_a_token() {
+    let served = Served::start_with(1, 1, |setup| setup.set("PUBLIC_URL", "https://sync.example")).await;
+    served.api.get("/api/contacts").await.refused(403, "token_not_configured");
+    served.api.post("/api/contacts", &json!({})).await.refused(403, "token_not_configured");
+    let both = served.setup.clone().set("API_TOKEN", WRITER).start(&["run"]);
+    let api = Api::at(&both.address().await).await.with_token(WRITER);
+    api.is_ready().await;
+    api.get("/api/contacts").await.ok();
+    both.stop_well().await;
 }
 
 #[tokio::test]
