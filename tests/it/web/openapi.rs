@@ -30,6 +30,7 @@ const ROUTES: &[&str] = &[
     "get /api/sync/status",
     "get /health/live",
     "get /health/ready",
+    "get /metrics",
     "patch /api/companies/{id}",
     "patch /api/contacts/{id}",
     "patch /api/deals/{id}",
