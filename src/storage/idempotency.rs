@@ -68,7 +68,7 @@ pub async fn recall(
 /// Notes what is carried out, inside the transaction that does.
 ///
 /// # Errors
-/// When the database cannot be written; [`StorageErrorKind::Data`](super::StorageErrorKind::Data) when the key is there.
+/// When the database cannot be written; [`StorageErrorKind::Data`] when the key is there.
 pub async fn remember(connection: &mut MySqlConnection, done: &Remembered) -> Result<(), StorageError> {
     let failed = || StorageError::query("note an idempotency key");
     let insert = "INSERT INTO idempotency_keys (key_hash, request_hash, status, row_id, answer, created_at) \
