@@ -1,6 +1,6 @@
 //! What has become of rows that were pushed: one transaction for the rows, their jobs, the log and their conflicts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use tracing::{error, info, warn};
@@ -114,7 +114,7 @@ impl Engine {
         let keys: Vec<_> = verdicts.iter().map(|verdict| verdict.item.row.key).collect();
         let mut transaction = self.lease.begin(&self.database).await?;
         let rows = lock_free_edited(&mut transaction, table, &keys).await?;
-        let free: BTreeSet<_> = rows.iter().map(|row| row.key).collect();
+        let mut free: BTreeMap<_, _> = rows.into_iter().map(|row| (row.key, row)).collect();
         // Those that write another row as well come last: it may be one of these.
         let (alone, pairs): (Vec<_>, Vec<_>) =
             verdicts.iter().partition(|verdict| verdict.other_record().is_none());
@@ -133,7 +133,11 @@ impl Engine {
             entries.append(&mut verdict.log_entries());
             // What was sent and not answered has arrived after all.
             arrived.extend(verdict.has_arrived().then_some(key));
-            let Some(row) = lock_edited(&mut transaction, table, &[key]).await?.pop() else {
+            let row = match verdict.other_record() {
+                None => free.remove(&key),
+                Some(_) => lock_edited(&mut transaction, table, &[key]).await?.pop(),
+            };
+            let Some(row) = row else {
                 settle_without_row(&mut transaction, verdict).await?;
                 continue;
             };
@@ -156,10 +160,10 @@ async fn is_locked(
     transaction: &mut LeasedTransaction,
     table: &MirrorTable,
     verdict: &Verdict,
-    free: &BTreeSet<i64>,
+    free: &BTreeMap<i64, EditedRow>,
 ) -> Result<bool, StorageError> {
     let key = verdict.item.row.key;
-    if !free.contains(&key) && is_there(transaction, table, key).await? {
+    if !free.contains_key(&key) && is_there(transaction, table, key).await? {
         return Ok(true);
     }
     match verdict.other_record() {
