@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use sqlx::mysql::MySqlRow;
-use sqlx::{MySql, MySqlConnection, QueryBuilder, Row};
+use sqlx::{MySql, MySqlConnection, MySqlExecutor, QueryBuilder, Row};
 
 use super::{Incoming, MirrorTable};
 use crate::model::{ObjectId, ObjectType, Properties, Record};
@@ -87,7 +87,7 @@ pub async fn lock_edited(
     table: &MirrorTable,
     keys: &[i64],
 ) -> Result<Vec<EditedRow>, StorageError> {
-    rows_by_key(connection, table, keys, "FOR UPDATE").await
+    lock_rows(connection, table, keys, "FOR UPDATE").await
 }
 
 /// The same without those that somebody else has locked.
@@ -99,7 +99,7 @@ pub async fn lock_free_edited(
     table: &MirrorTable,
     keys: &[i64],
 ) -> Result<Vec<EditedRow>, StorageError> {
-    rows_by_key(connection, table, keys, "FOR UPDATE SKIP LOCKED").await
+    lock_rows(connection, table, keys, "FOR UPDATE SKIP LOCKED").await
 }
 
 /// The same without locking any, outside of a transaction.
@@ -111,12 +111,16 @@ pub async fn edited_rows(
     table: &MirrorTable,
     keys: &[i64],
 ) -> Result<Vec<EditedRow>, StorageError> {
-    let mut transaction = database.begin().await?;
-    rows_by_key(&mut transaction, table, keys, "").await
+    let name = table.object_type.table;
+    let mut found = Vec::with_capacity(keys.len());
+    for chunk in keys.chunks(BATCH) {
+        found.append(&mut read_rows(database.pool(), name, select(name, chunk, "")).await?);
+    }
+    Ok(found)
 }
 
-/// The rows with these keys that are there, in key order.
-async fn rows_by_key(
+/// The rows with these keys that are there, in key order, locked in this way.
+async fn lock_rows(
     connection: &mut MySqlConnection,
     table: &MirrorTable,
     keys: &[i64],
@@ -125,15 +129,20 @@ async fn rows_by_key(
     let name = table.object_type.table;
     let mut found = Vec::with_capacity(keys.len());
     for chunk in keys.chunks(BATCH) {
-        let mut query = QueryBuilder::new(format!("{COLUMNS} FROM {name} WHERE id IN ("));
-        let mut listed = query.separated(", ");
-        for key in chunk {
-            listed.push_bind(*key);
-        }
-        query.push(") ORDER BY id ").push(lock);
-        found.append(&mut read_rows(connection, name, query).await?);
+        found.append(&mut read_rows(&mut *connection, name, select(name, chunk, lock)).await?);
     }
     Ok(found)
+}
+
+/// Asks for rows by key.
+fn select(table: &str, keys: &[i64], lock: &str) -> QueryBuilder<MySql> {
+    let mut query = QueryBuilder::new(format!("{COLUMNS} FROM {table} WHERE id IN ("));
+    let mut listed = query.separated(", ");
+    for key in keys {
+        listed.push_bind(*key);
+    }
+    query.push(") ORDER BY id ").push(lock);
+    query
 }
 
 /// Whether the row is there, in whosever hands.
@@ -187,16 +196,16 @@ pub async fn pending_rows(
     let mut query =
         QueryBuilder::new(format!("{COLUMNS} FROM {name} WHERE sync_status = 'pending' AND id > "));
     query.push_bind(after).push(" ORDER BY id LIMIT ").push_bind(limit as i64);
-    read_rows(&mut *database.begin().await?, name, query).await
+    read_rows(database.pool(), name, query).await
 }
 
 /// Reads the rows a query finds.
-async fn read_rows(
-    connection: &mut MySqlConnection,
+async fn read_rows<'e>(
+    executor: impl MySqlExecutor<'e>,
     table: &str,
     mut query: QueryBuilder<MySql>,
 ) -> Result<Vec<EditedRow>, StorageError> {
-    let rows = query.build().persistent(false).fetch_all(connection).await;
+    let rows = query.build().persistent(false).fetch_all(executor).await;
     let rows: Result<Vec<_>, _> = rows.and_then(|rows| rows.iter().map(edited_row).collect());
     rows.map_err(StorageError::query(format!("read edited rows of {table}")))
 }
