@@ -325,7 +325,9 @@ pub async fn write_row(
         query.push(format!(", `{}` = ", column.name)).push_bind(text);
     }
     query.push(" WHERE id = ").push_bind(update.key);
-    let written = query.build().persistent(false).execute(connection).await;
+    // Prepared once, for its few forms: closing a statement has no answer, and over TCP the next one would wait for the
+    // server's delayed acknowledgement of that, 40 ms a row.
+    let written = query.build().execute(connection).await;
     written.map(|_| ()).map_err(StorageError::query(format!("write an edited row of {name}")))
 }
 
