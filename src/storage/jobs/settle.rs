@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 use sqlx::{MySql, MySqlConnection, QueryBuilder};
 
-use super::{Job, lock_held, shortened, update_held};
+use super::{Job, lock_held, shortened, update_held, update_these};
 use crate::storage::{Database, StorageError};
 
 /// What became of a job whose worker has settled it.
@@ -30,11 +30,12 @@ pub async fn note_sent(
     jobs: &[(&Job, BTreeMap<String, String>)],
 ) -> Result<Vec<i64>, StorageError> {
     let held = lock_held(connection, jobs.iter().map(|(job, _)| *job)).await?;
+    let mut update = QueryBuilder::new("UPDATE jobs FORCE INDEX (jobs_by_id) SET sent = CASE id");
     for (job, sent) in jobs.iter().filter(|(job, _)| held.contains(&job.id)) {
-        let query = sqlx::query("UPDATE jobs FORCE INDEX (jobs_by_id) SET sent = ? WHERE id = ?");
-        let noted = query.bind(json!(sent)).bind(job.id).execute(&mut *connection).await;
-        noted.map_err(StorageError::query("note what is sent for a job"))?;
+        update.push(" WHEN ").push_bind(job.id).push(" THEN ").push_bind(json!(sent).to_string());
     }
+    update.push(" END");
+    update_these(connection, update, &held).await?;
     Ok(held)
 }
 
