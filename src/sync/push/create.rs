@@ -37,8 +37,7 @@ impl Draft {
         let (nothing, local) = (Properties::default(), item.row.local.clone().unwrap_or_default());
         let documents = Documents { base: &nothing, local: &local, remote: &nothing };
         let merged = documents.merge(&push.rules, &EditTimes::default());
-        let link = push.context.object_type.primary_company_property();
-        let properties = merged.push.into_iter().filter(|(name, _)| Some(name.as_str()) != link);
+        let properties = merged.push.into_iter().filter(|(name, _)| !push.is_link(name));
         Self { properties: properties.collect(), item }
     }
 

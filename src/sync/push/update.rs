@@ -216,9 +216,8 @@ type Write = (RecordUpdate, Option<Result<Option<ObjectId>, Refusal>>);
 
 /// Sets the property apart that is written as a link.
 fn split_link(push: &Push, id: ObjectId, properties: Vec<(String, String)>) -> Write {
-    let link = push.context.object_type.primary_company_property();
     let (links, properties): (Vec<_>, Vec<_>) =
-        properties.into_iter().partition(|(name, _)| Some(name.as_str()) == link);
+        properties.into_iter().partition(|(name, _)| push.is_link(name));
     let company = links.first().map(|(name, value)| company_id(name, value));
     (RecordUpdate { id, properties }, company)
 }
