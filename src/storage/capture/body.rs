@@ -62,7 +62,7 @@ pub(super) fn before_insert(object_type: &ObjectType, columns: &[TypedColumn]) -
          NEW.base_properties_json = '{}', NEW.remote_properties_json = NULL, NEW.version = 1, \
          NEW.created_at = UTC_TIMESTAMP(3); ",
     );
-    mark_pending(&mut body);
+    mark_pending(&mut body, "UTC_TIMESTAMP(3)");
     body.push_str("END IF; ");
     of_others(&body)
 }
@@ -102,12 +102,10 @@ pub(super) fn before_update(object_type: &ObjectType, columns: &[TypedColumn]) -
              NEW.version = OLD.version + 1; "
         ),
     );
-    mark_pending(&mut body);
     // To try again is no edit, whose time decides under the policy `newest`.
-    body.push_str(
-        "IF edits = 0 AND NEW.archived = OLD.archived THEN SET NEW.last_modified_local = OLD.last_modified_local; \
-         END IF; ",
-    );
+    let edited_at =
+        "IF(edits > 0 OR NEW.archived <> OLD.archived, UTC_TIMESTAMP(3), OLD.last_modified_local)";
+    mark_pending(&mut body, edited_at);
     put(&mut body, format_args!("{}; ", job_for(object_type, JobKind::Push, "OLD.id")));
     // Nothing that matters: another spelling of the same document, or a column that is nobody's.
     put(
@@ -287,10 +285,13 @@ fn refuse_with_reason(body: &mut String) {
     body.push_str("IF refusal IS NOT NULL THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = refusal; END IF; ");
 }
 
-/// Marks the row as edited here. Times are those of UTC, whatever the session's zone is.
-fn mark_pending(body: &mut String) {
-    body.push_str(
-        "SET NEW.sync_status = 'pending', NEW.sync_error = NULL, NEW.last_modified_local = UTC_TIMESTAMP(3), \
-         NEW.updated_at = UTC_TIMESTAMP(3); ",
+/// Marks the row as one to be sent, edited here at that time. Times are those of UTC, whatever the session's zone is.
+fn mark_pending(body: &mut String, edited_at: &str) {
+    put(
+        body,
+        format_args!(
+            "SET NEW.sync_status = 'pending', NEW.sync_error = NULL, NEW.last_modified_local = {edited_at}, \
+             NEW.updated_at = UTC_TIMESTAMP(3); "
+        ),
     );
 }
