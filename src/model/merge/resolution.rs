@@ -80,21 +80,23 @@ pub struct Ours<'a> {
 /// Whoever has edited a field meanwhile has seen what was loaded, not what HubSpot had: where that was taken, the edit
 /// stays one of the old base, and both stand against each other.
 pub fn rebase_row(loaded: Ours<'_>, merged: Ours<'_>, current: Ours<'_>) -> Resolved {
-    let (mut base, mut local) = (Fields::of(merged.base), Fields::of(merged.local));
-    if loaded != current {
-        let documents = [loaded.base, loaded.local, current.base, current.local];
-        let names = documents.into_iter().flat_map(Properties::iter).map(|(name, _)| name);
-        for name in names.collect::<BTreeSet<_>>() {
-            let is_edited = current.local.get(&name) != loaded.local.get(&name);
-            // Settled by a person, or what came from a row of a record that was merged into this one.
-            let has_other_base = current.base.get(&name) != loaded.base.get(&name);
-            let was_taken = merged.local.get(&name) != loaded.local.get(&name);
-            if is_edited || has_other_base {
-                local.set(&name, current.local.get(&name).as_deref());
-            }
-            if has_other_base || (is_edited && was_taken) {
-                base.set(&name, current.base.get(&name).as_deref());
-            }
+    let edited = rebase(loaded.local, merged.local, current.local);
+    if loaded == current {
+        return Resolved { base: merged.base.clone(), local: edited };
+    }
+    let (mut base, mut local) = (Fields::of(merged.base), Fields::of(&edited));
+    let documents = [loaded.base, loaded.local, current.base, current.local];
+    let names = documents.into_iter().flat_map(Properties::iter).map(|(name, _)| name);
+    for name in names.collect::<BTreeSet<_>>() {
+        let is_edited = current.local.get(&name) != loaded.local.get(&name);
+        // Settled by a person, or what came from a row of a record that was merged into this one.
+        let has_other_base = current.base.get(&name) != loaded.base.get(&name);
+        let was_taken = merged.local.get(&name) != loaded.local.get(&name);
+        if has_other_base {
+            local.set(&name, current.local.get(&name).as_deref());
+        }
+        if has_other_base || (is_edited && was_taken) {
+            base.set(&name, current.base.get(&name).as_deref());
         }
     }
     Resolved { base: base.build(), local: local.build() }
