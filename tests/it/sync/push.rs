@@ -47,6 +47,15 @@ async fn arrived(simulator: &Simulator, id: &str, property: &str, value: &str) {
     .await;
 }
 
+/// Waits until HubSpot was asked for a write of this family.
+async fn is_asked_for(simulator: &Simulator, family: &str) {
+    eventually(&format!("the {family} is under way"), async || {
+        let begun = simulator.stats().await["byFamily"][family].as_u64().unwrap_or_default();
+        holds(begun > 0, begun)
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn an_edit_of_a_column_or_of_the_document_arrives_and_settles() {
     let (simulator, test, setup) = account(20, 5).await;

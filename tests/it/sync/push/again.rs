@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{account, arrived, contact, set, settled};
+use super::{account, arrived, contact, is_asked_for, set, settled};
 use crate::support::{eventually, holds};
 
 /// The contacts in HubSpot with this address, live ones only.
@@ -50,11 +50,7 @@ async fn a_delete_that_is_taken_back_too_late_is_asked_about() {
     simulator.set(json!({"latencyMs": 700})).await;
     simulator.reset_stats().await;
     test.execute(&format!("UPDATE hubspot_contacts SET archived = 1 WHERE hubspot_id = {id}")).await;
-    eventually("the delete is under way", async || {
-        let stats = simulator.stats().await["byFamily"].clone();
-        holds(stats["batchArchive"].as_u64().unwrap_or_default() > 0, stats)
-    })
-    .await;
+    is_asked_for(&simulator, "batchArchive").await;
     test.execute(&format!("UPDATE hubspot_contacts SET archived = 0 WHERE hubspot_id = {id}")).await;
     simulator.set(json!({"latencyMs": 0})).await;
     settled(&test, "hubspot_contacts").await;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{account, arrived, contact, history, set, settled};
+use super::{account, arrived, contact, history, is_asked_for, set, settled};
 use crate::support::daemon::text;
 use crate::support::database::TestDatabase;
 use crate::support::{eventually, holds};
@@ -120,11 +120,7 @@ async fn an_edit_that_comes_between_reading_and_writing_is_not_lost() {
     simulator.set(json!({"latencyMs": 700})).await;
     simulator.reset_stats().await;
     set(&test, &id, &json!({"city": "ours"})).await;
-    eventually("the write is under way", async || {
-        let begun = simulator.stats().await["byFamily"]["update"].as_u64().unwrap_or_default();
-        holds(begun > 0, begun)
-    })
-    .await;
+    is_asked_for(&simulator, "update").await;
     // HubSpot does the write when those 700 ms are over.
     simulator.edit("contacts", &id, json!({"city": "theirs"})).await;
     settled(&test, "hubspot_contacts").await;

@@ -2,19 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{account, arrived, contact, history, set, settled};
+use super::{account, arrived, contact, history, is_asked_for, set, settled};
 use crate::support::database::TestDatabase;
-use crate::support::simulator::Simulator;
 use crate::support::{eventually, holds};
-
-/// Waits until HubSpot was asked for a write of this family.
-async fn is_asked_for(simulator: &Simulator, family: &str) {
-    eventually(&format!("the {family} is under way"), async || {
-        let begun = simulator.stats().await["byFamily"][family].as_u64().unwrap_or_default();
-        holds(begun > 0, begun)
-    })
-    .await;
-}
 
 /// Waits until the push of the only new row has failed once.
 async fn has_failed(test: &TestDatabase) {
