@@ -58,6 +58,16 @@ pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     }
 }
 
+/// The value that this share of the values is not above, by the nearest rank.
+///
+/// # Panics
+/// When there is no value.
+pub fn quantile(values: &[f64], share: f64) -> f64 {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    values[((values.len() - 1) as f64 * share).round() as usize]
+}
+
 /// All figures as a table.
 pub fn table(figures: &[Figure]) -> String {
     let mut table = Table::new();
