@@ -26,6 +26,16 @@ async fn row(test: &TestDatabase, id: &str) -> String {
     test.rows("hubspot_contacts", &columns, &format!("WHERE hubspot_id = {id}")).await.remove(0)
 }
 
+/// Waits until the clock shows another millisecond: of two edits within one, HubSpot's counts.
+async fn a_millisecond_passes(test: &TestDatabase) {
+    let now = test.value("(SELECT NOW(3))").await;
+    eventually("the clock has moved on", async || {
+        let later = test.value("(SELECT NOW(3))").await;
+        holds(later > now, later)
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn each_property_follows_its_own_policy() {
     let (simulator, test, setup) = account(3, 1).await;
@@ -41,6 +51,7 @@ async fn each_property_follows_its_own_policy() {
     set(&test, &ids[0], &here).await;
     simulator.edit("contacts", &ids[0], there.clone()).await;
     simulator.edit("contacts", &ids[1], there).await;
+    a_millisecond_passes(&test).await;
     set(&test, &ids[1], &here).await;
     let daemon = setup.start(&["run"]);
     settled(&test, "hubspot_contacts").await;
