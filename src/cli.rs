@@ -7,6 +7,7 @@ mod conflicts;
 mod deletes;
 mod jobs;
 mod migrate;
+mod password;
 mod progress;
 mod push;
 mod session;
@@ -64,6 +65,8 @@ enum Command {
     Check,
     /// Create and change tables, then exit.
     Migrate,
+    /// Ask for a password and print the setting that lets people sign in to the dashboard with it.
+    Password,
 }
 
 /// Prints a line to standard output. A reader that has gone, as in `… | head`, is no failure.
@@ -120,5 +123,6 @@ async fn run(command: Command, environment: Environment) -> anyhow::Result<ExitC
         Command::Alerts(arguments) => alerts::main(environment, arguments).await,
         Command::Check => check::main(environment).await,
         Command::Migrate => migrate::main(environment).await,
+        Command::Password => password::main(),
     }
 }

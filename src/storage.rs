@@ -15,6 +15,7 @@ mod capture;
 mod catalogue;
 mod column_fill;
 mod conflicts;
+mod dashboard_sessions;
 mod database;
 mod error;
 mod failure;
@@ -59,6 +60,7 @@ pub use conflicts::{
     close_conflicts_without_row, closed_conflicts, conflict_policies, conflict_steps, list_conflicts,
     load_conflict, lock_conflict, open_conflicts, open_or_update_conflict, resolve_conflict, settle_conflict,
 };
+pub use dashboard_sessions::{end_session, is_session, start_session};
 pub use database::{Database, PoolUse};
 pub use error::{StorageError, StorageErrorKind};
 pub use failure::{FailureKind, RunFailure};
@@ -90,7 +92,7 @@ pub use pending_deletes::{
 };
 pub use pipelines::{load_pipelines, store_pipelines};
 pub use preflight::{ServerFacts, probe_rights, server_facts};
-pub use quarantine::{quarantined_records, release as release_from_quarantine};
+pub use quarantine::{count_quarantined, quarantined_records, release as release_from_quarantine};
 pub use schemas::{recall_types, store_schema};
 pub use state_row::{StateRow, request_run};
 pub use sync_lane::{LaneRow, LaneState, UpkeepLane, load_lanes, request_lane, show_notices};

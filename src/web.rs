@@ -1,4 +1,4 @@
-//! The HTTP server: the REST API for programs, and what tells others how the daemon is.
+//! The HTTP server: the REST API for programs, the dashboard for people, and what tells others how the daemon is.
 //!
 //! | Part | Does |
 //! | --- | --- |
@@ -7,6 +7,7 @@
 //! | `access` | tokens, and what a request without one may do |
 //! | `endpoint` | one table of routes: path, right, handler, and what the OpenAPI document says of it |
 //! | `api` | the routes below `/api` |
+//! | `dashboard` | the pages for people |
 //! | `figures` | `/metrics` |
 //! | `health`, `openapi` | the routes anybody may ask |
 //! | `webhooks` | what HubSpot tells of, beside all that: it signs its requests |
@@ -16,6 +17,7 @@
 
 mod access;
 mod api;
+mod dashboard;
 mod endpoint;
 mod error;
 mod figures;
@@ -28,7 +30,7 @@ pub mod webhooks;
 
 use std::sync::Arc;
 
-use axum::Router;
+use axum::{Router, middleware};
 use tokio::sync::Semaphore;
 use tracing::{info, warn};
 
@@ -104,15 +106,17 @@ pub async fn serve(config: Config, database: Database, situation: Situation, lif
         Ok(address) => info!("The API is at http://{address}/api"),
         Err(error) => warn!("The API is served, but not known where: {error}"),
     }
-    let routes = router(app).merge(webhooks::router(Arc::new(receiver)));
+    let routes = router(&app).merge(webhooks::router(Arc::new(receiver)));
     listener::serve(listener, routes, lifecycle.shutdown()).await;
 }
 
 /// Every route. One that has guards of its own, because HubSpot calls it say, is merged outside of ours.
-fn router(app: App) -> Router {
+fn router(app: &App) -> Router {
     let endpoints: Vec<_> =
         health::endpoints().into_iter().chain(figures::endpoints()).chain(api::endpoints()).collect();
     let document = openapi::document(&endpoints);
-    let routes = endpoint::router(&app, endpoints).merge(openapi::router(&document));
-    guard::around(app, routes)
+    let for_programs = endpoint::router(app, endpoints)
+        .merge(openapi::router(&document))
+        .layer(middleware::from_fn_with_state(app.clone(), access::expect_this_machine));
+    guard::around(for_programs.merge(dashboard::router(app)))
 }

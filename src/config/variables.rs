@@ -37,6 +37,7 @@ pub(super) const OWN_PREFIXES: &[&str] = &[
     "ALERT_",
     "BIND_ADDRESS",
     "API_TOKEN",
+    "DASHBOARD_",
 ];
 
 /// What the name of a variable ends with that holds the path of a file with a secret.
@@ -388,6 +389,13 @@ pub const VARIABLES: &[Variable] = &[
         "tokens of 24 to 512 letters, digits and `-._~+/=`, with commas between them, each with `:read` behind it if it \
          may not write",
         "Tokens programs show to the REST API; without one, programs on this machine alone may use it.",
+    ),
+    secret(
+        "DASHBOARD_PASSWORD_HASH",
+        "$argon2id$v=19$m=19456,t=2,p=1$ZXhhbXBsZSBzYWx0$Q0a9rWn0XH0fJkYb8sEJ7u3nQ1v9o2pXcV4mT6yZ8Ks",
+        "what `hubspot-connector password` prints",
+        "Password people sign in to the dashboard with; without it the dashboard is for this machine alone, and only \
+         while there is no `API_TOKEN` either.",
     ),
     secret(
         "HUBSPOT_WEBHOOK_SECRET",

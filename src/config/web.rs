@@ -3,7 +3,8 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use secrecy::ExposeSecret;
+use argon2::password_hash::phc::PasswordHash;
+use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 use super::Environment;
@@ -24,6 +25,8 @@ pub struct WebConfig {
     pub address: SocketAddr,
     /// Who may use the API. Empty, on a loopback address only: programs of this machine.
     pub tokens: Vec<ApiToken>,
+    /// What the password of the dashboard is checked against, in PHC form; `None`: nobody signs in.
+    pub password_hash: Option<SecretString>,
 }
 
 /// A token of the API. Of its text only the digest is kept.
@@ -43,7 +46,7 @@ impl fmt::Debug for ApiToken {
 }
 
 impl WebConfig {
-    /// Reads `BIND_ADDRESS`, `PORT` and `API_TOKEN`; `None` when the server is switched off.
+    /// Reads `BIND_ADDRESS`, `PORT`, `API_TOKEN` and `DASHBOARD_PASSWORD_HASH`; `None` when the server is switched off.
     pub(super) fn read(env: &mut Environment) -> Option<Self> {
         let ip: IpAddr = match env.text("BIND_ADDRESS").parse() {
             Ok(ip) => ip,
@@ -60,8 +63,15 @@ impl WebConfig {
             let reason = "is not set, but BIND_ADDRESS lets other machines in";
             env.reject_because("API_TOKEN", reason);
         }
-        Some(Self { address: SocketAddr::new(ip, port?), tokens })
+        let password_hash = env.secret("DASHBOARD_PASSWORD_HASH", is_password_hash);
+        Some(Self { address: SocketAddr::new(ip, port?), tokens, password_hash })
     }
+}
+
+/// Whether a password can be checked against it: a hash of Argon2 in PHC form.
+fn is_password_hash(text: &str) -> bool {
+    PasswordHash::new(text)
+        .is_ok_and(|hash| hash.algorithm.as_str().starts_with("argon2") && hash.hash.is_some())
 }
 
 /// The tokens of a list with commas between them; `None` when one of them is none, or there are none.

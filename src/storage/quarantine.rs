@@ -146,6 +146,17 @@ async fn delete(
         .map_err(StorageError::query("release records from quarantine"))
 }
 
+/// How many things could not be stored as they should: records, and values without their typed column.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn count_quarantined(database: &Database) -> Result<u64, StorageError> {
+    let query = sqlx::query_scalar("SELECT COUNT(*) FROM quarantine");
+    let counted: i64 =
+        query.fetch_one(database.pool()).await.map_err(StorageError::query("count quarantined records"))?;
+    Ok(counted.unsigned_abs())
+}
+
 /// Records of the type that lie in quarantine as a whole, longest untried first, at most one batch read.
 ///
 /// # Errors

@@ -16,6 +16,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
@@ -39,18 +40,31 @@ pub(super) enum Access {
 pub(super) struct Caller(pub(super) [u8; 32]);
 
 impl App {
+    /// Whether everybody at this machine may do everything: nothing is configured that keeps them out, or that lets others
+    /// in.
+    pub(super) fn is_open(&self) -> bool {
+        let webhooks = &self.config.webhooks;
+        let is_public = webhooks.public_url.is_some() || webhooks.signing_key.is_some();
+        self.tokens.is_empty() && !is_public && self.password_hash().is_none()
+    }
+
+    /// What the password of the dashboard is checked against, where it has one.
+    pub(super) fn password_hash(&self) -> Option<&SecretString> {
+        self.config.web.as_ref()?.password_hash.as_ref()
+    }
+
     /// Who asks, if they may.
     pub(super) fn authorise(&self, headers: &HeaderMap, access: Access) -> Result<Caller, ApiError> {
         if access == Access::Open {
             return Ok(Caller([0; 32]));
         }
+        if self.is_open() {
+            return Ok(Caller([0; 32]));
+        }
         if self.tokens.is_empty() {
-            let webhooks = &self.config.webhooks;
-            let is_public = webhooks.public_url.is_some() || webhooks.signing_key.is_some();
-            let message =
-                "Where webhooks are received, others reach this server: set API_TOKEN to use the API";
-            let closed = ApiError::new(StatusCode::FORBIDDEN, "token_not_configured", message);
-            return if is_public { Err(closed) } else { Ok(Caller([0; 32])) };
+            let message = "Where webhooks are received or the dashboard has a password, others reach this server: set \
+                           API_TOKEN to use the API";
+            return Err(ApiError::new(StatusCode::FORBIDDEN, "token_not_configured", message));
         }
         let shown = bearer(headers).ok_or_else(|| unauthorised("This route needs a bearer token"))?;
         let digest: [u8; 32] = Sha256::digest(shown).into();
@@ -89,15 +103,24 @@ fn unauthorised(message: &str) -> ApiError {
 /// Headers by which proxies say for whom they ask.
 const PASSED_ON: [&str; 5] = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"];
 
-/// Lets through what names this machine, while no token is configured.
-pub(super) async fn expect_this_machine(State(app): State<App>, request: Request, next: Next) -> Response {
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let is_passed_on = PASSED_ON.iter().any(|name| request.headers().contains_key(*name));
-    if app.tokens.is_empty() && (is_passed_on || !host.is_some_and(is_this_machine)) {
-        let message = "Without API_TOKEN only requests to localhost, 127.0.0.1 or [::1] are answered, and none that a proxy passes on";
-        return ApiError::new(StatusCode::MISDIRECTED_REQUEST, "unknown_host", message).into_response();
+/// Refuses what does not come from this machine.
+pub(super) fn expect_local(headers: &HeaderMap) -> Result<(), ApiError> {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let is_passed_on = PASSED_ON.iter().any(|name| headers.contains_key(*name));
+    if !is_passed_on && host.is_some_and(is_this_machine) {
+        return Ok(());
     }
-    next.run(request).await
+    let message = "Without API_TOKEN only requests to localhost, 127.0.0.1 or [::1] are answered, and none that a proxy \
+                   passes on";
+    Err(ApiError::new(StatusCode::MISDIRECTED_REQUEST, "unknown_host", message))
+}
+
+/// Lets through what comes from this machine, while no token is configured.
+pub(super) async fn expect_this_machine(State(app): State<App>, request: Request, next: Next) -> Response {
+    match expect_local(request.headers()) {
+        Err(error) if app.tokens.is_empty() => error.into_response(),
+        _ => next.run(request).await,
+    }
 }
 
 /// Whether a `Host` header names this machine.

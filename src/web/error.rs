@@ -107,6 +107,16 @@ impl ApiError {
         Self { cause: Some(cause.into()), ..error }
     }
 
+    /// The word for programs.
+    pub(super) fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// The sentence for people.
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// What the log says of it.
     pub(super) fn cause(&self) -> Option<&str> {
         self.cause.as_deref()

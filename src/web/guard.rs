@@ -2,7 +2,7 @@
 //!
 //! 1. it gets its id, and every error its form;
 //! 2. security headers;
-//! 3. while no token is configured, it must not come from a page in a browser ([`access`](super::access));
+//! 3. it must not come from a page of another origin;
 //! 4. of a route: the right, then the body within its time and size, then a place among those that work, then the
 //!    handler in a task of its own.
 //!
@@ -25,7 +25,7 @@ use tracing::{debug, error, warn};
 use uuid::Uuid;
 
 use super::App;
-use super::access::{Access, expect_this_machine};
+use super::access::Access;
 use super::error::ApiError;
 
 /// The header with the id of a request.
@@ -42,12 +42,11 @@ const QUEUE: Duration = Duration::from_secs(10);
 const ANSWER: Duration = Duration::from_secs(30);
 
 /// Puts the layers around the routes that all of them share.
-pub(super) fn around(app: App, routes: Router) -> Router {
+pub(super) fn around(routes: Router) -> Router {
     routes
         // Ours stays the one that answers when routes of others are merged, which have none of their own.
         .fallback(async || ApiError::of_status(StatusCode::NOT_FOUND))
         .layer(CsrfLayer::new())
-        .layer(middleware::from_fn_with_state(app, expect_this_machine))
         .layer(middleware::map_response(add_security_headers))
         .layer(middleware::from_fn(name_and_shape))
 }
@@ -87,15 +86,16 @@ fn request_id(request: &Request) -> HeaderValue {
     })
 }
 
-/// The response with the body of its error; one that has a body of its own keeps it.
+/// The response with the body of its error; one that has a body of its own, or is a page, keeps it.
 fn shaped(response: Response, request_id: &str) -> Response {
     let (mut parts, body) = response.into_parts();
-    let error = match parts.extensions.remove::<Arc<ApiError>>() {
-        Some(error) => error,
-        None if parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == JSON) => {
-            return Response::from_parts(parts, body);
-        }
-        None => Arc::new(ApiError::of_status(parts.status)),
+    let is =
+        |wanted: &HeaderValue| parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == wanted);
+    let error = parts.extensions.remove::<Arc<ApiError>>();
+    let error = match error {
+        _ if is(&HTML) => return Response::from_parts(parts, body),
+        None if is(&JSON) => return Response::from_parts(parts, body),
+        error => error.unwrap_or_else(|| Arc::new(ApiError::of_status(parts.status))),
     };
     parts.headers.remove(header::CONTENT_LENGTH);
     parts.headers.insert(header::CONTENT_TYPE, JSON);
@@ -104,6 +104,8 @@ fn shaped(response: Response, request_id: &str) -> Response {
 
 /// The type of every answer that is no page.
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// The type of a page.
+pub(super) const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 
 /// Adds what keeps browsers from doing more with an answer than show it.
 async fn add_security_headers(mut response: Response) -> Response {
@@ -134,14 +136,19 @@ pub(super) async fn enter(
     if access == Access::Open {
         return run(&app, None, request, next).await.unwrap_or_else(IntoResponse::into_response);
     }
+    admit(&app, request, next).await
+}
+
+/// Lets a request in that may be answered: with its whole body, to a place of its own.
+pub(super) async fn admit(app: &App, request: Request, next: Next) -> Response {
     if !app.situation.is_ready() {
         let message = "The daemon is starting; its tables are not ready yet";
         return ApiError::unavailable("starting", message).into_response();
     }
     let admitted = async {
         let request = with_whole_body(request).await?;
-        let place = place(&app).await?;
-        run(&app, Some(place), request, next).await
+        let place = place(app).await?;
+        run(app, Some(place), request, next).await
     };
     admitted.await.unwrap_or_else(IntoResponse::into_response)
 }

@@ -1,0 +1,54 @@
+//! The dashboard: pages for people, rendered here, readable without JavaScript and without a network.
+//!
+//! | Part | Does |
+//! | --- | --- |
+//! | `access` | lets people in: those who signed in, or whoever sits at this machine |
+//! | `login`, `session` | the password, and the cookie that stands for it |
+//! | `frame` | what is around every page: navigation, counts, the place where a lost connection is said |
+//! | `failure` | errors as pages that say what is happening and what to do |
+//! | `assets` | style sheet and scripts |
+//! | `moment` | times in words |
+//!
+//! A page reads what the API reads, by the same functions, and changes what it changes the same way. Forms post and are
+//! answered with a redirect (303), so a page can always be loaded again. A part of a page that has an `id` and the
+//! attribute `data-live` is replaced by itself when something has happened (`assets/live.js`); it never holds what somebody
+//! may be typing into.
+
+mod access;
+mod assets;
+mod failure;
+mod frame;
+mod login;
+mod moment;
+mod overview;
+mod session;
+
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
+use axum::{Router, middleware};
+
+use super::App;
+
+/// What a page may load and do: nothing of others, and no script or style that stands in the page itself.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; \
+     base-uri 'none'; frame-ancestors 'none'",
+);
+
+/// Every page, and what belongs to them.
+pub(super) fn router(app: &App) -> Router {
+    let pages: Router<App> = overview::routes();
+    let pages = pages.layer(middleware::from_fn_with_state(app.clone(), access::admit));
+    pages
+        .merge(login::routes(app))
+        .with_state(app.clone())
+        .layer(middleware::from_fn(failure::show))
+        .merge(assets::router())
+        .layer(middleware::map_response(add_policy))
+}
+
+/// Says in every answer what a page may do.
+async fn add_policy(mut response: Response) -> Response {
+    response.headers_mut().entry(header::CONTENT_SECURITY_POLICY).or_insert(POLICY);
+    response
+}
