@@ -5,6 +5,7 @@ mod access;
 mod client;
 mod conflicts;
 mod creates;
+mod dashboard;
 mod edits;
 mod entity;
 mod figures;
