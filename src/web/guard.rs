@@ -141,16 +141,29 @@ pub(super) async fn enter(
 
 /// Lets a request in that may be answered: with its whole body, to a place of its own.
 pub(super) async fn admit(app: &App, request: Request, next: Next) -> Response {
-    if !app.situation.is_ready() {
-        let message = "The daemon is starting; its tables are not ready yet";
-        return ApiError::unavailable("starting", message).into_response();
-    }
     let admitted = async {
-        let request = with_whole_body(request).await?;
+        let request = receive(app, request).await?;
         let place = place(app).await?;
         run(app, Some(place), request, next).await
     };
     admitted.await.unwrap_or_else(IntoResponse::into_response)
+}
+
+/// The same for one that takes its time without the database, and must not keep others from it meanwhile.
+pub(super) async fn admit_without_place(app: &App, request: Request, next: Next) -> Response {
+    let admitted = async { run(app, None, receive(app, request).await?, next).await };
+    admitted.await.unwrap_or_else(IntoResponse::into_response)
+}
+
+/// The request with its whole body, once there is something to answer with.
+async fn receive(app: &App, request: Request) -> Result<Request, ApiError> {
+    if !app.situation.is_ready() {
+        return Err(ApiError::unavailable(
+            "starting",
+            "The daemon is starting; its tables are not ready yet",
+        ));
+    }
+    with_whole_body(request).await
 }
 
 /// The request with a body that is there already: whoever works on it waits for no client.

@@ -83,7 +83,7 @@ pub(super) fn routes(app: &App) -> Router<App> {
 
 /// Lets in whoever asks.
 async fn admit_everybody(State(app): State<App>, request: Request, next: Next) -> Response {
-    guard::admit(&app, request, next).await
+    guard::admit_without_place(&app, request, next).await
 }
 
 /// Shows the form.
