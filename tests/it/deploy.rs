@@ -13,6 +13,7 @@ mod compose;
 mod figures;
 mod grants;
 mod pm2;
+mod proxy;
 mod systemd;
 pub(crate) mod variables;
 

@@ -23,6 +23,7 @@ use crate::support::database::TestDatabase;
 use crate::support::edits::writable_account;
 use crate::support::simulator::Simulator;
 use client::Api;
+pub(crate) use dashboard::{PASSWORD, hash_of};
 
 /// A daemon with a server, and both of its ends.
 struct Served {

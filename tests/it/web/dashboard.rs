@@ -7,6 +7,8 @@ use reqwest::redirect::Policy;
 use reqwest::{Method, StatusCode};
 use url::form_urlencoded::Serializer;
 
+pub(crate) use login::{PASSWORD, hash_of};
+
 /// Most bytes of a page.
 const PAGE_BYTES: usize = 100 * 1024;
 

@@ -12,7 +12,8 @@ use super::super::Served;
 use super::Visitor;
 use crate::support::daemon::text;
 
-const PASSWORD: &str = "correct horse battery";
+/// A password.
+pub(crate) const PASSWORD: &str = "correct horse battery";
 const TOKEN: &str = "write-0123456789abcdef0123";
 
 /// What the command `password` makes of an input.
@@ -25,7 +26,7 @@ fn ask_for_password(input: &str) -> Output {
 }
 
 /// The hash of a password, out of the line that is printed for it.
-fn hash_of(password: &str) -> String {
+pub(crate) fn hash_of(password: &str) -> String {
     let output = ask_for_password(&format!("{password}\n"));
     assert!(output.status.success(), "{}", text(&output.stderr));
     let line = text(&output.stdout);
