@@ -13,6 +13,7 @@ use crate::hubspot::{HubSpotClient, LimiterSnapshot, Priority};
 use crate::model::{CustomType, Selected};
 use crate::storage::{Database, ServerFacts, pending_migrations, probe_rights, recall_types, server_facts};
 use crate::sync::Chain;
+use crate::web::webhooks::{Probe, probe};
 
 /// A larger difference between two clocks is worth a warning; the sync itself goes by HubSpot's clock.
 const CLOCK_TOLERANCE: TimeDelta = TimeDelta::seconds(5);
@@ -70,6 +71,7 @@ pub(super) async fn main(environment: Environment) -> anyhow::Result<ExitCode> {
     report.line(Verdict::Ok, "configuration", "every variable is valid");
     check_database(&mut config, &mut report).await?;
     check_hubspot(&mut config, &mut report).await?;
+    check_webhooks(&config, &mut report).await;
     let verdict = if report.failed { "Something has to be mended first, see above." } else { "Ready." };
     print(verdict);
     Ok(if report.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
@@ -145,6 +147,18 @@ async fn check_schema(database: &Database, migrates: bool, report: &mut Report) 
             format!("{pending} migration(s) have not run and MIGRATE_ON_START is off; run `hubspot-connector migrate`"),
         ),
         Err(error) => report.failure("schema", &error, error.advice()),
+    }
+}
+
+/// Whether HubSpot's webhooks would arrive.
+async fn check_webhooks(config: &Config, report: &mut Report) {
+    match probe(&config.webhooks).await {
+        Probe::Unused => {}
+        Probe::Taken(url) => {
+            report.line(Verdict::Ok, "webhooks", format!("a signed delivery to {url} was taken"));
+        }
+        Probe::Untried(why) => report.line(Verdict::Warning, "webhooks", why),
+        Probe::Refused(why) => report.line(Verdict::Failed, "webhooks", why),
     }
 }
 

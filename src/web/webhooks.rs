@@ -6,6 +6,7 @@
 //! bodies are limited in size, time and number, and refusals are counted in memory and written now and then.
 
 mod event;
+mod probe;
 mod signature;
 
 use std::collections::BTreeMap;
@@ -34,6 +35,8 @@ use crate::model::{ObjectType, Selected};
 use crate::storage::{
     Database, NewWebhookEvent, StorageError, bound_portal, count_refused_webhooks, store_webhook_events,
 };
+
+pub use probe::{Probe, probe};
 
 /// Where HubSpot sends events to, below `PUBLIC_URL`.
 pub const PATH: &str = "/api/webhooks/hubspot";

@@ -17,7 +17,7 @@ const LAYERS: &[&[&str]] = &[
 /// The one module that may name each crate.
 const DOORS: &[(&str, &[&str])] = &[
     ("sqlx", &["storage", "config/database.rs"]),
-    ("reqwest", &["hubspot", "alerts/webhook.rs"]),
+    ("reqwest", &["hubspot", "alerts/webhook.rs", "web/webhooks/probe.rs"]),
     ("lettre", &["alerts/mail.rs", "config/alert.rs"]),
     ("metrics_exporter_prometheus", &["metrics"]),
     ("governor", &["hubspot/limiter", "web/dashboard/login.rs"]),

@@ -1,12 +1,14 @@
 //! Who is let in: forged, stale, replayed, too large, of somebody else.
 
+use std::net::TcpListener;
+
 use serde_json::{Value, json};
 
 use super::{DEFAULT, contacts, running};
-use crate::support::daemon::Setup;
+use crate::support::daemon::{Setup, text};
 use crate::support::database::TestDatabase;
 use crate::support::simulator::Simulator;
-use crate::support::webhooks::{PORTAL, Receiving, counts, event, now};
+use crate::support::webhooks::{PORTAL, Receiving, SECRET, counts, event, now};
 use crate::support::{eventually, holds};
 
 /// A database bound to the simulator's account, and a receiver for it; nobody leads.
@@ -143,4 +145,30 @@ async fn a_database_that_is_away_is_no_reason_to_lose_events() {
     test.execute("RENAME TABLE webhook_events_away TO webhook_events").await;
     assert_eq!(receiving.signed(&body, now()).send().await.unwrap().status(), 204);
     assert_eq!(stored(&test).await, 1);
+}
+
+#[tokio::test]
+async fn check_tries_the_address_hubspot_sends_to() {
+    let (simulator, test) = (Simulator::start(1, 1, 1), TestDatabase::empty().await);
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let at = |port: u16| format!("http://127.0.0.1:{port}");
+    let setup =
+        Setup::new(&simulator, &test.url).set("HUBSPOT_WEBHOOK_SECRET", SECRET).set("PUBLIC_URL", &at(port));
+    let daemon = setup.clone().set("PORT", &port.to_string()).start(&["run"]);
+    daemon.says("is up after").await;
+    let check = async |setup: Setup| {
+        let output = setup.run(&["check"]).await;
+        let line = text(&output.stdout).lines().find(|line| line.contains(" webhooks ")).map(str::to_owned);
+        (output.status.success(), line.unwrap_or_default())
+    };
+    let (ready, line) = check(setup.clone()).await;
+    assert!(ready && line.starts_with("ok ") && line.contains("was taken"), "{line}");
+    let (ready, line) = check(setup.clone().set("HUBSPOT_WEBHOOK_SECRET", "another")).await;
+    assert!(!ready && line.starts_with("FAILED ") && line.contains("answers 401"), "{line}");
+    let (ready, line) = check(setup.clone().set("PUBLIC_URL", &format!("{}/elsewhere", at(port)))).await;
+    assert!(!ready && line.contains("answers 404: this is not the daemon"), "{line}");
+    daemon.stop_well().await;
+    let (ready, line) = check(setup).await;
+    assert!(ready && line.starts_with("warning ") && line.contains("start the daemon"), "{line}");
+    assert_eq!(test.number("SELECT COUNT(*) FROM webhook_events").await, 0);
 }
