@@ -74,7 +74,7 @@ pub use lease::{ACCOUNT_LEASE, LEASE_TTL, Lease, LeaseKeeper, LeasedTransaction,
 pub use merges::{MERGED_IDS, known_survivors, merged_ids, record_merges};
 pub use migrate::{create_tables, migrate, pending_migrations};
 pub use mirror::{
-    Attention, Collision, ComparedRow, EditedRow, MirrorTable, PageOutcome, RowStatus, RowUpdate,
+    Attention, Collision, ComparedRow, EditedRow, MirrorTable, PageOutcome, RowStatus, RowUpdate, StoredPage,
     StoredVersion, archived_rows, compared_rows, distrust_rows, edit_row, edited_records, edited_rows,
     follow_merge, has_edits, is_being_sent, is_row_locked, is_there, link_row, lock_edited, lock_free_edited,
     newest_id, note_creation, note_error, overlay_records, pending_rows, requeue_pending, rows_of_records,

@@ -37,6 +37,6 @@ pub use audit::{AuditReport, AuditRequest, Depth, Finding};
 pub use engine::Engine;
 pub(crate) use error::Chain;
 pub use error::SyncError;
-pub use event::{Event, Events};
+pub use event::{ConflictNews, Event, Events, RecordName};
 pub use subject::Subject;
 pub use upkeep::Upkeep;

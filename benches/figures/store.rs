@@ -8,8 +8,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use hubspot_mariadb_connector::config::{Config, Environment};
 use hubspot_mariadb_connector::model::{ObjectId, ObjectType, Properties, Record};
 use hubspot_mariadb_connector::storage::{
-    Database, Lease, LeaseKeeper, MirrorTable, PageOutcome, ensure_capture, load_mirror_table, migrate,
-    store_records,
+    Database, Lease, LeaseKeeper, MirrorTable, PageOutcome, StoredPage, ensure_capture, load_mirror_table,
+    migrate, store_records,
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -129,7 +129,7 @@ impl Mirror {
     /// Stores a group in a transaction of its own.
     async fn store_group(&self, group: &[Record]) -> anyhow::Result<PageOutcome> {
         let mut transaction = self.lease.begin(&self.database).await?;
-        let outcome = store_records(&mut transaction, &self.table, group, &[]).await?;
+        let StoredPage { outcome, .. } = store_records(&mut transaction, &self.table, group, &[]).await?;
         transaction.commit().await?;
         Ok(outcome)
     }

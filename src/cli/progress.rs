@@ -54,6 +54,11 @@ impl Bars {
                 let message = error.map_or_else(|| summary(&counts), |error| format!("failed: {error}"));
                 Self::finish(self.bar(bars, &subject.to_string()), message);
             }
+            Event::Changed { .. }
+            | Event::Linked { .. }
+            | Event::Conflict { .. }
+            | Event::Pushed { .. }
+            | Event::Retried { .. } => {}
         }
     }
 

@@ -200,7 +200,7 @@ pub async fn close_conflict_by_itself(
 }
 
 /// Closes the open conflicts of a type whose rows are gone, inside the caller's transaction: there is nothing left to
-/// settle in.
+/// settle in. Returns their numbers.
 ///
 /// # Errors
 /// When the database cannot be written.
@@ -209,7 +209,7 @@ pub async fn close_conflicts_without_row(
     object_type: &ObjectType,
     actor: &str,
     now: DateTime<Utc>,
-) -> Result<(), StorageError> {
+) -> Result<Vec<i64>, StorageError> {
     let sql = format!(
         "SELECT id FROM conflicts WHERE status = 'pending' AND object_type = ? AND row_id IS NOT NULL \
          AND NOT EXISTS (SELECT 1 FROM {} AS mirror WHERE mirror.id = conflicts.row_id)",
@@ -217,10 +217,11 @@ pub async fn close_conflicts_without_row(
     );
     let query = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(object_type.name);
     let open: Result<Vec<i64>, _> = query.fetch_all(&mut *connection).await;
-    for id in open.map_err(StorageError::query(format!("look for conflicts of lost {object_type}")))? {
-        close(connection, id, ConflictStatus::Superseded, None, actor, now).await?;
+    let open = open.map_err(StorageError::query(format!("look for conflicts of lost {object_type}")))?;
+    for id in &open {
+        close(connection, *id, ConflictStatus::Superseded, None, actor, now).await?;
     }
-    Ok(())
+    Ok(open)
 }
 
 /// Closes every open conflict of a type that is not writable any more, inside the caller's transaction.

@@ -45,7 +45,7 @@ use super::mirror_schema::TypedColumn;
 use super::pending_deletes::withdraw_deletes;
 use super::{StorageError, quarantine};
 use crate::clock;
-use crate::model::{ContentHash, ObjectType, Record, RejectedRecord};
+use crate::model::{ContentHash, ObjectId, ObjectType, Record, RejectedRecord};
 
 /// A mirror table with the typed columns it has.
 #[derive(Debug, Clone)]
@@ -95,6 +95,15 @@ pub struct PageOutcome {
     pub quarantined: u64,
 }
 
+/// What became of a page, and of which records.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StoredPage {
+    /// How many.
+    pub outcome: PageOutcome,
+    /// The records whose rows were written, in no order. Rows that count as gone because of a merge are not among them.
+    pub written: Vec<ObjectId>,
+}
+
 /// A record to write, with everything that can be computed before rows are locked.
 struct Incoming<'r> {
     record: &'r Record,
@@ -112,7 +121,7 @@ pub async fn store_records(
     table: &MirrorTable,
     records: &[Record],
     rejected: &[RejectedRecord],
-) -> Result<PageOutcome, StorageError> {
+) -> Result<StoredPage, StorageError> {
     let now = clock::now();
     let incoming = newest_by_id(records);
     let stored = table.lookup.lock(connection, &incoming).await?;
@@ -146,6 +155,10 @@ pub async fn store_records(
     let merges_used = stored.values().next().map(|stored| stored.merges_used);
     outcome.deleted += mark_late_arrivals(connection, table, &new, merges_used, now).await?;
     quarantine::record_rejected(connection, table.object_type, &refused, now).await?;
+    let is_refused = |id: ObjectId| refused.iter().any(|refused| refused.id.parse() == Ok(id));
+    let changed =
+        written.iter().map(|record| record.id).chain(aside.iter().map(|(_, aside)| aside.record.id));
+    let changed = changed.filter(|id| !is_refused(*id)).collect();
     let used = match stored.values().next() {
         Some(stored) => stored.quarantine_used,
         None => quarantine::is_used(connection, table.object_type).await?,
@@ -154,7 +167,7 @@ pub async fn store_records(
         let written: Vec<_> = written.iter().map(|record| record.id).collect();
         quarantine::release_healed(connection, table.object_type, &written, &kept, now).await?;
     }
-    Ok(outcome)
+    Ok(StoredPage { outcome, written: changed })
 }
 
 /// Forgets deletes that wait of records which are live after all.

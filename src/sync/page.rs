@@ -5,7 +5,7 @@ use super::error::SyncError;
 use super::patience::Patience;
 use super::run::Run;
 use crate::model::{Cursor, Record, RejectedRecord};
-use crate::storage::{MirrorTable, RunCounts, StateRow, StorageError, count_page, store_records};
+use crate::storage::{MirrorTable, RunCounts, StateRow, StorageError, StoredPage, count_page, store_records};
 
 /// Records on their way into the mirror.
 pub(super) struct Page<'p> {
@@ -47,12 +47,14 @@ impl Engine {
         progress: &Progress<'_>,
     ) -> Result<(), SyncError> {
         let mut patience = Patience::new(&self.stop, format!("Storing a page of {}", run.subject));
-        run.counts = loop {
+        let (counts, stored) = loop {
             match self.try_store_page(run, state, page, progress).await {
-                Ok(counts) => break counts,
+                Ok(stored) => break stored,
                 Err(error) => patience.wait(error).await?,
             }
         };
+        run.counts = counts;
+        self.events.stored(page.table.object_type(), stored.outcome, &stored.written);
         Ok(())
     }
 
@@ -63,19 +65,19 @@ impl Engine {
         state: &StateRow,
         page: &Page<'_>,
         progress: &Progress<'_>,
-    ) -> Result<RunCounts, StorageError> {
+    ) -> Result<(RunCounts, StoredPage), StorageError> {
         let mut transaction = self.lease.begin(&self.database).await?;
-        let outcome = store_records(&mut transaction, page.table, page.records, page.rejected).await?;
+        let stored = store_records(&mut transaction, page.table, page.records, page.rejected).await?;
         let mut counts = run.counts_now();
-        counts.add(page.len(), outcome);
+        counts.add(page.len(), stored.outcome);
         match progress {
             Progress::Listed { next, listed } => {
                 state.advance_backfill(&mut transaction, *next, *listed).await?;
             }
-            Progress::Found => state.count_inserted(&mut transaction, outcome.inserted).await?,
+            Progress::Found => state.count_inserted(&mut transaction, stored.outcome.inserted).await?,
         }
         count_page(&mut transaction, run.id, &counts).await?;
         transaction.commit().await?;
-        Ok(counts)
+        Ok((counts, stored))
     }
 }

@@ -16,8 +16,8 @@ use crate::clock;
 use crate::hubspot::RecordPage;
 use crate::model::{ObjectId, Record, RejectedRecord};
 use crate::storage::{
-    PageOutcome, PendingDelete, RunCounts, StorageError, UpkeepLane, apply_deletes, count_page, delete_share,
-    distrust_rows, overlay_records, record_merges, stage_deletes, store_records,
+    PageOutcome, PendingDelete, RunCounts, StorageError, StoredPage, UpkeepLane, apply_deletes, count_page,
+    delete_share, distrust_rows, overlay_records, record_merges, stage_deletes, store_records,
 };
 
 /// So many rows may be marked as deleted at once without arousing suspicion.
@@ -90,12 +90,14 @@ impl Engine {
         page: &PassPage,
     ) -> Result<(), SyncError> {
         let mut patience = Patience::new(&self.stop, format!("Storing what the {} lane found", pass.upkeep));
-        run.counts = loop {
+        let (counts, stored) = loop {
             match self.try_store_pass_page(run, pass, page).await {
-                Ok(counts) => break counts,
+                Ok(stored) => break stored,
                 Err(error) => patience.wait(error).await?,
             }
         };
+        run.counts = counts;
+        self.events.stored(pass.upkeep.object_type, stored.outcome, &stored.written);
         run.progress(run.counts.fetched, None);
         let live = page.records.iter().filter(|record| !record.archived).map(|record| record.id);
         let live: Vec<_> = live.collect();
@@ -108,12 +110,12 @@ impl Engine {
         run: &Run,
         pass: &Pass,
         page: &PassPage,
-    ) -> Result<RunCounts, StorageError> {
+    ) -> Result<(RunCounts, StoredPage), StorageError> {
         let mirror = self.mirrors.hold(pass.upkeep.object_type).await;
         let table = &mirror.table;
         let mut transaction = self.lease.begin(&self.database).await?;
         distrust_rows(&mut transaction, table, &page.distrusted, page.distrusted_at).await?;
-        let stored = store_records(&mut transaction, table, &page.records, &page.rejected).await?;
+        let mut stored = store_records(&mut transaction, table, &page.records, &page.rejected).await?;
         let survivors: Vec<_> = page.survivors.iter().collect();
         let merged = record_merges(&mut transaction, table.object_type(), &survivors, clock::now()).await?;
         let Overlay { names, partials } = &page.overlay;
@@ -122,10 +124,11 @@ impl Engine {
         pass.row.advance(&mut transaction, &page.cursor, &page.pass_state).await?;
         let mut counts = run.counts_now();
         let merged = PageOutcome { deleted: merged, ..PageOutcome::default() };
-        counts.add(page.fetched, stored + overlaid + merged);
+        stored.outcome = stored.outcome + overlaid + merged;
+        counts.add(page.fetched, stored.outcome);
         count_page(&mut transaction, run.id, &counts).await?;
         transaction.commit().await?;
-        Ok(counts)
+        Ok((counts, stored))
     }
 
     /// Applies the deletes somebody has confirmed.
@@ -160,6 +163,8 @@ impl Engine {
             match self.try_apply(run, pass, by).await {
                 Ok(Some((counts, marked))) => {
                     run.counts = counts;
+                    let outcome = PageOutcome { deleted: marked, ..PageOutcome::default() };
+                    self.events.stored(pass.upkeep.object_type, outcome, &[]);
                     applied += marked;
                 }
                 Ok(None) => break,

@@ -36,7 +36,7 @@ use tracing::{error, info, warn};
 pub(super) use self::brake::Brakes;
 use self::claim::Claim;
 pub(super) use self::locked::LockedRows;
-use self::settle::ACTOR;
+use self::settle::{ACTOR, all_closed};
 use self::verdict::Verdict;
 use super::Subject;
 use super::engine::Engine;
@@ -203,10 +203,12 @@ impl Engine {
             warn!("{lost} edited row(s) of {} had no job; they are sent now", object_type.table);
         }
         let mut transaction = self.lease.begin(&self.database).await?;
-        close_conflicts_without_row(&mut transaction, object_type, ACTOR, clock::now()).await?;
+        let closed = close_conflicts_without_row(&mut transaction, object_type, ACTOR, clock::now()).await?;
         // A record that is restored keeps its version, so no lane tells of it.
         wake_deleted_in_hubspot(&mut transaction, object_type).await?;
-        transaction.commit().await
+        transaction.commit().await?;
+        self.tell_steps(object_type, all_closed(closed));
+        Ok(())
     }
 
     /// Does some of what is due now, of each type. One that fails does not keep the others from being done.

@@ -115,7 +115,7 @@ pub async fn overlay_records(
             records.push(Record { properties, created_at, archived, archived_at, ..partial.clone() });
         }
     }
-    store_records(connection, table, &records, &[]).await
+    Ok(store_records(connection, table, &records, &[]).await?.outcome)
 }
 
 /// A row that stays as it is until the transaction ends.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
-use super::settle::ACTOR;
+use super::settle::{ACTOR, all_closed};
 use super::verdict::Verdict;
 use super::{Current, Item, PRIORITY, Push};
 use crate::clock;
@@ -148,7 +148,7 @@ impl Engine {
         let object_type = push.context.object_type;
         let mirror = self.mirrors.hold(object_type).await;
         let mut transaction = self.lease.begin(&self.database).await?;
-        store_records(&mut transaction, &mirror.table, records, &[]).await?;
+        let stored = store_records(&mut transaction, &mirror.table, records, &[]).await?;
         let mut done = Vec::with_capacity(jobs.len());
         for job in jobs {
             let is_stored = records.iter().any(|record| record.id.0 == job.record_id);
@@ -170,8 +170,11 @@ impl Engine {
         let entries: Vec<_> = done.into_iter().map(entry).collect();
         let now = clock::now();
         write_log(&mut transaction, object_type.name, &entries, now).await?;
-        close_conflicts_without_row(&mut transaction, object_type, ACTOR, now).await?;
-        transaction.commit().await
+        let closed = close_conflicts_without_row(&mut transaction, object_type, ACTOR, now).await?;
+        transaction.commit().await?;
+        self.events.stored(object_type, stored.outcome, &stored.written);
+        self.tell_steps(object_type, all_closed(closed));
+        Ok(())
     }
 }
 

@@ -8,16 +8,18 @@ use tracing::{error, info, warn};
 use super::Push;
 use super::verdict::{Identity, Outcome, Verdict};
 use crate::clock;
+use crate::model::ObjectType;
 use crate::storage::{
-    Collision, ConflictKind, ConflictRecord, Disagreement, EditedRow, Job, JobKind, LeasedTransaction,
-    LogDirection, MirrorTable, RowStatus, Settled, StorageError, StorageErrorKind, close_conflict_by_itself,
-    close_conflicts_without_row, close_open_log, enqueue_jobs, finish_job, follow_merge, is_row_locked,
-    is_there, link_row, lock_edited, lock_free_edited, open_or_update_conflict, park_job,
-    remove_associations_of_archived, repeat_job, retry_job, write_log, write_row,
+    Collision, ConflictChange, ConflictKind, ConflictRecord, Disagreement, EditedRow, Job, JobKind,
+    LeasedTransaction, LogDirection, MirrorTable, RowStatus, Settled, StorageError, StorageErrorKind,
+    close_conflict_by_itself, close_conflicts_without_row, close_open_log, enqueue_jobs, finish_job,
+    follow_merge, is_row_locked, is_there, link_row, lock_edited, lock_free_edited, open_or_update_conflict,
+    park_job, remove_associations_of_archived, repeat_job, retry_job, write_log, write_row,
 };
 use crate::sync::engine::Engine;
 use crate::sync::error::{Chain, SyncError};
 use crate::sync::patience::Patience;
+use crate::sync::{ConflictNews, Event, RecordName};
 
 /// Who opens and closes conflicts in the audit trail.
 pub(super) const ACTOR: &str = "hubspot-connector";
@@ -36,8 +38,9 @@ impl Engine {
         let mut patience = Patience::new(&self.stop, what);
         loop {
             match self.try_settle(push, &verdicts).await {
-                Ok(locked) => {
+                Ok(Settlement { locked, steps }) => {
                     self.leave(&mut verdicts, &locked);
+                    self.tell_steps(push.context.object_type, steps);
                     break;
                 }
                 // Somebody's value is to blame: find whose.
@@ -47,7 +50,7 @@ impl Engine {
                 Err(error) => patience.wait(error).await?,
             }
         }
-        tell(push, &verdicts);
+        self.tell(push, &verdicts);
         Ok(())
     }
 
@@ -59,8 +62,9 @@ impl Engine {
             let mut one = vec![verdict];
             loop {
                 match self.try_settle(push, &one).await {
-                    Ok(locked) => {
+                    Ok(Settlement { locked, steps }) => {
                         self.leave(&mut one, &locked);
+                        self.tell_steps(push.context.object_type, steps);
                         break;
                     }
                     Err(error) if error.kind() == StorageErrorKind::Data => {
@@ -82,9 +86,33 @@ impl Engine {
                     Err(error) => patience.wait(error).await?,
                 }
             }
-            tell(push, &one);
+            self.tell(push, &one);
         }
         Ok(())
+    }
+
+    /// Tells whoever is watching what has become of conflicts.
+    pub(super) fn tell_steps(&self, object_type: &ObjectType, steps: Vec<(i64, ConflictNews)>) {
+        for (id, step) in steps {
+            let object_type = object_type.name.to_owned();
+            self.events.send(Event::Conflict { object_type, id, step });
+        }
+    }
+
+    /// Tells whoever is watching, and the log, what has become of edits.
+    fn tell(&self, push: &Push, verdicts: &[Verdict]) {
+        let tally = Tally::of(verdicts);
+        let object_type = push.context.object_type;
+        let settled = verdicts.iter().filter(|verdict| !matches!(verdict.outcome, Outcome::Nothing));
+        let rows: Vec<_> = settled.map(|verdict| RecordName::Row(verdict.item.row.key)).collect();
+        if !rows.is_empty() {
+            self.events.send(Event::changed(object_type, rows.len() as u64, rows));
+        }
+        let (sent, failed) = (tally.sent as u64, (tally.refused + tally.given_up) as u64);
+        if sent + failed > 0 {
+            self.events.send(Event::Pushed { object_type, sent, failed });
+        }
+        tally.log(object_type);
     }
 
     /// Forgets the verdicts on rows that somebody else has locked.
@@ -105,9 +133,8 @@ impl Engine {
         Ok(transaction.commit().await?)
     }
 
-    /// One attempt of [`Engine::settle`]. Returns the keys of rows that are locked, or would have to be written together
-    /// with one that is, of which nothing is recorded.
-    async fn try_settle(&self, push: &Push, verdicts: &[Verdict]) -> Result<Vec<i64>, StorageError> {
+    /// One attempt of [`Engine::settle`].
+    async fn try_settle(&self, push: &Push, verdicts: &[Verdict]) -> Result<Settlement, StorageError> {
         // The columns may have changed since the batch began.
         let mirror = self.mirrors.hold(push.context.object_type).await;
         let (table, now) = (&mirror.table, clock::now());
@@ -118,7 +145,8 @@ impl Engine {
         // Those that write another row as well come last: it may be one of these.
         let (alone, pairs): (Vec<_>, Vec<_>) =
             verdicts.iter().partition(|verdict| verdict.other_record().is_none());
-        let (mut entries, mut arrived, mut locked) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut entries, mut arrived) = (Vec::new(), Vec::new());
+        let (mut locked, mut steps) = (Vec::new(), Vec::new());
         for verdict in alone.into_iter().chain(pairs) {
             let key = verdict.item.row.key;
             if is_locked(&mut transaction, table, verdict, &free).await? {
@@ -143,15 +171,24 @@ impl Engine {
             };
             if !matches!(verdict.outcome, Outcome::Nothing | Outcome::Again(..)) {
                 let is_due_again = settled == Settled::EditedSince;
-                settle_row(&mut transaction, table, (verdict, is_due_again), &row, now).await?;
+                steps.extend(settle_row(&mut transaction, table, (verdict, is_due_again), &row, now).await?);
             }
         }
         let object_type = push.context.object_type.name;
         write_log(&mut transaction, object_type, &entries, now).await?;
         close_open_log(&mut transaction, object_type, &arrived, now).await?;
         transaction.commit().await?;
-        Ok(locked)
+        Ok(Settlement { locked, steps })
     }
+}
+
+/// What came of an attempt to record verdicts.
+struct Settlement {
+    /// The keys of rows that are locked, or would have to be written together with one that is, of which nothing is
+    /// recorded.
+    locked: Vec<i64>,
+    /// What has become of conflicts, by number.
+    steps: Vec<(i64, ConflictNews)>,
 }
 
 /// Whether somebody else has locked the row of a verdict, which is not among the `free` ones, or the row of the record it
@@ -172,32 +209,52 @@ async fn is_locked(
     }
 }
 
-/// One line on what became of edits. Reasons may quote values, so they stand in the rows and not here.
-fn tell(push: &Push, verdicts: &[Verdict]) {
-    let count = |is: fn(&Outcome) -> bool| verdicts.iter().filter(|verdict| is(&verdict.outcome)).count();
-    let sent = verdicts.iter().filter(|verdict| {
-        let is_done = matches!(verdict.outcome, Outcome::InStep | Outcome::Conflict | Outcome::MoreToDo);
-        is_done && verdict.entries.iter().any(|entry| entry.direction == LogDirection::Push)
-    });
-    let (sent, conflicts) = (sent.count(), count(|outcome| matches!(outcome, Outcome::Conflict)));
-    let refused = count(|outcome| matches!(outcome, Outcome::Refused(_)));
-    let given_up = count(|outcome| matches!(outcome, Outcome::GivenUp(_)));
-    let again = count(|outcome| matches!(outcome, Outcome::Again(..)));
-    let object_type = push.context.object_type;
-    if sent > 0 {
-        info!("Sent edits of {sent} {object_type} to HubSpot");
+/// How many edits became what.
+struct Tally {
+    sent: usize,
+    conflicts: usize,
+    refused: usize,
+    given_up: usize,
+    again: usize,
+}
+
+impl Tally {
+    /// Counts.
+    fn of(verdicts: &[Verdict]) -> Self {
+        let count = |is: fn(&Outcome) -> bool| verdicts.iter().filter(|verdict| is(&verdict.outcome)).count();
+        let sent = verdicts.iter().filter(|verdict| {
+            let is_done = matches!(verdict.outcome, Outcome::InStep | Outcome::Conflict | Outcome::MoreToDo);
+            is_done && verdict.entries.iter().any(|entry| entry.direction == LogDirection::Push)
+        });
+        Self {
+            sent: sent.count(),
+            conflicts: count(|outcome| matches!(outcome, Outcome::Conflict)),
+            refused: count(|outcome| matches!(outcome, Outcome::Refused(_))),
+            given_up: count(|outcome| matches!(outcome, Outcome::GivenUp(_))),
+            again: count(|outcome| matches!(outcome, Outcome::Again(..))),
+        }
     }
-    if conflicts > 0 {
-        info!("{conflicts} {object_type} were changed on both sides; settle them with `conflicts`");
-    }
-    if refused > 0 {
-        warn!("HubSpot refused edits of {refused} {object_type}; sync_error of the rows says why");
-    }
-    if given_up > 0 {
-        warn!("Edits of {given_up} {object_type} are given up after all tries; see `jobs`, and `jobs retry`");
-    }
-    if again > 0 {
-        warn!("Edits of {again} {object_type} are sent again later; see jobs");
+
+    /// One line a kind. Reasons may quote values, so they stand in the rows and not here.
+    fn log(&self, object_type: &ObjectType) {
+        let Self { sent, conflicts, refused, given_up, again } = self;
+        if *sent > 0 {
+            info!("Sent edits of {sent} {object_type} to HubSpot");
+        }
+        if *conflicts > 0 {
+            info!("{conflicts} {object_type} were changed on both sides; settle them with `conflicts`");
+        }
+        if *refused > 0 {
+            warn!("HubSpot refused edits of {refused} {object_type}; sync_error of the rows says why");
+        }
+        if *given_up > 0 {
+            warn!(
+                "Edits of {given_up} {object_type} are given up after all tries; see `jobs`, and `jobs retry`"
+            );
+        }
+        if *again > 0 {
+            warn!("Edits of {again} {object_type} are sent again later; see jobs");
+        }
     }
 }
 
@@ -222,20 +279,21 @@ async fn settle_without_row(
     enqueue_jobs(transaction, &verdict.item.job.object_type, JobKind::Deleted, &[id.0]).await
 }
 
-/// Writes the row of a verdict, and its conflict.
+/// Writes the row of a verdict, and its conflict. Returns what has become of conflicts.
 async fn settle_row(
     transaction: &mut LeasedTransaction,
     table: &MirrorTable,
     (verdict, is_due_again): (&Verdict, bool),
     row: &EditedRow,
     now: DateTime<Utc>,
-) -> Result<(), StorageError> {
+) -> Result<Vec<(i64, ConflictNews)>, StorageError> {
     let record = verdict.record();
     match &verdict.identity {
         Identity::Same => {}
         Identity::Linked(id, agreed) => {
             link_row(transaction, table, row, (*id, agreed), now).await?;
-            return close_conflicts_without_row(transaction, table.object_type(), ACTOR, now).await;
+            let closed = close_conflicts_without_row(transaction, table.object_type(), ACTOR, now).await?;
+            return Ok(all_closed(closed));
         }
         Identity::MergedInto(survivor) => {
             let collisions = follow_merge(transaction, table, row, survivor, now).await?;
@@ -252,15 +310,27 @@ async fn settle_row(
     }
     match &verdict.conflict {
         Some(disagreement) => {
-            open_or_update_conflict(transaction, &record, disagreement, ACTOR, now).await?;
+            let opened = open_or_update_conflict(transaction, &record, disagreement, ACTOR, now).await?;
+            Ok(Vec::from_iter(step(opened)))
         }
         // To be looked at again, it may still be one.
-        None if update.status == RowStatus::Pending => {}
-        None => {
-            close_conflict_by_itself(transaction, &record, ACTOR, now).await?;
-        }
+        None if update.status == RowStatus::Pending => Ok(Vec::new()),
+        None => Ok(all_closed(close_conflict_by_itself(transaction, &record, ACTOR, now).await?)),
     }
-    Ok(())
+}
+
+/// What was done to an open conflict, if anything was.
+fn step((id, change): (i64, ConflictChange)) -> Option<(i64, ConflictNews)> {
+    match change {
+        ConflictChange::Opened => Some((id, ConflictNews::Opened)),
+        ConflictChange::Updated => Some((id, ConflictNews::Updated)),
+        ConflictChange::Unchanged => None,
+    }
+}
+
+/// The end of these conflicts.
+pub(super) fn all_closed(ids: impl IntoIterator<Item = i64>) -> Vec<(i64, ConflictNews)> {
+    ids.into_iter().map(|id| (id, ConflictNews::Closed)).collect()
 }
 
 /// Opens a conflict over what was edited in the row of a merged record and in that of its survivor, or closes it.
@@ -269,9 +339,9 @@ async fn settle_collisions(
     record: &ConflictRecord,
     collisions: &[Collision],
     now: DateTime<Utc>,
-) -> Result<(), StorageError> {
+) -> Result<Vec<(i64, ConflictNews)>, StorageError> {
     if collisions.is_empty() {
-        return close_conflict_by_itself(transaction, record, ACTOR, now).await.map(|_| ());
+        return Ok(all_closed(close_conflict_by_itself(transaction, record, ACTOR, now).await?));
     }
     let side = |value: fn(&Collision) -> &Option<String>| {
         collisions.iter().map(|collision| (collision.name.clone(), value(collision).clone())).collect()
@@ -284,5 +354,5 @@ async fn settle_collisions(
         hubspot: side(|collision| &collision.survivor),
         sources: BTreeMap::new(),
     };
-    open_or_update_conflict(transaction, record, &disagreement, ACTOR, now).await.map(|_| ())
+    Ok(Vec::from_iter(step(open_or_update_conflict(transaction, record, &disagreement, ACTOR, now).await?)))
 }

@@ -14,10 +14,11 @@ use crate::clock;
 use crate::hubspot::Priority;
 use crate::model::{ObjectId, ObjectType, Record, RejectedRecord};
 use crate::storage::{
-    DeleteReason, LeasedTransaction, MirrorTable, PageOutcome, PendingDelete, StorageError, StoredVersion,
+    DeleteReason, LeasedTransaction, MirrorTable, PendingDelete, StorageError, StoredPage, StoredVersion,
     UpkeepLane, WebhookOutcome, apply_deletes_at_once, heard_of, merged_ids, postpone_webhook_events,
     release_from_quarantine, request_lane, settle_webhook_events, store_records, stored_versions,
 };
+use crate::sync::Event;
 use crate::sync::engine::Engine;
 use crate::sync::error::SyncError;
 use crate::sync::patience::Patience;
@@ -105,12 +106,13 @@ impl Engine {
         let is_believed = self.believe_deletes(object_type, &mut answer, memory).await?;
         let fates = Fates::of(told, &answer.shown, is_believed);
         let mut patience = Patience::new(&self.stop, format!("Storing {object_type} told of by webhooks"));
-        let outcome = loop {
+        let StoredPage { outcome, written } = loop {
             match self.try_store_told(object_type, &answer, &fates).await {
-                Ok(outcome) => break outcome,
+                Ok(stored) => break stored,
                 Err(error) => patience.wait(error).await?,
             }
         };
+        self.events.stored(object_type, outcome, &written);
         release_from_quarantine(&self.database, object_type, &answer.absent).await?;
         lock(memory).tally.stored(told.len(), outcome);
         self.follow_links(object_type, told, &answer, fates.after_links).await
@@ -180,19 +182,21 @@ impl Engine {
         object_type: &'static ObjectType,
         answer: &Answer,
         fates: &Fates,
-    ) -> Result<PageOutcome, StorageError> {
+    ) -> Result<StoredPage, StorageError> {
         let mirror = self.mirrors.hold(object_type).await;
         let table: &MirrorTable = &mirror.table;
         let mut transaction = self.lease.begin(&self.database).await?;
-        let mut outcome = store_records(&mut transaction, table, &answer.records, &answer.rejected).await?;
-        mirror.state.count_inserted(&mut transaction, outcome.inserted).await?;
-        outcome.deleted +=
+        let mut stored = store_records(&mut transaction, table, &answer.records, &answer.rejected).await?;
+        mirror.state.count_inserted(&mut transaction, stored.outcome.inserted).await?;
+        stored.outcome.deleted +=
             apply_deletes_at_once(&mut transaction, table, &answer.deletes, clock::now()).await?;
         // They may have changed before they were deleted, and nobody has read them in between.
-        outcome = outcome + store_records(&mut transaction, table, &answer.archived, &[]).await?;
+        let archived = store_records(&mut transaction, table, &answer.archived, &[]).await?;
+        stored.outcome = stored.outcome + archived.outcome;
+        stored.written.extend(answer.deletes.iter().map(|delete| delete.id));
         fates.write(&mut transaction, object_type).await?;
         transaction.commit().await?;
-        Ok(outcome)
+        Ok(stored)
     }
 
     /// Reads the links of records that may have others now, and closes what waited for that.
@@ -207,6 +211,9 @@ impl Engine {
         let linked: Vec<_> =
             told.iter().filter(|one| one.concerns_links).map(|one| one.id).filter(is_live).collect();
         self.refresh_associations(&self.hubspot, object_type, &linked).await?;
+        if !linked.is_empty() {
+            self.events.send(Event::linked(object_type, &linked));
+        }
         self.settle_events(&numbers, WebhookOutcome::Read).await
     }
 }

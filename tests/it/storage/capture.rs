@@ -99,7 +99,7 @@ impl Fixture {
     /// Stores what HubSpot sent.
     pub(super) async fn store(&self, records: &[Record]) -> PageOutcome {
         let mut transaction = self.lease.begin(&self.test.database).await.unwrap();
-        let outcome = store_records(&mut transaction, &self.table, records, &[]).await.unwrap();
+        let outcome = store_records(&mut transaction, &self.table, records, &[]).await.unwrap().outcome;
         transaction.commit().await.unwrap();
         outcome
     }

@@ -51,7 +51,7 @@ impl Fixture {
 
     async fn store_with(&self, records: &[Record], rejected: &[RejectedRecord]) -> PageOutcome {
         let mut transaction = self.lease.begin(&self.test.database).await.unwrap();
-        let outcome = store_records(&mut transaction, &self.table, records, rejected).await.unwrap();
+        let outcome = store_records(&mut transaction, &self.table, records, rejected).await.unwrap().outcome;
         transaction.commit().await.unwrap();
         outcome
     }
