@@ -1,4 +1,7 @@
-//! Connections: accepted up to a number, given a time for their head, and ended well when the process stops.
+//! Connections: accepted up to a number, given a time for their head and for reading answers, and ended well when the
+//! process stops. One that has become a WebSocket is counted there (`live`) and not here.
+
+mod impatient;
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -10,20 +13,26 @@ use futures_util::stream::FuturesUnordered;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use self::impatient::Impatient;
 use crate::lifecycle::Lifecycle;
 
 /// Pause between two attempts to listen, and after a connection that could not be accepted.
 const PAUSE: Duration = Duration::from_secs(2);
 /// Most connections at a time; further ones wait in the queue of the kernel.
 const CONNECTIONS: usize = 512;
+/// Open files that are enough for all connections, those that have become WebSockets, and everything else.
+const FILES: u64 = 4096;
 /// Longest a client may take for the head of a request; one that rests between two requests is let go as well.
 const HEAD: Duration = Duration::from_secs(30);
 /// Most bytes of a head.
 const HEAD_BYTES: usize = 64 * 1024;
+/// Longest a client may take for the next bytes of an answer.
+const READ: Duration = Duration::from_secs(30);
 /// Longest a stop waits for requests under way.
 const FAREWELL: Duration = Duration::from_secs(10);
 
@@ -49,8 +58,21 @@ pub(super) async fn bind(address: SocketAddr, stop: &CancellationToken) -> Optio
     }
 }
 
+/// Makes room for that many files, as far as the process may: 1,024 are usual, and every connection is one.
+fn make_room() {
+    let mut limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(FILES, |maximum| maximum.min(FILES));
+    if limit.current.is_some_and(|current| current < wanted) {
+        limit.current = Some(wanted);
+        if let Err(error) = setrlimit(Resource::Nofile, limit) {
+            debug!("No room for more open files: {error}");
+        }
+    }
+}
+
 /// Answers requests until the process stops.
 pub(super) async fn serve(listener: TcpListener, router: Router, stop: &CancellationToken) {
+    make_room();
     // Dropped at the end: a client that does not read its answer does not hold up a stop.
     let mut connections = FuturesUnordered::new();
     loop {
@@ -82,7 +104,7 @@ fn answer(stream: TcpStream, router: Router, stop: CancellationToken) -> impl Fu
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD)
             .max_buf_size(HEAD_BYTES)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+            .serve_connection(TokioIo::new(Impatient::new(stream, READ)), TowerToHyperService::new(router))
             .with_upgrades();
         let mut connection = pin!(connection);
         let ended = tokio::select! {
