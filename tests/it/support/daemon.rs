@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::Write;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::eventually;
+use super::programs::program;
 use super::simulator::{Simulator, TOKEN};
 
 /// How far behind the present a search ends: more than the index lags in any test.
@@ -55,6 +57,17 @@ impl Setup {
         self.set("PORT", "0")
     }
 
+    /// People sign in to the dashboard with that password.
+    pub fn with_password(self, password: &str) -> Self {
+        let mut command = Command::new(program("hubspot-connector"));
+        let command = command.arg("password").env_clear().stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        process.stdin.take().unwrap().write_all(password.as_bytes()).unwrap();
+        let line = text(&process.wait_with_output().unwrap().stdout);
+        let (name, hash) = line.trim().split_once('=').expect("the command prints a setting");
+        self.set(name, hash.trim_matches('\''))
+    }
+
     /// Contacts and companies may be edited with SQL.
     pub fn writable(self) -> Self {
         self.set("WRITABLE_OBJECTS", "contacts,companies")
@@ -87,7 +100,7 @@ impl Setup {
 
     /// The command with this setup and nothing else in its environment, in an empty directory.
     fn command(&self, arguments: &[&str], directory: &TempDir) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_hubspot-connector"));
+        let mut command = Command::new(program("hubspot-connector"));
         command
             .args(arguments)
             .env_clear()
@@ -125,6 +138,11 @@ impl Daemon {
     /// What it has logged so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.directory.path().join("log")).unwrap()
+    }
+
+    /// Its process, for the operating system.
+    pub fn id(&self) -> u32 {
+        self.process.id()
     }
 
     /// Kills it as a power cut would.

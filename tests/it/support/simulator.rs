@@ -1,13 +1,13 @@
 //! A simulator of one test's own, as a process, and its control API.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::{Once, mpsc};
 
 use serde_json::{Value, json};
 
 use super::PATIENCE;
+use super::programs::program;
 
 /// The token the simulator accepts.
 pub const TOKEN: &str = "sim-token";
@@ -30,7 +30,7 @@ impl Simulator {
 
     /// Starts one with the given arguments.
     pub fn with(arguments: &[String]) -> Self {
-        let mut process = Command::new(program())
+        let mut process = Command::new(program("hubspot-simulator"))
             .args(["--port", "0", "--seed", "42"])
             .args(arguments)
             .stdout(Stdio::piped())
@@ -250,13 +250,6 @@ fn first_line(output: ChildStdout) -> String {
 fn ids(answer: &Value) -> Vec<String> {
     let ids = answer["ids"].as_array().expect("the answer lists ids");
     ids.iter().map(|id| id.as_str().expect("ids are text").to_owned()).collect()
-}
-
-/// The simulator's program, beside the daemon's.
-fn program() -> PathBuf {
-    let program = PathBuf::from(env!("CARGO_BIN_EXE_hubspot-connector")).with_file_name("hubspot-simulator");
-    assert!(program.exists(), "build the simulator first: cargo build --package hubspot-simulator");
-    program
 }
 
 /// A client for plain HTTP on loopback, whatever proxy the machine uses.
