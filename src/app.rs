@@ -19,6 +19,7 @@ use crate::lifecycle::Lifecycle;
 use crate::metrics;
 use crate::schedule::Ticker;
 use crate::storage::{Database, LeaseKeeper};
+use crate::sync::Events;
 use crate::web::{self, Role, Situation};
 
 pub use crate::storage::ACCOUNT_LEASE;
@@ -35,6 +36,8 @@ struct Parts {
     keeper: LeaseKeeper,
     /// What the HTTP server tells of this process.
     situation: Situation,
+    /// What this process does, told to those who watch; outlives every lead.
+    events: Events,
 }
 
 /// Runs the daemon until it is told to stop.
@@ -70,10 +73,17 @@ pub async fn unless_unanswered<T>(database: &Database, work: impl Future<Output 
 /// Everything from the first connection to the last.
 async fn start_and_lead(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<()> {
     let database = Database::new(&config.database)?;
-    let situation = Situation::default();
+    let (situation, events) = (Situation::default(), Events::default());
     // Before the database is there, so that others can see what the process waits for.
-    lifecycle.spawn(web::serve(config.clone(), database.clone(), situation.clone(), lifecycle.clone()));
-    let work = Box::pin(open_and_lead(config, database.clone(), situation, lifecycle));
+    let (watched, situation_shown) = (events.clone(), situation.clone());
+    lifecycle.spawn(web::serve(
+        config.clone(),
+        database.clone(),
+        situation_shown,
+        watched,
+        lifecycle.clone(),
+    ));
+    let work = Box::pin(open_and_lead(config, database.clone(), (situation, events), lifecycle));
     unless_unanswered(&database, work).await?
 }
 
@@ -81,7 +91,7 @@ async fn start_and_lead(config: Config, lifecycle: &Lifecycle) -> anyhow::Result
 async fn open_and_lead(
     mut config: Config,
     database: Database,
-    situation: Situation,
+    (situation, events): (Situation, Events),
     lifecycle: &Lifecycle,
 ) -> anyhow::Result<()> {
     let started = tokio::time::Instant::now();
@@ -101,7 +111,7 @@ async fn open_and_lead(
     start::tell_service_manager(NotifyState::Ready);
     lifecycle.spawn(figures::show_process(database.clone(), lifecycle.shutdown().clone()));
     situation.set(Role::StandingBy);
-    let parts = Parts { config, database, lifecycle: lifecycle.clone(), ticker, keeper, situation };
+    let parts = Parts { config, database, lifecycle: lifecycle.clone(), ticker, keeper, situation, events };
     leader::lead_or_stand_by(&parts).await;
 
     start::tell_service_manager(NotifyState::Stopping);

@@ -22,6 +22,7 @@ mod failure;
 mod idempotency;
 mod jobs;
 mod lease;
+mod marks;
 mod merges;
 mod migrate;
 mod mirror;
@@ -71,6 +72,7 @@ pub use jobs::{
     postpone_jobs, queue_figures, renew_jobs, repeat_job, rescue_jobs, retry_job, revive_jobs,
 };
 pub use lease::{ACCOUNT_LEASE, LEASE_TTL, Lease, LeaseKeeper, LeasedTransaction, lease_holder};
+pub use marks::{Marks, load_marks};
 pub use merges::{MERGED_IDS, known_survivors, merged_ids, record_merges};
 pub use migrate::{create_tables, migrate, pending_migrations};
 pub use mirror::{

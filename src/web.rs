@@ -10,6 +10,7 @@
 //! | `dashboard` | the pages for people |
 //! | `figures` | `/metrics` |
 //! | `health`, `openapi` | the routes anybody may ask |
+//! | `live` | what happens, told over WebSockets as it happens |
 //! | `webhooks` | what HubSpot tells of, beside all that: it signs its requests |
 //!
 //! A handler reads and writes the database and nothing else: it never calls HubSpot, so it works in every process, also
@@ -24,6 +25,7 @@ mod figures;
 mod guard;
 mod health;
 mod listener;
+mod live;
 mod openapi;
 mod situation;
 pub mod webhooks;
@@ -38,6 +40,7 @@ use crate::config::{ApiToken, Config};
 use crate::lifecycle::Lifecycle;
 use crate::model::{ObjectType, Selected};
 use crate::storage::{Database, StorageError, recall_types};
+use crate::sync::{Event, Events, RecordName};
 
 pub use situation::{Role, Situation};
 use webhooks::Receiver;
@@ -53,6 +56,8 @@ struct Parts {
     tokens: Vec<ApiToken>,
     database: Database,
     situation: Situation,
+    /// Where it is told what happens, and what requests do.
+    events: Events,
     lifecycle: Lifecycle,
     /// One permit a request that works with the database: runs need connections too.
     work: Arc<Semaphore>,
@@ -78,10 +83,21 @@ impl App {
     async fn objects(&self) -> Result<Vec<Selected>, StorageError> {
         recall_types(&self.database, &self.config.sync.objects).await
     }
+
+    /// Tells whoever is watching that a request has edited a row.
+    fn tell_edited(&self, object_type: &'static ObjectType, key: i64) {
+        self.events.send(Event::changed(object_type, 1, [RecordName::Row(key)]));
+    }
 }
 
-/// Serves until the process stops, if the configuration asks for it.
-pub async fn serve(config: Config, database: Database, situation: Situation, lifecycle: Lifecycle) {
+/// Serves until the process stops, if the configuration asks for it. `events` are what the process does.
+pub async fn serve(
+    config: Config,
+    database: Database,
+    situation: Situation,
+    events: Events,
+    lifecycle: Lifecycle,
+) {
     let Some(web) = config.web.clone() else { return };
     let (webhooks, objects) = (config.webhooks.clone(), config.sync.objects.clone());
     let receiver = Receiver::new(webhooks, objects, database.clone(), lifecycle.clone(), situation.clone());
@@ -92,6 +108,7 @@ pub async fn serve(config: Config, database: Database, situation: Situation, lif
         tokens: web.tokens.clone(),
         database,
         situation,
+        events,
         lifecycle: lifecycle.clone(),
         work: Arc::new(Semaphore::new(work)),
     };
@@ -118,5 +135,5 @@ fn router(app: &App) -> Router {
     let for_programs = endpoint::router(app, endpoints)
         .merge(openapi::router(&document))
         .layer(middleware::from_fn_with_state(app.clone(), access::expect_this_machine));
-    guard::around(for_programs.merge(dashboard::router(app)))
+    guard::around(for_programs.merge(dashboard::router(app)).merge(live::router(app)))
 }

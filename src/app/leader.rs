@@ -21,7 +21,7 @@ use crate::storage::{
     Database, LEASE_TTL, LaneState, Lease, LeaseKeeper, Request, StorageError, SyncState, Trigger,
     interrupt_open_runs, load_lanes, load_states,
 };
-use crate::sync::{Chain, Engine, Events, Subject, SyncError, Upkeep};
+use crate::sync::{Chain, Engine, Subject, SyncError, Upkeep};
 use crate::web::Role;
 
 /// Pause between two attempts to take over from another process.
@@ -113,7 +113,7 @@ async fn work(parts: &Parts, lease: &Lease, stop: &CancellationToken) -> anyhow:
         parts.config.sync.clone(),
         parts.config.database.migrate_on_start,
         lease.clone(),
-        Events::default(),
+        parts.events.clone(),
         stop.clone(),
     ));
     engine.recall().await?;

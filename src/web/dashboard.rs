@@ -27,6 +27,8 @@ use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use axum::{Router, middleware};
 
+pub(super) use access::is_signed_in;
+
 use super::App;
 
 /// What a page may load and do: nothing of others, and no script or style that stands in the page itself.

@@ -107,6 +107,11 @@ impl ApiError {
         Self { cause: Some(cause.into()), ..error }
     }
 
+    /// Whether whoever asks may not; else it went wrong otherwise.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(self.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+    }
+
     /// The word for programs.
     pub(super) fn code(&self) -> &'static str {
         self.code

@@ -46,6 +46,11 @@ impl Situation {
         }
     }
 
+    /// Whether another process does the work, or nobody does.
+    pub(super) fn stands_by(&self) -> bool {
+        matches!(self.role(), Role::StandingBy)
+    }
+
     /// Tells the engine that webhooks are stored; where another process leads, that one looks by itself.
     pub(super) fn webhooks_arrived(&self) {
         if let Role::Leading(engine) = self.role() {

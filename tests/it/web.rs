@@ -14,6 +14,7 @@ mod limits;
 mod lists;
 mod openapi;
 mod schemathesis;
+mod socket;
 mod sync;
 
 use serde_json::Value;

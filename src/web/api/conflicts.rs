@@ -20,6 +20,7 @@ use crate::storage::{
     Conflict, ConflictFilter, ConflictStatus, NotResolved, Resolution, closed_conflicts, conflict_steps,
     list_conflicts, load_catalogue, load_conflict, resolve_conflict,
 };
+use crate::sync::{ConflictNews, Event};
 use crate::web::App;
 use crate::web::access::{Access, Caller};
 use crate::web::endpoint::Endpoint;
@@ -158,7 +159,10 @@ async fn settle(app: &App, id: i64, decision: &Decision) -> Result<(), ApiError>
     };
     let resolution = resolution(decision, &catalogue)?;
     let actor = actor(decision.resolved_by.as_deref())?;
-    resolve(app, &types, id, &resolution, &actor).await
+    resolve(app, &types, id, &resolution, &actor).await?;
+    let object_type = conflict.record.object_type;
+    app.events.send(Event::Conflict { object_type, id, step: ConflictNews::Closed });
+    Ok(())
 }
 
 /// Who decides.

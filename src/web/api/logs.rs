@@ -15,6 +15,7 @@ use super::idempotent::{KEY, KEY_DESCRIPTION, note, once};
 use super::query::{Number, Parameters, page_size, type_called};
 use crate::model::ObjectId;
 use crate::storage::{Chosen, LogFilter, LogRow, load_log, recent_log, revive_jobs};
+use crate::sync::Event;
 use crate::web::App;
 use crate::web::access::{Access, Caller};
 use crate::web::endpoint::Endpoint;
@@ -172,7 +173,10 @@ async fn revive(app: &App, id: i64) -> Result<Value, ApiError> {
     let job_id = row.entry.job_id.ok_or_else(nothing)?;
     match revive_jobs(&app.database, Chosen::Ids(&[job_id])).await? {
         0 => Err(nothing()),
-        _ => Ok(json!(Retried { job_id })),
+        count => {
+            app.events.send(Event::Retried { count });
+            Ok(json!(Retried { job_id }))
+        }
     }
 }
 

@@ -43,7 +43,10 @@ pub(super) async fn create(
         return Err(ApiError::fields(Vec::new()).saying("A new record needs a value at least"));
     }
     match create_by_hand(&app.database, &table, &properties, note.as_ref()).await {
-        Ok(row) => Ok(Record { object_type, row: &row }.answer(StatusCode::CREATED)),
+        Ok(row) => {
+            app.tell_edited(object_type, row.key);
+            Ok(Record { object_type, row: &row }.answer(StatusCode::CREATED))
+        }
         // It may be a request with the same key that was quicker.
         Err(error) => match replay(&app, &table, note.as_ref()).await? {
             Some(response) => Ok(response),
@@ -130,7 +133,10 @@ async fn write(
     };
     let still_expected = |row: &RowView| is_expected(row, expected.as_deref(), version);
     match edit_by_hand(&app.database, &table, name, &edit, still_expected).await {
-        Ok(row) => Ok(Record { object_type, row: &row }.answer(StatusCode::OK)),
+        Ok(row) => {
+            app.tell_edited(object_type, row.key);
+            Ok(Record { object_type, row: &row }.answer(StatusCode::OK))
+        }
         Err(error) => Err(explain(object_type, error)),
     }
 }

@@ -10,6 +10,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
+use secrecy::SecretString;
 use url::form_urlencoded;
 
 use super::session::SessionKey;
@@ -44,6 +45,18 @@ async fn is_admitted(app: &App, headers: &HeaderMap) -> Result<bool, ApiError> {
     if !app.situation.is_ready() {
         return Ok(true);
     }
+    is_signed_in(app, password_hash, headers).await
+}
+
+/// Whether a request comes from somebody who gave the password.
+///
+/// # Errors
+/// When the database fails.
+pub(in crate::web) async fn is_signed_in(
+    app: &App,
+    password_hash: &SecretString,
+    headers: &HeaderMap,
+) -> Result<bool, ApiError> {
     Ok(SessionKey::of(password_hash).is_begun(&app.database, headers).await?)
 }
 
