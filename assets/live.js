@@ -1,1 +1,175 @@
-// Keeps the parts of a page live that ask for it with `data-live`.
+// Keeps the parts of a page current that ask for it with `data-live` and have an id. The server says over a WebSocket that
+// something has happened; the page is then loaded again, and of those parts what differs takes its place. A part with
+// data-live="limiter" is brought up to date as well when only the use of HubSpot's limits has changed.
+
+const SETTLE = 300; // ms: what happens within it is one refresh
+const PAUSE = 1000; // ms between two refreshes
+const ANSWER = 10_000; // ms a refresh may take
+const FIRST_RETRY = 500, LAST_RETRY = 10_000; // ms between two attempts to connect
+const WORDS = 10_000; // ms between two looks at the words of times
+
+const banner = document.getElementById("connection");
+const shown = new Map(); // by id: what the server has sent last, and its rows
+let current = new Date(); // what is shown is at least from then
+let isLost = false, isOver = false;
+let socket, retryTimer, retry = FIRST_RETRY;
+let refreshTimer, refreshedAt = 0, isRefreshing = false, isWanted = false, isPutOff = false;
+
+/* Loading the page again */
+
+function refreshSoon(after = SETTLE) {
+  isWanted = true;
+  if (document.hidden || isRefreshing || refreshTimer || isOver) return;
+  refreshTimer = setTimeout(refresh, Math.max(after, refreshedAt + PAUSE - Date.now()));
+}
+
+async function refresh() {
+  refreshTimer = undefined;
+  [isRefreshing, isWanted] = [true, false];
+  const asked = new Date();
+  try {
+    const answer = await fetch(location.href, { signal: AbortSignal.timeout(ANSWER) });
+    if (answer.redirected || answer.status === 401) return over("You are signed out; load the page again to sign in.");
+    if (answer.status === 404) return over("This is no longer here.");
+    if (!answer.ok) throw new Error(answer.statusText);
+    replace(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    current = asked;
+    if (socket?.readyState === WebSocket.OPEN) found();
+    else if (isLost) lost();
+  } catch {
+    lost();
+    if (socket) setTimeout(refreshSoon, LAST_RETRY / 2);
+  } finally {
+    [isRefreshing, refreshedAt] = [false, Date.now()];
+    if (isWanted) refreshSoon();
+  }
+}
+
+// Words of times move on by themselves, and are no news.
+const plain = (element) => element.outerHTML.replace(/(<time\b[^>]*>)[^<]*/g, "$1");
+
+function remember(part) {
+  const rows = [...part.querySelectorAll("tbody tr")].map(plain);
+  shown.set(part.id, { html: plain(part), rows: new Set(rows) });
+}
+
+function replace(page) {
+  for (const old of document.querySelectorAll("[data-live][id]")) {
+    const now = page.getElementById(old.id);
+    const before = shown.get(old.id);
+    if (!now || plain(now) === before?.html) continue;
+    const focus = old.contains(document.activeElement) ? document.activeElement : null;
+    if (focus?.matches("input:not([type=hidden]), select, textarea")) {
+      isPutOff = true;
+      continue;
+    }
+    remember(now);
+    if (before?.rows.size) {
+      for (const row of now.querySelectorAll("tbody tr")) row.classList.toggle("changed", !before.rows.has(plain(row)));
+    }
+    const place = focus && stops(old).indexOf(focus);
+    const open = [...old.querySelectorAll("details")].map((details) => details.open);
+    old.replaceWith(document.adoptNode(now));
+    now.querySelectorAll("details").forEach((details, index) => { details.open = open[index] ?? details.open; });
+    if (focus) (document.getElementById(focus.id) ?? same(focus, now) ?? stops(now)[place])?.focus({ preventScroll: true });
+  }
+  tellTimes();
+}
+
+const stops = (part) => [...part.querySelectorAll("a[href], button, summary")];
+const same = (element, part) => stops(part).find((other) => element.getAttribute("href") && other.href === element.href);
+
+/* The connection */
+
+function connect() {
+  clearTimeout(retryTimer);
+  if (document.hidden || socket || isOver) return;
+  const opened = socket = new WebSocket(`${location.protocol.replace("http", "ws")}//${location.host}/ws`);
+  opened.onmessage = ({ data }) => {
+    const { type } = JSON.parse(data);
+    if (type === "hello") {
+      retry = FIRST_RETRY;
+      // What happened before is not told again.
+      refreshSoon(isLost ? 0 : SETTLE);
+    } else if (type !== "limiter" || document.querySelector('[data-live="limiter"]')) {
+      refreshSoon();
+    }
+  };
+  opened.onclose = () => {
+    if (socket !== opened) return;
+    socket = undefined;
+    lost();
+    const delay = retry * (0.5 + Math.random() / 2);
+    retry = Math.min(retry * 2, LAST_RETRY);
+    retryTimer = setTimeout(connect, delay);
+    // Says whether somebody has signed out; and where a proxy lets no WebSocket through, the page stays current all the same.
+    refreshSoon(delay);
+  };
+}
+
+function disconnect() {
+  const open = socket;
+  socket = undefined;
+  open?.close();
+  clearTimeout(retryTimer);
+  clearTimeout(refreshTimer);
+  refreshTimer = undefined;
+}
+
+function say(words) {
+  if (!banner) return;
+  if (banner.textContent !== words) banner.textContent = words;
+  banner.hidden = !words;
+}
+
+function lost() {
+  isLost = true;
+  const since = current.toLocaleTimeString("en-GB");
+  if (!isOver) say(`Connection lost. What you see is from ${since}; trying again …`);
+}
+
+function found() {
+  isLost = false;
+  say("");
+}
+
+function over(words) {
+  isOver = true;
+  disconnect();
+  say(words);
+}
+
+/* Times in words, as the server writes them */
+
+function words(seconds) {
+  const length = Math.abs(seconds);
+  const units = [[1, "s", 120], [60, "min", 7200], [3600, "h", 172_800], [86_400, "days", Infinity]];
+  if (length < 2) return "just now";
+  const [size, unit] = units.find(([, , end]) => length < end);
+  const span = `${Math.trunc(length / size)} ${unit}`;
+  return seconds < 0 ? `in ${span}` : `${span} ago`;
+}
+
+function tellTimes() {
+  for (const time of document.querySelectorAll("time[datetime][title]")) {
+    const said = words(Math.trunc((Date.now() - Date.parse(time.dateTime)) / 1000));
+    if (time.textContent !== said) time.textContent = said;
+  }
+}
+
+document.querySelectorAll("[data-live][id]").forEach(remember);
+connect();
+setInterval(() => document.hidden || tellTimes(), WORDS);
+// A page nobody sees asks for nothing.
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) return disconnect();
+  connect();
+  tellTimes();
+});
+document.addEventListener("focusout", () => {
+  if (isPutOff) refreshSoon();
+  isPutOff = false;
+});
+addEventListener("online", connect);
+addEventListener("pagehide", disconnect);
+addEventListener("pageshow", (event) => event.persisted && connect());
