@@ -9,6 +9,7 @@
 //! | `api` | the routes below `/api` |
 //! | `dashboard` | the pages for people |
 //! | `figures` | `/metrics` |
+//! | `limits` | HubSpot's limits, for the API and the dashboard |
 //! | `health`, `openapi` | the routes anybody may ask |
 //! | `live` | what happens, told over WebSockets as it happens |
 //! | `webhooks` | what HubSpot tells of, beside all that: it signs its requests |
@@ -24,6 +25,7 @@ mod error;
 mod figures;
 mod guard;
 mod health;
+mod limits;
 mod listener;
 mod live;
 mod openapi;

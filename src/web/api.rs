@@ -4,7 +4,6 @@ mod conflict;
 mod conflicts;
 mod entity;
 mod family;
-mod forecast;
 mod idempotent;
 mod input;
 mod list;

@@ -11,17 +11,16 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::forecast::{Forecast, forecast};
 use crate::clock;
-use crate::hubspot::{DailySnapshot, LimiterSnapshot, Pause, QuotaSnapshot};
 use crate::storage::{
-    ACCOUNT_LEASE, LaneState, QueueFigures, SyncState, account_time_zone, lease_holder, load_lanes,
-    load_states, open_conflicts, queue_figures,
+    ACCOUNT_LEASE, LaneState, QueueFigures, SyncState, lease_holder, load_lanes, load_states, open_conflicts,
+    queue_figures,
 };
 use crate::web::App;
 use crate::web::access::Access;
 use crate::web::endpoint::Endpoint;
 use crate::web::error::ApiError;
+use crate::web::limits::Limiter;
 
 /// How everything is.
 #[derive(Debug, Serialize, ToSchema)]
@@ -115,60 +114,6 @@ struct QueueStatus {
     oldest_seconds: Option<u64>,
 }
 
-/// HubSpot's limits.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct Limiter {
-    /// Per 10 seconds, of everything but the other two.
-    burst: Quota,
-    /// Searches, per second.
-    search: Quota,
-    /// Associations, per 10 seconds.
-    associations: Quota,
-    /// Per day, of everything but associations.
-    daily: Daily,
-    /// Associations, per day.
-    daily_associations: Daily,
-    /// Requests since the process started.
-    requests: u64,
-    /// How many of them were answered with 429.
-    throttled: u64,
-}
-
-/// A limit per some seconds.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct Quota {
-    /// The account's limit.
-    limit: u32,
-    /// The time it is for, milliseconds.
-    interval_ms: u64,
-    /// How much of it is ours.
-    capacity: usize,
-    /// How much of that is used now.
-    used: usize,
-    /// Requests that wait.
-    waiting: usize,
-    /// Until when nothing is sent.
-    paused_until: Option<DateTime<Utc>>,
-}
-
-/// A limit per day.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct Daily {
-    /// The account's limit; null until HubSpot told.
-    limit: Option<u64>,
-    /// What is left of it; null until HubSpot told.
-    remaining: Option<u64>,
-    /// Until when some requests wait.
-    paused_until: Option<DateTime<Utc>>,
-    /// Which.
-    waiting: Option<String>,
-    /// How the day will end at the pace so far; null while too little is known.
-    forecast: Option<Forecast>,
-}
-
 /// The route.
 pub(super) fn endpoints() -> Vec<Endpoint> {
     let status =
@@ -180,17 +125,13 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 async fn status(State(app): State<App>) -> Result<Response, ApiError> {
     let database = &app.database;
     let (states, lanes) = (load_states(database).await?, load_lanes(database).await?);
-    let limiter = match app.situation.limits() {
-        Some(limits) => Some(limiter(limits, account_time_zone(database).await?.as_deref(), clock::now())),
-        None => None,
-    };
     let everything = Status {
         role: app.situation.word(),
         leader: lease_holder(database, ACCOUNT_LEASE).await?,
         types: states.into_iter().map(|state| type_status(state, &lanes)).collect(),
         queue: queue_figures(database).await?.into_iter().map(QueueStatus::from).collect(),
         conflicts: open_conflicts(database).await?.into_iter().collect(),
-        limiter,
+        limiter: Limiter::load(&app, clock::now()).await?,
     };
     Ok(Json(everything).into_response())
 }
@@ -236,41 +177,4 @@ impl From<QueueFigures> for QueueStatus {
         let QueueFigures { object_type, ready, running, waiting, dead, oldest_seconds } = figures;
         Self { object_type, ready, running, waiting, dead, oldest_seconds }
     }
-}
-
-/// The limits as they are shown.
-fn limiter(limits: LimiterSnapshot, time_zone: Option<&str>, now: DateTime<Utc>) -> Limiter {
-    Limiter {
-        burst: limits.burst.into(),
-        search: limits.search.into(),
-        associations: limits.associations.into(),
-        daily: daily(&limits.daily, time_zone, now),
-        daily_associations: daily(&limits.daily_associations, time_zone, now),
-        requests: limits.requests,
-        throttled: limits.throttled,
-    }
-}
-
-impl From<QuotaSnapshot> for Quota {
-    fn from(quota: QuotaSnapshot) -> Self {
-        let QuotaSnapshot { limit, interval_ms, capacity, used, waiting, paused } = quota;
-        Self { limit, interval_ms, capacity, used, waiting, paused_until: paused.map(end) }
-    }
-}
-
-/// A daily limit as it is shown.
-fn daily(quota: &DailySnapshot, time_zone: Option<&str>, now: DateTime<Utc>) -> Daily {
-    let known = quota.limit.zip(quota.remaining).zip(time_zone);
-    Daily {
-        limit: quota.limit,
-        remaining: quota.remaining,
-        paused_until: quota.paused.map(end),
-        waiting: quota.waiting.map(str::to_owned),
-        forecast: known.and_then(|((limit, remaining), zone)| forecast(limit, remaining, zone, now)),
-    }
-}
-
-/// When a pause ends.
-fn end(pause: Pause) -> DateTime<Utc> {
-    pause.until
 }

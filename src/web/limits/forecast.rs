@@ -11,13 +11,13 @@ const EARLY: TimeDelta = TimeDelta::minutes(15);
 /// How the day will end at the pace so far, of all apps of the account together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Forecast {
+pub(in crate::web) struct Forecast {
     /// Requests by the end of the day.
-    requests: u64,
+    pub(in crate::web) requests: u64,
     /// When the limit will be reached, if it will be before the day ends.
-    exhausted_at: Option<DateTime<Utc>>,
+    pub(in crate::web) exhausted_at: Option<DateTime<Utc>>,
     /// When the day ends: at midnight in the account's time zone.
-    resets_at: DateTime<Utc>,
+    pub(in crate::web) resets_at: DateTime<Utc>,
 }
 
 /// The forecast at `now` for a limit of which so much remains. `None` when the time zone is not known, or it is too early
