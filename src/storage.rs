@@ -19,6 +19,7 @@ mod dashboard_sessions;
 mod database;
 mod error;
 mod failure;
+mod hours;
 mod idempotency;
 mod jobs;
 mod lease;
@@ -65,6 +66,9 @@ pub use dashboard_sessions::{end_session, is_session, start_session};
 pub use database::{Database, PoolUse};
 pub use error::{StorageError, StorageErrorKind};
 pub use failure::{FailureKind, RunFailure};
+pub use hours::{
+    RunHour, count_webhook_changes, hour_of, purge_webhook_hours, push_hours, run_hours, webhook_hours,
+};
 pub use idempotency::{Remembered, recall, remember_afterwards};
 pub use jobs::{
     Chosen, Job, JobEntry, JobKind, JobState, QueueFigures, Rescued, Settled, claim_jobs, dead_jobs,
@@ -104,7 +108,7 @@ pub use sync_log::{
 };
 pub use sync_run::{
     Lane, NewRun, Outcome, Run, RunCounts, RunFilter, Trigger, count_page, finish_run, interrupt_open_runs,
-    last_run, list_runs, load_report, record_audit, start_run,
+    last_run, latest_runs, list_runs, load_report, record_audit, start_run,
 };
 pub use sync_state::{
     Request, RequestedMode, RunMode, SyncState, SyncStatus, load_states, retire_others, show_waiting,

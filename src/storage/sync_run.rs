@@ -10,7 +10,7 @@ use super::words::stored_words;
 use super::{Database, Lease, PageOutcome, StorageError, UpkeepLane};
 use crate::model::Window;
 
-pub use listing::{Run, RunFilter, list_runs};
+pub use listing::{Run, RunFilter, latest_runs, list_runs};
 
 /// How long finished runs are kept.
 const KEPT: TimeDelta = TimeDelta::days(90);

@@ -70,6 +70,19 @@ pub async fn list_runs(
     rows.map_err(StorageError::query("list runs"))?.iter().map(from_row).collect()
 }
 
+/// The newest regular run of each row of `sync_state`, delayed passes left out; of a type that never ran there is none.
+///
+/// # Errors
+/// When the database cannot be read or a row holds what this version does not know.
+pub async fn latest_runs(database: &Database) -> Result<Vec<Run>, StorageError> {
+    // From the end of the type's part of the index: however many runs there are, a few are looked at.
+    let sql = "SELECT runs.* FROM sync_state AS state JOIN sync_runs AS runs ON runs.run_id = \
+               (SELECT run_id FROM sync_runs WHERE object_type = state.object_type \
+                AND lane IN ('backfill', 'incremental', 'reference') ORDER BY run_id DESC LIMIT 1)";
+    let rows = sqlx::query(sql).fetch_all(database.pool()).await;
+    rows.map_err(StorageError::query("look for the newest runs"))?.iter().map(from_row).collect()
+}
+
 /// Turns a row into a [`Run`].
 fn from_row(row: &MySqlRow) -> Result<Run, StorageError> {
     let failed = || StorageError::query("read a row of sync_runs");

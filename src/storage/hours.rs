@@ -1,0 +1,128 @@
+//! What was going on in each hour, for the charts of the dashboard.
+//!
+//! Runs and pushes have rows of their own and are counted from these. What webhooks bring belongs to no run, so
+//! `webhook_hours` counts it when it is stored.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use sqlx::MySqlConnection;
+
+use super::{Database, StorageError};
+
+/// How long the counts of webhooks are kept.
+const KEPT: TimeDelta = TimeDelta::days(30);
+
+/// What runs did in an hour; a run counts in the hour in which it began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RunHour {
+    /// Rows that were written or marked as deleted because HubSpot's differed.
+    pub changes: u64,
+    /// The longest time a search has left a change to wait: from the watermark it began with to its end. `None` when no search
+    /// began.
+    pub lag: Option<TimeDelta>,
+}
+
+/// The hour a time lies in, by its beginning.
+pub fn hour_of(at: DateTime<Utc>) -> DateTime<Utc> {
+    at.duration_trunc(TimeDelta::hours(1)).expect("an hour divides time")
+}
+
+/// What runs did that began at `since` or later, by hour; hours without any are left out. `overlap` is how far a search
+/// reaches behind the watermark.
+///
+/// Values of columns that are new here, and links, are no changes of records.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn run_hours(
+    database: &Database,
+    since: DateTime<Utc>,
+    overlap: Duration,
+    now: DateTime<Utc>,
+) -> Result<BTreeMap<DateTime<Utc>, RunHour>, StorageError> {
+    let sql = "SELECT TIMESTAMPDIFF(HOUR, ?, started_at) AS hour, \
+               CAST(SUM(IF(lane IN ('fill', 'associations'), 0, inserted + updated + deleted)) AS SIGNED), \
+               MAX(IF(lane = 'incremental', TIMESTAMPDIFF(SECOND, window_start, COALESCE(finished_at, ?)), NULL)) \
+               FROM sync_runs WHERE started_at >= ? GROUP BY hour";
+    let since = hour_of(since);
+    let query = sqlx::query_as(sql).bind(since).bind(now).bind(since);
+    let rows: Result<Vec<(i64, i64, Option<i64>)>, _> = query.fetch_all(database.pool()).await;
+    let overlap = TimeDelta::milliseconds(overlap.as_millis() as i64);
+    let hour = |(hour, changes, lag): (i64, i64, Option<i64>)| {
+        let lag = lag.map(|lag| (TimeDelta::seconds(lag) - overlap).max(TimeDelta::zero()));
+        (since + TimeDelta::hours(hour), RunHour { changes: changes.unsigned_abs(), lag })
+    };
+    Ok(rows.map_err(StorageError::query("count runs by hour"))?.into_iter().map(hour).collect())
+}
+
+/// Records that were changed in HubSpot from `since` on, by hour; hours without any are left out.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn push_hours(
+    database: &Database,
+    since: DateTime<Utc>,
+) -> Result<BTreeMap<DateTime<Utc>, u64>, StorageError> {
+    let sql = "SELECT TIMESTAMPDIFF(HOUR, ?, updated_at) AS hour, COUNT(*) FROM sync_log \
+               WHERE status = 'success' AND updated_at >= ? AND direction = 'push' GROUP BY hour";
+    let since = hour_of(since);
+    let query = sqlx::query_as(sql).bind(since).bind(since);
+    by_hour(query.fetch_all(database.pool()).await, since, "count pushes by hour")
+}
+
+/// Changes that came by webhooks from `since` on, by hour; hours without any are left out.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn webhook_hours(
+    database: &Database,
+    since: DateTime<Utc>,
+) -> Result<BTreeMap<DateTime<Utc>, u64>, StorageError> {
+    let sql = "SELECT TIMESTAMPDIFF(HOUR, ?, hour) AS age, CAST(SUM(changes) AS SIGNED) FROM webhook_hours \
+               WHERE hour >= ? GROUP BY age";
+    let since = hour_of(since);
+    let query = sqlx::query_as(sql).bind(since).bind(since);
+    by_hour(query.fetch_all(database.pool()).await, since, "count changes by webhooks")
+}
+
+/// Counts with the hours they belong to, of rows that number the hours from `since`.
+fn by_hour(
+    rows: Result<Vec<(i64, i64)>, sqlx::Error>,
+    since: DateTime<Utc>,
+    what: &'static str,
+) -> Result<BTreeMap<DateTime<Utc>, u64>, StorageError> {
+    let hour = |(hour, count): (i64, i64)| (since + TimeDelta::hours(hour), count.unsigned_abs());
+    Ok(rows.map_err(StorageError::query(what))?.into_iter().map(hour).collect())
+}
+
+/// Counts changes of a type that webhooks brought, inside the caller's transaction.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn count_webhook_changes(
+    connection: &mut MySqlConnection,
+    object_type: &str,
+    changes: u64,
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    if changes == 0 {
+        return Ok(());
+    }
+    let sql = "INSERT INTO webhook_hours (hour, object_type, changes) VALUES (?, ?, ?) \
+               ON DUPLICATE KEY UPDATE changes = changes + VALUES(changes)";
+    let query = sqlx::query(sql).bind(hour_of(now)).bind(object_type).bind(changes);
+    let counted = query.execute(connection).await;
+    counted.map(|_| ()).map_err(StorageError::query("count changes by webhooks"))
+}
+
+/// Lets go of counts of webhooks older than 30 days.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn purge_webhook_hours(database: &Database, now: DateTime<Utc>) -> Result<(), StorageError> {
+    let query = sqlx::query("DELETE FROM webhook_hours WHERE hour < ?").bind(now - KEPT);
+    let purged = query.execute(database.pool()).await;
+    purged.map(|_| ()).map_err(StorageError::query("remove old counts of webhooks"))
+}
