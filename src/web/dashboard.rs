@@ -7,7 +7,7 @@
 //! | `frame` | what is around every page: navigation, counts, the place where a lost connection is said |
 //! | `failure` | errors as pages that say what is happening and what to do |
 //! | `assets` | style sheet and scripts |
-//! | `moment` | times in words |
+//! | `moment`, `number` | times and numbers in words |
 //!
 //! A page reads what the API reads, by the same functions, and changes what it changes the same way. Forms post and are
 //! answered with a redirect (303), so a page can always be loaded again. A part of a page that has an `id` and the
@@ -20,6 +20,7 @@ mod failure;
 mod frame;
 mod login;
 mod moment;
+mod number;
 mod overview;
 mod session;
 

@@ -21,7 +21,8 @@ pub(super) struct Asset {
 
 /// The style sheet.
 pub(super) static STYLE: LazyLock<Asset> = LazyLock::new(|| {
-    let content = concat!(include_str!("../../../assets/base.css"));
+    let content =
+        concat!(include_str!("../../../assets/base.css"), include_str!("../../../assets/overview.css"));
     Asset::new("/assets/dashboard.css", "text/css; charset=utf-8", content)
 });
 
