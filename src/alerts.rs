@@ -59,14 +59,14 @@ impl Watcher {
     /// # Errors
     /// When the database cannot be read or written, or the lease is lost. Nothing is told then, and nothing is lost.
     pub async fn look(&mut self, facts: &Facts) -> Result<Vec<Problem>, StorageError> {
-        let problems = judge(facts, &self.config);
+        let found = judge(facts, &self.config);
         if self.told_at.is_some_and(|told_at| told_at.elapsed() < PAUSE) {
-            return Ok(problems);
+            return Ok(found.problems);
         }
         let known = load_alerts(&self.database).await?;
-        let news = settle(&known, &problems, facts.now, self.config.quiet);
+        let news = settle(&known, &found, facts.now, self.config.quiet);
         if news.rows.is_empty() {
-            return Ok(problems);
+            return Ok(found.problems);
         }
         let origin = message::Origin { host: &self.host, portal_id: facts.portal_id };
         let text = message::compose(&news.begun, &news.ended, &origin, facts.now);
@@ -78,7 +78,7 @@ impl Watcher {
             self.told_at = Some(Instant::now());
         }
         log(&news.begun, &news.ended);
-        Ok(problems)
+        Ok(found.problems)
     }
 }
 

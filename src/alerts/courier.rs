@@ -12,8 +12,8 @@ use crate::clock;
 use crate::config::AlertConfig;
 use crate::metrics::ALERT_MESSAGES;
 use crate::storage::{
-    AlertChannel, AlertMessage, AlertText, Database, StorageError, next_message, remove_message,
-    remove_messages_of, retry_message,
+    AlertChannel, AlertMessage, AlertText, Database, StorageError, begin_message, explain_message,
+    next_message, remove_message, remove_messages_of,
 };
 
 /// How often it is looked for messages.
@@ -101,14 +101,13 @@ impl Courier {
         }
     }
 
-    /// Delivers the oldest message if it is due.
+    /// Delivers the oldest message that is due. One that is refused again and again holds up no other.
     async fn deliver_due(&self, database: &Database, stop: &CancellationToken) -> Result<(), StorageError> {
         let now = clock::now();
-        let Some(message) = next_message(database, self.channel).await? else { return Ok(()) };
-        if message.due_at > now {
-            return Ok(());
-        }
-        // Dropped at a stop, it is carried once more at the next start: rather twice than never.
+        let Some(message) = next_message(database, self.channel, now).await? else { return Ok(()) };
+        // Before it is sent: where the database can be read and not written, it would be sent again every second.
+        begin_message(database, message.id, next_try(message.attempts, now)).await?;
+        // Dropped at a stop, it is carried once more after the next start: rather twice than never.
         let Some(done) = stop.run_until_cancelled(self.deliver(&message.text)).await else { return Ok(()) };
         let outcome = if done.is_ok() { "delivered" } else { "failed" };
         ALERT_MESSAGES.add(1, [("channel", self.channel.to_string()), ("outcome", outcome.to_owned())]);
@@ -121,8 +120,7 @@ impl Courier {
             return remove_message(database, message.id).await;
         }
         self.log_failure(&message, &error);
-        retry_message(database, message.id, next_try(message.attempts, clock::now()), &error.to_string())
-            .await
+        explain_message(database, message.id, &error.to_string()).await
     }
 
     /// One line for the first failure, and hardly any for what follows.

@@ -87,6 +87,11 @@ impl Facts {
         self.lanes.iter().filter(is_judged)
     }
 
+    /// Whether it has been syncing for long enough to have caught up.
+    fn has_begun(&self) -> bool {
+        self.now - self.leading_since >= START_GRACE
+    }
+
     /// How far a type is behind; `None` before it was first read whole.
     pub fn lag(&self, state: &SyncState) -> Option<TimeDelta> {
         Some((self.now - state.watermark.or(state.last_sync_date)?).max(TimeDelta::zero()))
@@ -100,9 +105,30 @@ struct Failures {
     kind: Option<FailureKind>,
 }
 
+/// What was found.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Findings {
+    /// What is wrong.
+    pub problems: Vec<Problem>,
+    /// What cannot be told at the moment: such a problem is neither there nor over.
+    pub unknown: &'static [AlertKind],
+}
+
+/// What is hidden behind a token that is not accepted.
+const BEHIND_TOKEN: &[AlertKind] = &[
+    AlertKind::Failing,
+    AlertKind::Behind,
+    AlertKind::TooManyDeletes,
+    AlertKind::DailyLimit,
+    AlertKind::WebhooksSilent,
+];
+
+/// What cannot be told soon after a start.
+const BEHIND_START: &[AlertKind] = &[AlertKind::Behind];
+
 /// What is wrong. One cause makes one problem, as far as can be told: a token that is not accepted makes every type
 /// fail and fall behind, and is told of alone.
-pub fn judge(facts: &Facts, config: &AlertConfig) -> Vec<Problem> {
+pub fn judge(facts: &Facts, config: &AlertConfig) -> Findings {
     let failures = failures(facts);
     let is_of = |kind: FailureKind| move |failures: &&Failures| failures.kind == Some(kind);
     if failures.iter().any(|failures| is_of(FailureKind::TokenRejected)(&failures)) {
@@ -110,7 +136,7 @@ pub fn judge(facts: &Facts, config: &AlertConfig) -> Vec<Problem> {
             "HubSpot does not accept the token; nothing is synced until HUBSPOT_ACCESS_TOKEN is a valid one";
         let mut problems = vec![Problem::of_account(AlertKind::TokenRejected, text.to_owned())];
         problems.extend(edits(facts));
-        return problems;
+        return Findings { problems, unknown: BEHIND_TOKEN };
     }
     let failing: Vec<_> = failures
         .iter()
@@ -125,7 +151,7 @@ pub fn judge(facts: &Facts, config: &AlertConfig) -> Vec<Problem> {
     problems.extend(daily);
     problems.extend(edits(facts));
     problems.extend(silence(facts));
-    problems
+    Findings { problems, unknown: if facts.has_begun() { &[] } else { BEHIND_START } }
 }
 
 /// Webhooks that do not arrive any more.
@@ -207,8 +233,7 @@ fn behind<'f>(
     failing: &'f [&Failures],
 ) -> impl Iterator<Item = Problem> + 'f {
     let bound = TimeDelta::seconds(config.lag.as_secs() as i64);
-    let has_begun = facts.now - facts.leading_since >= START_GRACE;
-    let judged = facts.judged_states().filter(move |_| has_begun);
+    let judged = facts.judged_states().filter(|_| facts.has_begun());
     judged.filter_map(move |(state, period)| {
         let (name, lag) = (&state.object_type, facts.lag(state)?);
         let is_failing = failing.iter().any(|failures| failures.about == *name);

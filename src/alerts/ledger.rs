@@ -8,6 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Problem;
+use super::judge::Findings;
 use crate::storage::AlertRow;
 
 /// How long a problem that is over is remembered.
@@ -27,10 +28,12 @@ pub(super) struct News {
     pub ended: Vec<AlertRow>,
 }
 
-/// Compares what was known with what is `found` at `now`. A problem must be gone for `quiet` to be over.
-pub(super) fn settle(known: &[AlertRow], found: &[Problem], now: DateTime<Utc>, quiet: Duration) -> News {
+/// Compares what was known with what is `found` at `now`. A problem must be gone for `quiet` to be over, counted from when
+/// it could last be told whether it is there.
+pub(super) fn settle(known: &[AlertRow], found: &Findings, now: DateTime<Utc>, quiet: Duration) -> News {
     let mut news = News::default();
-    for problem in found {
+    let Findings { problems, unknown } = found;
+    for problem in problems {
         let row = known.iter().find(|row| is_same(row, problem));
         if let Some(row) = row.filter(|row| row.ended_at.is_none()) {
             news.rows.push(AlertRow { last_seen_at: now, ..row.clone() });
@@ -40,9 +43,12 @@ pub(super) fn settle(known: &[AlertRow], found: &[Problem], now: DateTime<Utc>, 
             news.begun.push(begun);
         }
     }
-    let is_gone = |row: &&AlertRow| row.ended_at.is_none() && !found.iter().any(|found| is_same(row, found));
+    let is_gone =
+        |row: &&AlertRow| row.ended_at.is_none() && !problems.iter().any(|problem| is_same(row, problem));
     for row in known.iter().filter(is_gone) {
-        if now - row.last_seen_at >= calm(row.episodes, quiet) {
+        if unknown.contains(&row.problem) {
+            news.rows.push(AlertRow { last_seen_at: now, ..row.clone() });
+        } else if now - row.last_seen_at >= calm(row.episodes, quiet) {
             let ended = AlertRow { ended_at: Some(now), ..row.clone() };
             news.rows.push(ended.clone());
             news.ended.push(ended);
@@ -98,7 +104,17 @@ mod tests {
     impl Ledger {
         /// Settles and keeps the rows; returns what begins and what is over.
         fn settle(&mut self, found: &[Problem], now: DateTime<Utc>) -> (Vec<String>, Vec<String>) {
-            let news = settle(&self.0, found, now, QUIET);
+            self.settle_knowing(found, &[], now)
+        }
+
+        /// The same, where of some problems nothing can be told.
+        fn settle_knowing(
+            &mut self,
+            found: &[Problem],
+            unknown: &'static [AlertKind],
+            now: DateTime<Utc>,
+        ) -> (Vec<String>, Vec<String>) {
+            let news = settle(&self.0, &Findings { problems: found.to_vec(), unknown }, now, QUIET);
             for row in news.rows {
                 self.0.retain(|known| (known.problem, &known.about) != (row.problem, &row.about));
                 self.0.push(row);
@@ -181,5 +197,17 @@ mod tests {
         assert_eq!(minutes, [5, 10, 20, 40, 80, 120, 120]);
         assert_eq!(calm(u32::MAX, Duration::from_hours(24)), TimeDelta::hours(24));
         assert_eq!(calm(9, Duration::ZERO), TimeDelta::zero());
+    }
+
+    #[test]
+    fn what_cannot_be_told_is_not_over() {
+        let mut ledger = Ledger::default();
+        ledger.settle(&[failing("contacts")], at(0));
+        for minute in 1..30 {
+            let told = ledger.settle_knowing(&[], &[AlertKind::Failing], at(minute));
+            assert_eq!(told, NOTHING, "{minute}");
+        }
+        assert_eq!(ledger.settle(&[], at(33)), NOTHING, "it has to be seen to be gone");
+        assert_eq!(ledger.settle(&[], at(34)), ends("contacts"));
     }
 }

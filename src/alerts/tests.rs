@@ -91,7 +91,7 @@ fn facts(states: Vec<SyncState>) -> Facts {
 
 /// What is wrong, by kind and name.
 fn problems(facts: &Facts) -> Vec<(AlertKind, String)> {
-    judge(facts, &config()).into_iter().map(|problem| (problem.kind, problem.about)).collect()
+    judge(facts, &config()).problems.into_iter().map(|problem| (problem.kind, problem.about)).collect()
 }
 
 /// One problem.
@@ -192,7 +192,7 @@ fn the_days_requests_that_run_out_are_one_problem() {
         |name: &str| SyncState { waiting: Some("full listings wait\nlinks wait".into()), ..state(name) };
     let mut facts = facts(vec![waiting("contacts"), waiting("deals")]);
     facts.lanes = vec![failed_lane("deals", UpkeepLane::Associations, 4, FailureKind::DailyLimit)];
-    let found = judge(&facts, &config());
+    let found = judge(&facts, &config()).problems;
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!((found[0].kind, &*found[0].text), (AlertKind::DailyLimit, "full listings wait; links wait"));
 }
@@ -234,12 +234,24 @@ fn edits_that_wait_or_were_given_up_are_told() {
 }
 
 #[test]
+fn what_a_start_or_a_rejected_token_hides_is_not_told_as_over() {
+    let mut facts = facts(vec![state("contacts")]);
+    assert_eq!(judge(&facts, &config()).unknown, []);
+    facts.leading_since = facts.now - TimeDelta::minutes(1);
+    assert_eq!(judge(&facts, &config()).unknown, [AlertKind::Behind]);
+    facts.states = vec![failed("contacts", 1, FailureKind::TokenRejected)];
+    let hidden = judge(&facts, &config()).unknown;
+    assert!(hidden.contains(&AlertKind::Failing) && hidden.contains(&AlertKind::Behind), "{hidden:?}");
+    assert!(!hidden.contains(&AlertKind::DeadJobs), "what was given up is told all the same");
+}
+
+#[test]
 fn silent_webhooks_are_one_problem() {
     let mut facts = facts(vec![state("contacts")]);
     facts.webhooks_silent = [("contacts", 2), ("deals", 3)]
         .map(|(name, hours)| (name.to_owned(), now() - TimeDelta::hours(hours)))
         .into();
-    let found = judge(&facts, &config());
+    let found = judge(&facts, &config()).problems;
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].text.contains("2026-11-23 05:15 UTC (contacts, deals)"), "{found:?}");
 }
@@ -252,7 +264,7 @@ fn no_text_repeats_what_hubspot_said_and_every_one_is_a_line() {
         failed_lane("contacts", UpkeepLane::Archive, 3, FailureKind::TooManyDeletes),
         failed_lane("contacts", UpkeepLane::Audit, 3, FailureKind::Database),
     ];
-    let found = judge(&facts, &config());
+    let found = judge(&facts, &config()).problems;
     assert_eq!(found.len(), 4);
     for problem in found {
         assert!(!problem.text.contains("example.test") && !problem.text.contains('\n'), "{problem:?}");

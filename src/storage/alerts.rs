@@ -150,17 +150,18 @@ async fn store_alert(connection: &mut MySqlConnection, alert: &AlertRow) -> Resu
     query.execute(connection).await.map(|_| ())
 }
 
-/// The oldest message of a channel, due or not; `None` when there is none.
+/// The oldest message of a channel that is due at `now`; `None` when there is none.
 ///
 /// # Errors
 /// When the database cannot be read.
 pub async fn next_message(
     database: &Database,
     channel: AlertChannel,
+    now: DateTime<Utc>,
 ) -> Result<Option<AlertMessage>, StorageError> {
     let failed = || StorageError::query("read the alert messages");
-    let sql = "SELECT * FROM alert_messages WHERE channel = ? ORDER BY id LIMIT 1";
-    let row = sqlx::query(sql).bind(channel.word()).fetch_optional(database.pool()).await;
+    let sql = "SELECT * FROM alert_messages WHERE channel = ? AND due_at <= ? ORDER BY id LIMIT 1";
+    let row = sqlx::query(sql).bind(channel.word()).bind(now).fetch_optional(database.pool()).await;
     let read = |row: MySqlRow| -> Result<_, sqlx::Error> {
         Ok(AlertMessage {
             id: row.try_get("id")?,
@@ -183,19 +184,24 @@ pub async fn remove_message(database: &Database, id: i64) -> Result<(), StorageE
     removed.map(|_| ()).map_err(StorageError::query("remove an alert message"))
 }
 
-/// The message could not be delivered, because of `error`; it is tried again at `due_at`.
+/// The message is about to be sent; unless it is removed, it is sent again at `due_at`.
 ///
 /// # Errors
 /// When the database cannot be written.
-pub async fn retry_message(
-    database: &Database,
-    id: i64,
-    due_at: DateTime<Utc>,
-    error: &str,
-) -> Result<(), StorageError> {
-    let sql = "UPDATE alert_messages SET attempts = attempts + 1, due_at = ?, last_error = ? WHERE id = ?";
-    let noted = sqlx::query(sql).bind(due_at).bind(error).bind(id).execute(database.pool()).await;
-    noted.map(|_| ()).map_err(StorageError::query("put an alert message off"))
+pub async fn begin_message(database: &Database, id: i64, due_at: DateTime<Utc>) -> Result<(), StorageError> {
+    let sql = "UPDATE alert_messages SET attempts = attempts + 1, due_at = ? WHERE id = ?";
+    let noted = sqlx::query(sql).bind(due_at).bind(id).execute(database.pool()).await;
+    noted.map(|_| ()).map_err(StorageError::query("begin an alert message"))
+}
+
+/// The message could not be delivered, because of `error`.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn explain_message(database: &Database, id: i64, error: &str) -> Result<(), StorageError> {
+    let sql = "UPDATE alert_messages SET last_error = ? WHERE id = ?";
+    let noted = sqlx::query(sql).bind(error).bind(id).execute(database.pool()).await;
+    noted.map(|_| ()).map_err(StorageError::query("say why an alert message waits"))
 }
 
 /// Lets go of the messages of a channel that is switched off.

@@ -162,7 +162,7 @@ fn problems(facts: &alerts::Facts, app: &App) -> Vec<String> {
         | AlertKind::DeadJobs
         | AlertKind::WebhooksSilent => false,
     };
-    let problems = judge(facts, &app.config.alert).into_iter();
+    let problems = judge(facts, &app.config.alert).problems.into_iter();
     problems.filter(|problem| is_told_nowhere(problem.kind)).map(|problem| problem.text).collect()
 }
 
