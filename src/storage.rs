@@ -47,8 +47,8 @@ mod words;
 
 pub use account::{account_time_zone, bind_account};
 pub use alerts::{
-    AlertChannel, AlertKind, AlertMessage, AlertRow, AlertText, bound_account, braked_jobs, load_alerts,
-    next_message, remove_message, remove_messages_of, retry_message, store_alerts,
+    AlertChannel, AlertKind, AlertMessage, AlertRow, AlertText, begin_message, bound_account, braked_jobs,
+    explain_message, load_alerts, next_message, remove_message, remove_messages_of, store_alerts,
 };
 pub use associations::{
     KnownPair, Links, PairState, differing_associations, linked_from, live_or_linked_ids, load_pairs,

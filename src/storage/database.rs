@@ -60,6 +60,8 @@ const OWN_WRITES: &str = "SET @hubspot_connector = TRUE";
 
 /// As [`Database::begin_edit`] needs it, whatever the server's default is.
 const EDIT_ISOLATION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ";
+/// A person waits, and few connections are for edits: somebody's open transaction must not hold up those of other rows.
+const EDIT_PATIENCE: &str = "SET SESSION innodb_lock_wait_timeout = 2";
 
 /// READ COMMITTED: no gap locks between page transactions, and no error 1020 on MariaDB 11.8.
 const ISOLATION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
@@ -283,5 +285,6 @@ async fn prepare(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
 async fn prepare_editor(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
     connection.execute(SESSION).await?;
     connection.execute(EDIT_ISOLATION).await?;
+    connection.execute(EDIT_PATIENCE).await?;
     Ok(())
 }

@@ -98,6 +98,12 @@ const TRANSIENT: &[u16] = &[
     1969, // max_statement_time exceeded
 ];
 
+/// Those among them that tell of a transaction which has won against ours: changed since last read, deadlock.
+const DEADLOCK: &[u16] = &[1020, 1213];
+
+/// The one that tells of a lock that was waited for.
+pub(super) const LOCK_WAIT: u16 = 1205;
+
 /// MariaDB error numbers that blame a value.
 const DATA: &[u16] = &[
     1048, // column cannot be null
@@ -148,6 +154,16 @@ impl StorageError {
             | Self::ShortList { .. }
             | Self::SchemaOutdated(_) => StorageErrorKind::Permanent,
         }
+    }
+
+    /// Whether another transaction was in the way, which is over by now: the next try need not wait.
+    pub fn is_deadlock(&self) -> bool {
+        matches!(self, Self::Query { source, .. } if DEADLOCK.contains(&source.number()))
+    }
+
+    /// Whether another transaction holds what was to be written, for longer than the session waits.
+    pub fn is_locked(&self) -> bool {
+        matches!(self, Self::Query { source, .. } if source.number() == LOCK_WAIT)
     }
 
     /// What a person should do about it, as a sentence.

@@ -41,8 +41,11 @@ pub async fn recall(
 ) -> Result<Option<Remembered>, StorageError> {
     let failed = || StorageError::query("look for an idempotency key");
     // The key itself must not be in the way of being used anew, however many others are as old.
-    let purge = "DELETE FROM idempotency_keys WHERE created_at <= ? ORDER BY key_hash <> ? LIMIT ?";
-    let query = sqlx::query(purge).bind(now - KEPT).bind(&key_hash[..]).bind(PURGED);
+    let purge = "DELETE FROM idempotency_keys WHERE key_hash = ? AND created_at <= ?";
+    let query = sqlx::query(purge).bind(&key_hash[..]).bind(now - KEPT);
+    query.execute(database.pool()).await.map_err(failed())?;
+    let purge = "DELETE FROM idempotency_keys WHERE created_at <= ? ORDER BY created_at LIMIT ?";
+    let query = sqlx::query(purge).bind(now - KEPT).bind(PURGED);
     query.execute(database.pool()).await.map_err(failed())?;
     let sql =
         "SELECT request_hash, status, row_id, answer, created_at FROM idempotency_keys WHERE key_hash = ?";

@@ -23,6 +23,7 @@ use tracing::{info, warn};
 
 use super::column_fill::{ColumnFill, mark, marked, unmark};
 use super::database::LONGEST_CHANGE;
+use super::error::LOCK_WAIT;
 use super::mirror::MirrorTable;
 use super::mirror_schema::{COLUMN_COMMENT, TypedColumn, definition, index_name, is_reserved};
 use super::{Database, Lease, StorageError, StorageErrorKind, database};
@@ -32,9 +33,6 @@ use crate::model::{ColumnType, ObjectType, Property};
 const ROW_TOO_LARGE: u16 = 1118;
 /// MariaDB's numbers for a right that is missing, on the database, the table or a column.
 const DENIED: [u16; 3] = [1044, 1142, 1143];
-/// MariaDB's number for a lock that was waited for in vain.
-const LOCK_WAIT: u16 = 1205;
-
 /// What may be done to a table.
 #[derive(Debug, Clone, Copy)]
 pub enum TableChanges<'l> {

@@ -157,13 +157,14 @@ pub(super) async fn admit_without_place(app: &App, request: Request, next: Next)
 
 /// The request with its whole body, once there is something to answer with.
 async fn receive(app: &App, request: Request) -> Result<Request, ApiError> {
-    if !app.situation.is_ready() {
-        return Err(ApiError::unavailable(
-            "starting",
-            "The daemon is starting; its tables are not ready yet",
-        ));
-    }
+    expect_ready(app)?;
     with_whole_body(request).await
+}
+
+/// Refuses everything while there is nothing to answer with.
+pub(super) fn expect_ready(app: &App) -> Result<(), ApiError> {
+    let message = "The daemon is starting; its tables are not ready yet";
+    if app.situation.is_ready() { Ok(()) } else { Err(ApiError::unavailable("starting", message)) }
 }
 
 /// The request with a body that is there already: whoever works on it waits for no client.

@@ -13,7 +13,7 @@ use super::{MirrorTable, RowStatus};
 use crate::model::Properties;
 use crate::storage::database::WatchedTransaction;
 use crate::storage::idempotency::{Remembered, remember};
-use crate::storage::{Database, StorageError, StorageErrorKind};
+use crate::storage::{Database, StorageError};
 
 /// MariaDB's number for what a trigger refuses.
 const REFUSED: u16 = 1644;
@@ -71,7 +71,7 @@ pub async fn edit_by_hand(
     loop {
         tries += 1;
         match try_edit(database, table, name, edit, &is_expected).await {
-            Err(NotEdited::Storage(error)) if may_pass(&error) && tries < TRIES => {}
+            Err(NotEdited::Storage(error)) if error.is_deadlock() && tries < TRIES => {}
             done => return done,
         }
     }
@@ -80,7 +80,7 @@ pub async fn edit_by_hand(
 /// Makes a row, and notes it under a key of the caller's in the same transaction. Returns the row.
 ///
 /// # Errors
-/// Why not. A [`StorageErrorKind::Data`] error means that another request with the same key was quicker.
+/// Why not. A [`Data`](crate::storage::StorageErrorKind::Data) error means that another request with the same key was quicker.
 pub async fn create_by_hand(
     database: &Database,
     table: &MirrorTable,
@@ -91,15 +91,10 @@ pub async fn create_by_hand(
     loop {
         tries += 1;
         match try_create(database, table, properties, note).await {
-            Err(NotEdited::Storage(error)) if may_pass(&error) && tries < TRIES => {}
+            Err(NotEdited::Storage(error)) if error.is_deadlock() && tries < TRIES => {}
             done => return done,
         }
     }
-}
-
-/// Whether the next try may meet nobody: after a deadlock there is no need to wait.
-fn may_pass(error: &StorageError) -> bool {
-    error.kind() == StorageErrorKind::Transient
 }
 
 /// One try of [`edit_by_hand`].

@@ -203,6 +203,10 @@ fn explain(object_type: &'static ObjectType, error: NotEdited) -> ApiError {
             Some((property, rule)) => ApiError::field(format!("properties.{property}"), rule),
             None => ApiError::fields(Vec::new()).saying(words),
         },
+        NotEdited::Storage(error) if error.is_locked() => {
+            let message = "Somebody else is changing the same record and has not finished; nothing was changed, try again";
+            ApiError::unavailable("locked", message)
+        }
         NotEdited::Storage(error) => error.into(),
     }
 }

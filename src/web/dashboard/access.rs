@@ -41,10 +41,8 @@ async fn is_admitted(app: &App, headers: &HeaderMap) -> Result<bool, ApiError> {
     let Some(password_hash) = app.password_hash() else {
         return expect_open(app, headers).map(|()| true);
     };
-    // Before the tables are there nobody can be known; the page says only that.
-    if !app.situation.is_ready() {
-        return Ok(true);
-    }
+    // Before the tables are there nobody can be known.
+    guard::expect_ready(app)?;
     is_signed_in(app, password_hash, headers).await
 }
 

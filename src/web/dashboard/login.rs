@@ -14,7 +14,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
@@ -26,10 +26,14 @@ use crate::web::App;
 use crate::web::error::ApiError;
 use crate::web::guard;
 
-/// Attempts at a password in a row; later ones at the pace of [`PAUSE`].
+/// Attempts at a password in a row from one address; later ones at the pace of [`PAUSE`].
 const ATTEMPTS: NonZeroU32 = NonZeroU32::new(10).unwrap();
-/// Time between two attempts when more are made.
+/// Time between two attempts from one address when more are made.
 const PAUSE: Duration = Duration::from_secs(6);
+/// Attempts in a row from everywhere; later ones one a second. An address may be made up, so this is what bounds them.
+const ATTEMPTS_OF_ALL: NonZeroU32 = NonZeroU32::new(100).unwrap();
+/// Addresses that are remembered before those that have rested are forgotten.
+const ADDRESSES: usize = 1_000;
 /// How long a wrong password waits for its answer.
 const DELAY: Duration = Duration::from_secs(1);
 /// Passwords checked at a time: each takes 19 MiB and a processor.
@@ -39,8 +43,10 @@ const LONGEST: usize = 1024;
 
 /// Who checks passwords.
 struct Doorman {
-    /// Of everybody together: behind a proxy all come from the same address, and what it says of them can be made up.
-    attempts: DefaultDirectRateLimiter,
+    /// By address, as a proxy tells it; those who come without one count as one. So whoever tries passwords keeps nobody
+    /// else from signing in.
+    attempts: DefaultKeyedRateLimiter<String>,
+    attempts_of_all: DefaultDirectRateLimiter,
     checks: Semaphore,
 }
 
@@ -71,7 +77,8 @@ struct LoginPage {
 /// The routes.
 pub(super) fn routes(app: &App) -> Router<App> {
     let doorman = Doorman {
-        attempts: RateLimiter::direct(Quota::with_period(PAUSE).expect("a pause").allow_burst(ATTEMPTS)),
+        attempts: RateLimiter::keyed(Quota::with_period(PAUSE).expect("a pause").allow_burst(ATTEMPTS)),
+        attempts_of_all: RateLimiter::direct(Quota::per_second(NonZeroU32::MIN).allow_burst(ATTEMPTS_OF_ALL)),
         checks: Semaphore::new(CHECKS),
     };
     Router::new()
@@ -114,7 +121,7 @@ async fn sign_in(
         let refusal = LoginPage { frame: Frame::bare(), next: next.clone(), problem: Some(problem) };
         Ok((status, page(&refusal)).into_response())
     };
-    if doorman.attempts.check().is_err() {
+    if !doorman.is_patient(&headers) {
         warn!("A password for the dashboard was not looked at: too many were tried");
         return refuse(StatusCode::TOO_MANY_REQUESTS, "Too many attempts; wait a minute and try again");
     }
@@ -136,6 +143,17 @@ async fn sign_out(State(app): State<App>, headers: HeaderMap) -> Result<Response
 }
 
 impl Doorman {
+    /// Whether another attempt may be made by whoever makes it.
+    fn is_patient(&self, headers: &HeaderMap) -> bool {
+        if self.attempts.len() > ADDRESSES {
+            self.attempts.retain_recent();
+        }
+        // The nearest proxy adds the address it sees at the end; what stands before it came with the request.
+        let told = headers.get("x-forwarded-for").and_then(|told| told.to_str().ok());
+        let address = told.and_then(|told| told.rsplit(',').next()).unwrap_or_default().trim().to_owned();
+        self.attempts.check_key(&address).is_ok() && self.attempts_of_all.check().is_ok()
+    }
+
     /// Whether that is the password.
     async fn is_right(&self, password: SecretString, hash: SecretString) -> Result<bool, ApiError> {
         if password.expose_secret().len() > LONGEST {
@@ -153,7 +171,10 @@ impl Doorman {
 
 /// Where to go: a path of ours, and never another site.
 fn place(next: &str) -> &str {
-    let is_ours = next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\r', '\n']);
+    // Browsers leave out what is no character, and take a backslash for a slash.
+    let is_ours = next.starts_with('/')
+        && !next.starts_with("//")
+        && !next.contains(|c: char| c.is_control() || c == '\\');
     if is_ours { next } else { "/" }
 }
 
@@ -164,7 +185,15 @@ mod tests {
     #[test]
     fn nobody_is_sent_to_another_site() {
         assert_eq!(place("/contacts?page=2"), "/contacts?page=2");
-        for next in ["", "contacts", "//evil.example", "/\\evil.example", "https://evil.example", "/a\r\nb"] {
+        for next in [
+            "",
+            "contacts",
+            "//evil.example",
+            "/\\evil.example",
+            "https://evil.example",
+            "/a\r\nb",
+            "/\t/evil.example",
+        ] {
             assert_eq!(place(next), "/", "{next}");
         }
     }

@@ -158,3 +158,28 @@ async fn an_edit_that_would_not_be_captured_is_not_taken() {
     assert_eq!(served.api.get(&path(&before)).await.ok(), before);
     assert_eq!(served.test.number("SELECT COUNT(*) FROM hubspot_contacts").await, 2);
 }
+
+#[tokio::test]
+async fn a_row_somebody_holds_holds_up_no_other() {
+    let served = Served::start(4, 1).await;
+    let ids = served.test.rows("hubspot_contacts", &["id"], "ORDER BY id").await;
+    let mut holder = served.test.sql.begin().await.unwrap();
+    let hold = format!("SELECT id FROM hubspot_contacts WHERE id = {} FOR UPDATE", ids[0]);
+    sqlx::query(sqlx::AssertSqlSafe(hold)).execute(&mut *holder).await.unwrap();
+    // As many as there are connections for edits, and some more.
+    let path = format!("/api/contacts/{}", ids[0]);
+    let body = json!({"phone": "1"});
+    let edits = futures_util::future::join_all((0..6).map(|_| served.api.patch(&path, &body)));
+    let others = async {
+        for id in &ids[1..] {
+            served.api.patch(&format!("/api/contacts/{id}"), &json!({"phone": "2"})).await.ok();
+            served.api.get("/api/contacts").await.ok();
+        }
+    };
+    let (refused, ()) = tokio::join!(edits, others);
+    for answer in refused {
+        answer.refused(503, "locked");
+    }
+    holder.rollback().await.unwrap();
+    served.api.patch(&path, &body).await.ok();
+}
