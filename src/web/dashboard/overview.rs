@@ -30,7 +30,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use self::chart::Chart;
 use self::history::History;
 use self::limits::{Gauge, gauges};
-use self::types::{Listing, Next, TypeRow};
+use self::types::{Failure, Listing, Next, TypeRow, copied};
 use self::upkeep::Upkeep;
 use self::verdict::Verdict;
 use self::waiting::{Edits, Figure, figures};
@@ -39,7 +39,8 @@ use super::moment::Moment;
 use crate::alerts::{self, judge};
 use crate::clock;
 use crate::storage::{
-    ACCOUNT_LEASE, AlertKind, Run, SyncState, count_quarantined, latest_runs, lease_holder, open_conflicts,
+    ACCOUNT_LEASE, AlertKind, FailureKind, Run, SyncState, count_quarantined, latest_runs, lease_holder,
+    open_conflicts,
 };
 use crate::sync::Subject;
 use crate::web::App;
@@ -52,6 +53,8 @@ use crate::web::limits::Limiter;
 struct OverviewPage {
     frame: Frame,
     verdict: Verdict,
+    /// The failure the verdict is about.
+    cause: Option<Failure>,
     /// Up to when every change of every type is here; `None` while one of them was never read whole.
     as_of: Option<Moment>,
     leader: Leader,
@@ -90,36 +93,32 @@ async fn show(
     let (database, now) = (&app.database, clock::now());
     let periods = periods(&app, now).await?;
     // As one who has led for long: what was missed before is behind as well.
-    let facts = alerts::Facts::load(database, periods.clone(), DateTime::UNIX_EPOCH, now).await?;
-    let runs = latest_runs(database).await?;
-    let types: Vec<_> =
-        periods.iter().map(|(name, period)| row(&app, &facts, &runs, name, *period)).collect();
-    let leader = Leader::of(&app).await?;
+    let facts = alerts::Facts::load(database, periods, DateTime::UNIX_EPOCH, now).await?;
+    let mut types = rows(&facts, &latest_runs(database).await?, &app);
     let conflicts = open_conflicts(database).await?.into_iter().map(|(_, count)| count).sum();
-    let edits = Edits::of(&facts.queues);
-    let problems = problems(&facts, &app);
+    let (leader, edits, problems) =
+        (Leader::of(&app).await?, Edits::of(&facts.queues), problems(&facts, &app));
     let verdict = Verdict::of(&verdict::Facts {
         is_led: leader != Leader::Nobody,
         types: types.iter().map(TypeRow::facts).collect(),
         dead: edits.dead,
         conflicts,
         problems: problems.len() + types.iter().filter(|row| row.says_more()).count(),
+        copied: copied(&types),
     });
-    let states: Vec<&SyncState> = facts.judged_states().map(|(state, _)| state).collect();
-    let (mut types, mut listings) = (types, Vec::new());
-    listings.extend(types.iter_mut().filter_map(|row| row.listing.take()));
-    let limits = Limiter::load(&app, now).await?;
+    let cause = verdict.about.and_then(|kind| take_failure(&mut types, kind));
     Ok(page(&OverviewPage {
         frame: Frame::new(&app, Section::Overview).await?,
         verdict,
-        as_of: as_of(&facts, &periods).map(|at| Moment::new(at, now)),
+        cause,
+        as_of: as_of(&facts).map(|at| Moment::new(at, now)),
         leader,
         problems,
-        listings,
+        listings: types.iter_mut().filter_map(|row| row.listing.take()).collect(),
         figures: figures(edits, conflicts, count_quarantined(database).await?),
-        upkeep: Upkeep::new(&states, &facts.lanes, now),
+        upkeep: Upkeep::new(scheduled(&facts).filter_map(|(_, _, state)| state), &facts.lanes, now),
         types,
-        gauges: limits.map(|limits| gauges(&limits, now)),
+        gauges: Limiter::load(&app, now).await?.map(|limits| gauges(&limits, now)),
         charts: history.charts(database, app.config.sync.overlap, now).await?,
     }))
 }
@@ -135,20 +134,34 @@ async fn periods(app: &App, now: DateTime<Utc>) -> Result<Vec<(String, TimeDelta
     Ok(Subject::all(&app.objects().await?).iter().map(named).collect())
 }
 
-/// Up to when every change of everything that is kept up to date is here.
-fn as_of(facts: &alerts::Facts, periods: &[(String, TimeDelta)]) -> Option<DateTime<Utc>> {
-    let of_type = |(name, _): &(String, TimeDelta)| {
-        facts.states.iter().find(|state| state.object_type == *name).and_then(standing::as_of)
-    };
-    let times: Option<Vec<_>> = periods.iter().map(of_type).collect();
+/// What is kept up to date, in the order it is shown: name, period, and how far it is, if anything is known.
+fn scheduled(facts: &alerts::Facts) -> impl Iterator<Item = (&str, TimeDelta, Option<&SyncState>)> {
+    facts.schedule.iter().map(|(name, period)| {
+        let state = facts.states.iter().find(|state| state.object_type == *name);
+        (name.as_str(), *period, state)
+    })
+}
+
+/// Up to when every change of all of it is here.
+fn as_of(facts: &alerts::Facts) -> Option<DateTime<Utc>> {
+    let times: Option<Vec<_>> =
+        scheduled(facts).map(|(_, _, state)| state.and_then(standing::as_of)).collect();
     times?.into_iter().min()
 }
 
-/// The row of a type.
-fn row(app: &App, facts: &alerts::Facts, runs: &[Run], name: &str, period: TimeDelta) -> TypeRow {
-    let state = facts.states.iter().find(|state| state.object_type == name);
-    let run = runs.iter().find(|run| run.object_type == name);
-    TypeRow::new((name, period), state, run, &app.config.alert, facts.now)
+/// The rows of the types.
+fn rows(facts: &alerts::Facts, runs: &[Run], app: &App) -> Vec<TypeRow> {
+    let row = |(name, period, state): (&str, TimeDelta, Option<&SyncState>)| {
+        let run = runs.iter().find(|run| run.object_type == name);
+        TypeRow::new((name, period), state, run, &app.config.alert, facts.now)
+    };
+    scheduled(facts).map(row).collect()
+}
+
+/// Takes the failures of that sort away from the rows; returns the newest, which stands for all of them.
+fn take_failure(types: &mut [TypeRow], kind: FailureKind) -> Option<Failure> {
+    let failed = types.iter_mut().filter(|row| row.kind == Some(kind));
+    failed.filter_map(|row| row.error.take()).max_by_key(|failure| failure.at.map(|at| at.iso()))
 }
 
 /// What is wrong that no row of a type tells, nor a figure.

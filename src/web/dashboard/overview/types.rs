@@ -14,17 +14,27 @@ use crate::web::dashboard::number::{counted, grouped};
 pub(super) struct TypeRow {
     pub(super) name: String,
     pub(super) standing: Standing,
-    kind: Option<FailureKind>,
+    /// The sort of what went wrong.
+    pub(super) kind: Option<FailureKind>,
     /// Up to when every change is here.
     pub(super) as_of: Option<Moment>,
-    pub(super) records: String,
+    /// Records in the mirror; during a full listing those listed so far.
+    pub(super) count: u64,
     pub(super) last: Option<LastRun>,
     pub(super) next: Next,
-    /// What went wrong and what to do, and when.
-    pub(super) error: Option<(String, Option<Moment>)>,
+    /// What went wrong and what to do.
+    pub(super) error: Option<Failure>,
     /// What else people should know, a line each.
     pub(super) notices: Vec<String>,
     pub(super) listing: Option<Listing>,
+}
+
+/// What went wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Failure {
+    /// And what to do.
+    pub(super) text: String,
+    pub(super) at: Option<Moment>,
 }
 
 /// The last run of a type.
@@ -34,6 +44,7 @@ pub(super) struct LastRun {
     pub(super) at: Moment,
     pub(super) tone: &'static str,
     pub(super) word: String,
+    pub(super) is_running: bool,
     /// What it did.
     pub(super) did: String,
 }
@@ -76,19 +87,20 @@ impl TypeRow {
         let moment = |at| Moment::new(at, now);
         let Some(state) = state else { return Self::not_begun(name) };
         let error = state.last_error.clone().filter(|_| state.consecutive_failures > 0);
+        let error = error.map(|text| Failure { text, at: state.last_error_at.map(moment) });
         Self {
             name: name.to_owned(),
             standing: Standing::of(state, period, config, now),
             kind: state.error_kind.filter(|_| state.consecutive_failures > 0),
             as_of: as_of(state).map(moment),
-            records: grouped(state.records_synced.unsigned_abs()),
+            count: state.records_synced.unsigned_abs(),
             last: run.map(|run| LastRun::of(run, now)),
             next: match state.next_run_at {
                 _ if state.status == SyncStatus::Running => Next::Running,
                 Some(at) if at > now => Next::At(moment(at)),
                 _ => Next::Now,
             },
-            error: error.map(|error| (error, state.last_error_at.map(moment))),
+            error,
             notices: state.notice.iter().flat_map(|notice| notice.lines()).map(str::to_owned).collect(),
             listing: Listing::of(state, run, now),
         }
@@ -101,7 +113,7 @@ impl TypeRow {
             standing: Standing::NotBegun,
             kind: None,
             as_of: None,
-            records: "0".to_owned(),
+            count: 0,
             last: None,
             next: Next::Now,
             error: None,
@@ -115,10 +127,27 @@ impl TypeRow {
         TypeFacts { name: self.name.clone(), standing: self.standing, kind: self.kind }
     }
 
+    /// How many records there are.
+    pub(super) fn records(&self) -> String {
+        grouped(self.count)
+    }
+
     /// Whether it says more than fits into the cells.
     pub(super) fn says_more(&self) -> bool {
         self.error.is_some() || !self.notices.is_empty()
     }
+}
+
+/// How much of everything is copied, in percent; `None` while it is not known of every type how much there is.
+pub(super) fn copied(rows: &[TypeRow]) -> Option<u64> {
+    let of_type = |row: &TypeRow| match (&row.listing, row.as_of) {
+        (Some(listing), _) => listing.total.map(|total| (listing.done, total)),
+        (None, Some(_)) => Some((row.count, row.count)),
+        (None, None) => None,
+    };
+    let counts: Option<Vec<_>> = rows.iter().map(of_type).collect();
+    let (done, total) = counts?.into_iter().fold((0, 0), |(done, total), one| (done + one.0, total + one.1));
+    (total > 0).then(|| (100 * done / total).min(99))
 }
 
 impl LastRun {
@@ -135,6 +164,7 @@ impl LastRun {
             at: Moment::new(run.finished_at.unwrap_or(run.started_at), now),
             tone,
             word,
+            is_running: run.outcome.is_none(),
             did: did(run.counts.fetched, run.counts.outcome),
         }
     }
@@ -246,6 +276,19 @@ mod tests {
         assert_eq!(listing(50, Some(200), None).percent(), Some(25));
         assert_eq!(listing(200, Some(200), None).percent(), Some(99));
         assert_eq!([Some(0), None].map(|total| listing(0, total, None).percent()), [None, None]);
+    }
+
+    #[test]
+    fn how_much_is_copied_counts_every_type() {
+        let copy = |count, listing| TypeRow { count, listing, ..TypeRow::not_begun("contacts") };
+        let complete = |count| {
+            let now = DateTime::UNIX_EPOCH;
+            TypeRow { as_of: Some(Moment::new(now, now)), ..copy(count, None) }
+        };
+        assert_eq!(copied(&[complete(100), copy(50, Some(listing(50, Some(300), None)))]), Some(37));
+        assert_eq!(copied(&[complete(100), copy(0, None)]), None);
+        assert_eq!(copied(&[copy(9, Some(listing(9, None, None)))]), None);
+        assert_eq!(copied(&[complete(0)]), None);
     }
 
     #[test]

@@ -40,11 +40,15 @@ pub(super) struct LaneCell {
 
 impl Upkeep {
     /// The lanes of the types of `states`.
-    pub(super) fn new(states: &[&SyncState], lanes: &[LaneState], now: DateTime<Utc>) -> Self {
+    pub(super) fn new<'s>(
+        states: impl Iterator<Item = &'s SyncState>,
+        lanes: &[LaneState],
+        now: DateTime<Utc>,
+    ) -> Self {
         let moment = |at| Moment::new(at, now);
         let of_lane: BTreeMap<_, _> =
             lanes.iter().map(|lane| ((lane.object_type.as_str(), lane.lane.word()), lane)).collect();
-        let row = |state: &&SyncState| {
+        let row = |state: &SyncState| {
             let cell = |lane: &UpkeepLane| {
                 of_lane.get(&(state.object_type.as_str(), lane.word())).map(|lane| LaneCell::of(lane, now))
             };
@@ -55,8 +59,7 @@ impl Upkeep {
                 repairs: state.audit_repairs,
             }
         };
-        let rows: Vec<_> =
-            states.iter().map(row).filter(|row| row.cells.iter().any(Option::is_some)).collect();
+        let rows: Vec<_> = states.map(row).filter(|row| row.cells.iter().any(Option::is_some)).collect();
         let cells = rows.iter().flat_map(|row| &row.cells).flatten();
         let failed = cells.filter(|cell| cell.tone == "bad").count();
         Self { lanes: UpkeepLane::ALL.iter().map(|lane| lane.word()).collect(), failed, rows }

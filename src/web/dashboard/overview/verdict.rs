@@ -18,6 +18,8 @@ pub(super) struct Facts {
     pub(super) conflicts: u64,
     /// Further problems that are told below.
     pub(super) problems: usize,
+    /// How much of everything is copied, in percent; `None` while nobody knows how much there is.
+    pub(super) copied: Option<u64>,
 }
 
 /// What the sentence is decided from, of a type.
@@ -42,6 +44,8 @@ pub(super) struct Verdict {
     pub(super) reason: String,
     /// What to do, in this order; empty when there is nothing to do.
     pub(super) steps: Vec<&'static str>,
+    /// The failure it is about, which is then not told for each type.
+    pub(super) about: Option<FailureKind>,
 }
 
 /// What to do when no process syncs.
@@ -69,12 +73,17 @@ const NOT_BEGUN: &[&str] = &[
 impl Verdict {
     /// The sentence, and nothing to do.
     fn new(tone: &'static str, sentence: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self { tone, sentence: sentence.into(), reason: reason.into(), steps: Vec::new() }
+        Self { tone, sentence: sentence.into(), reason: reason.into(), steps: Vec::new(), about: None }
     }
 
     /// With what to do.
     fn with(self, steps: &[&'static str]) -> Self {
         Self { steps: steps.to_vec(), ..self }
+    }
+
+    /// With the failure it is about.
+    fn about(self, kind: FailureKind) -> Self {
+        Self { about: Some(kind), ..self }
     }
 
     /// The sentence for these facts: what matters most comes first.
@@ -87,11 +96,15 @@ impl Verdict {
         }
         if is_of(FailureKind::TokenRejected) {
             let reason = "Nothing is synced until it does. What is here stays, and edits made here wait and are not lost.";
-            return Self::new("bad", "HubSpot does not accept the token", reason).with(TOKEN);
+            return Self::new("bad", "HubSpot does not accept the token", reason)
+                .with(TOKEN)
+                .about(FailureKind::TokenRejected);
         }
         if is_of(FailureKind::Account) {
             let reason = "Nothing is synced, because records of two accounts would be mixed.";
-            return Self::new("bad", "The token belongs to another HubSpot account", reason).with(ACCOUNT);
+            return Self::new("bad", "The token belongs to another HubSpot account", reason)
+                .with(ACCOUNT)
+                .about(FailureKind::Account);
         }
         Self::of_types(facts).unwrap_or_else(|| Self::in_step(facts))
     }
@@ -127,7 +140,8 @@ impl Verdict {
                     "{done} of {} complete. It may be stopped at any time and goes on where it was.",
                     counted(all as u64, "type")
                 );
-                Self::new("busy", "The first copy is under way", reason)
+                let percent = facts.copied.map_or_else(String::new, |percent| format!(": {percent} %"));
+                Self::new("busy", format!("The first copy is under way{percent}"), reason)
             }
             () if !behind.is_empty() => {
                 let verb = if behind.len() == 1 { "is" } else { "are" };
@@ -247,6 +261,12 @@ mod tests {
         let leaderless = Verdict::of(&failing(FailureKind::TokenRejected));
         assert_eq!(leaderless.sentence, "No process syncs this database");
         assert!(!leaderless.steps.is_empty());
+    }
+
+    #[test]
+    fn a_first_copy_tells_how_much_of_everything_is_done() {
+        let facts = Facts { types: types(&[Standing::FirstCopy]), copied: Some(22), ..Facts::default() };
+        assert_eq!(told(facts).1, "The first copy is under way: 22 %");
     }
 
     #[test]
