@@ -74,6 +74,8 @@ async fn every_kind_of_change_arrives_without_a_search() {
     simulator.post(&format!("/objects/contacts/{}/purge", ids[6]), json!({})).await;
     exactly_in_step(&simulator, &test).await;
     links_in_step(&simulator, &test).await;
+    let counted = "SELECT COUNT(DISTINCT object_type) FROM webhook_hours WHERE changes > 0";
+    assert_eq!(test.number(counted).await, 3, "changes of each type are counted");
     let erased = format!("SELECT properties_json FROM hubspot_contacts WHERE hubspot_id = {}", ids[5]);
     eventually("the content of an erased contact is gone", async || {
         let content = test.value(&erased).await;

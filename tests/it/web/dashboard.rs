@@ -1,6 +1,7 @@
 //! The pages for people, over HTTP.
 
 mod login;
+mod overview;
 
 use reqwest::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, LOCATION, SET_COOKIE};
 use reqwest::redirect::Policy;
@@ -91,6 +92,7 @@ impl Page {
         assert_eq!(self.headers[CONTENT_TYPE], "text/html; charset=utf-8");
         let policy = self.headers[CONTENT_SECURITY_POLICY].to_str().unwrap();
         assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+        assert!(!self.html.contains("style=") && !self.html.contains("onclick="), "{}", self.html);
         self.html
     }
 

@@ -96,7 +96,7 @@ impl Chart {
             |most| format!("{} at most", words_of_seconds(most)),
         );
         Self::new(
-            ("lag", "Longest wait for a change, per hour", "Searches begin when the first copy is complete."),
+            ("lag", "Longest wait for a change, per hour", "There was no search for changes in this time."),
             summary,
             vec![("lag", "until it was here")],
             hours,
