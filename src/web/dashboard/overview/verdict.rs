@@ -123,7 +123,7 @@ impl Verdict {
             () if !failing.is_empty() => {
                 let sentence =
                     format!("{} of {} cannot be synced", failing.len(), counted(all as u64, "type"));
-                Self::new("bad", sentence, format!("{}: what to do stands beside each.", list(&failing)))
+                Self::new("bad", sentence, format!("{}: what to do stands below.", list(&failing)))
             }
             () if !waiting.is_empty() => {
                 let reason = "HubSpot counts requests anew at midnight in the account's time zone; runs go on then by \
@@ -272,7 +272,7 @@ mod tests {
     #[test]
     fn long_lists_of_names_are_cut() {
         let facts = Facts { types: types(&[Standing::Failing; 6]), is_led: true, ..Facts::default() };
-        let reason = "owners, contacts, companies and 3 more: what to do stands beside each.";
+        let reason = "owners, contacts, companies and 3 more: what to do stands below.";
         assert_eq!(Verdict::of(&facts).reason, reason);
     }
 }
