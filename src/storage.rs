@@ -45,14 +45,15 @@ mod webhook_events;
 mod webhook_sources;
 mod words;
 
-pub use account::{account_time_zone, bind_account};
+pub use account::{account_time_zone, bind_account, load_account};
 pub use alerts::{
     AlertChannel, AlertKind, AlertMessage, AlertRow, AlertText, begin_message, bound_account, braked_jobs,
     explain_message, load_alerts, next_message, remove_message, remove_messages_of, store_alerts,
 };
 pub use associations::{
-    KnownPair, Links, PairState, differing_associations, linked_from, live_or_linked_ids, load_pairs,
-    remove_associations_of, remove_associations_of_archived, store_associations, store_pair,
+    KnownPair, LinkedRecord, Links, PairState, differing_associations, linked_from, linked_records,
+    live_or_linked_ids, load_pairs, remove_associations_of, remove_associations_of_archived,
+    store_associations, store_pair,
 };
 pub use capture::ensure_capture;
 pub use catalogue::{known_properties, load_catalogue, property_names, store_catalogue};
@@ -60,7 +61,8 @@ pub use conflicts::{
     Conflict, ConflictChange, ConflictFilter, ConflictKind, ConflictRecord, ConflictStatus, ConflictStep,
     Disagreement, FieldSource, FieldValues, NotResolved, Resolution, close_conflict_by_itself,
     close_conflicts_without_row, closed_conflicts, conflict_policies, conflict_steps, list_conflicts,
-    load_conflict, lock_conflict, open_conflicts, open_or_update_conflict, resolve_conflict, settle_conflict,
+    load_conflict, lock_conflict, open_conflict_of, open_conflicts, open_or_update_conflict,
+    resolve_conflict, settle_conflict,
 };
 pub use dashboard_sessions::{end_session, is_session, start_session};
 pub use database::{Database, PoolUse};
@@ -87,11 +89,11 @@ pub use mirror::{
     store_records, stored_versions, take_back_edits, wake_deleted_in_hubspot, write_row,
 };
 pub use mirror::{
-    HandEdit, NotEdited, RowFilter, RowName, RowOrder, RowPage, RowSearch, RowStart, RowView, can_order_by,
-    count_rows, create_by_hand, edit_by_hand, list_rows, load_row,
+    HandEdit, NotEdited, RowFilter, RowName, RowOrder, RowPage, RowSearch, RowStart, RowView, StageTotal,
+    can_order_by, count_rows, create_by_hand, deal_totals, edit_by_hand, list_rows, load_row, load_rows,
 };
 pub use mirror_schema::{TypedColumn, ensure_table};
-pub use owners::store_owners;
+pub use owners::{load_owners, store_owners};
 pub use pending_deletes::{
     DeleteReason, DeleteShare, PendingDelete, apply_deletes, apply_deletes_at_once, confirm_deletes,
     delete_share, forget_deletes, pending_deletes, stage_deletes,

@@ -73,6 +73,17 @@ impl ObjectType {
         self.scopes.iter().filter_map(of).collect()
     }
 
+    /// The properties that name the pipeline and the stage of its records; `None` when they move through none.
+    /// Source: HubSpot, "Pipelines".
+    pub fn stage_properties(&self) -> Option<(&'static str, &'static str)> {
+        let names = if self.type_id == "0-3" {
+            ("pipeline", "dealstage")
+        } else {
+            ("hs_pipeline", "hs_pipeline_stage")
+        };
+        self.has_pipelines.then_some(names)
+    }
+
     /// Whether no two of its records share an e-mail address. Source: HubSpot, "Contacts".
     pub fn has_unique_email(&self) -> bool {
         self.type_id == "0-1"

@@ -1,5 +1,7 @@
 //! The account the database belongs to.
 
+use sqlx::Row;
+
 use super::{Database, StorageError};
 use crate::model::Account;
 
@@ -30,6 +32,27 @@ pub async fn bind_account(database: &Database, account: &Account) -> Result<(), 
     .await
     .map(|_| ())
     .map_err(StorageError::query("record the HubSpot account"))
+}
+
+/// The account the database belongs to; `None` before the first contact.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn load_account(database: &Database) -> Result<Option<Account>, StorageError> {
+    let failed = || StorageError::query("read hubspot_account");
+    let query =
+        sqlx::query("SELECT portal_id, account_type, time_zone, ui_domain, currency FROM hubspot_account");
+    let Some(row) = query.fetch_optional(database.pool()).await.map_err(failed())? else { return Ok(None) };
+    let read = || {
+        Ok(Account {
+            portal_id: row.try_get("portal_id")?,
+            time_zone: row.try_get("time_zone")?,
+            account_type: row.try_get("account_type")?,
+            ui_domain: row.try_get("ui_domain")?,
+            currency: row.try_get("currency")?,
+        })
+    };
+    read().map(Some).map_err(failed())
 }
 
 /// The time zone of the account, in which its day begins; `None` before the first contact.

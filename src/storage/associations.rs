@@ -4,6 +4,7 @@
 //! What is gone keeps its row with `removed_at`.
 
 mod difference;
+mod listing;
 mod pair;
 
 use std::collections::BTreeSet;
@@ -14,6 +15,7 @@ use sqlx::mysql::MySqlRow;
 use sqlx::{MySql, MySqlConnection, QueryBuilder, Row};
 
 use self::difference::{Difference, StoredLink};
+pub use self::listing::{LinkedRecord, linked_records};
 pub(super) use self::pair::UNLINKED;
 pub use self::pair::{KnownPair, PairState, load_pairs, store_pair};
 use super::{Database, PageOutcome, StorageError};

@@ -21,7 +21,7 @@ use crate::model::{ObjectId, ObjectType};
 
 pub use listing::{
     Conflict, ConflictFilter, ConflictStep, closed_conflicts, conflict_policies, conflict_steps,
-    list_conflicts, load_conflict, lock_conflict, open_conflicts,
+    list_conflicts, load_conflict, lock_conflict, open_conflict_of, open_conflicts,
 };
 pub use resolve::{NotResolved, Resolution, resolve_conflict};
 

@@ -9,6 +9,7 @@
 //! | of a row that was edited here | set aside for the push to merge ([`edited`]) |
 //! | live where the stored one is archived, or the other way round | the one that was read later counts, whatever its version: a restored record may come back with an older one |
 
+mod board;
 mod compare;
 mod edited;
 mod hand_edit;
@@ -22,6 +23,7 @@ mod write;
 use chrono::{DateTime, Utc};
 use sqlx::MySqlConnection;
 
+pub use self::board::{StageTotal, deal_totals};
 pub use self::compare::{Attention, ComparedRow, compared_rows, distrust_rows, overlay_records};
 pub(super) use self::edited::wake_edited;
 pub use self::edited::{
@@ -37,7 +39,7 @@ pub use self::lookup::{StoredVersion, archived_rows, newest_id, rows_of_records,
 pub use self::take_back::{has_edits, take_back_edits};
 pub use self::view::{
     RowFilter, RowName, RowOrder, RowPage, RowSearch, RowStart, RowView, can_order_by, count_rows, list_rows,
-    load_row,
+    load_row, load_rows,
 };
 use self::write::{RowWrite, Upsert, write_all};
 use super::merges::{self, mark_merged, record_merges};

@@ -19,7 +19,7 @@ pub async fn store_owners(
     lease: &Lease,
     owners: &[Owner],
 ) -> Result<PageOutcome, StorageError> {
-    let stored = load(database).await?;
+    let stored = load_owners(database).await?;
     let difference =
         Difference::between("owners", &stored, owners, |owner| &owner.id, |owner| owner.archived)?;
     if difference.is_empty() {
@@ -38,8 +38,11 @@ pub async fn store_owners(
     Ok(difference.outcome)
 }
 
-/// Every stored owner by id.
-async fn load(database: &Database) -> Result<BTreeMap<String, Owner>, StorageError> {
+/// Every stored owner by id, archived ones too.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn load_owners(database: &Database) -> Result<BTreeMap<String, Owner>, StorageError> {
     let rows = sqlx::query(
         "SELECT owner_id, email, first_name, last_name, kind, user_id, teams, archived, hubspot_created_at, \
          hubspot_updated_at FROM hubspot_owners",

@@ -84,6 +84,19 @@ pub async fn lock_conflict(
     row.map_err(StorageError::query(format!("read conflict {id}")))?.as_ref().map(from_row).transpose()
 }
 
+/// The number of the open conflict of a record; `None` when there is none.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn open_conflict_of(
+    database: &Database,
+    record: &ConflictRecord,
+) -> Result<Option<i64>, StorageError> {
+    let query = sqlx::query_scalar("SELECT id FROM conflicts WHERE object_type = ? AND open_key = ?");
+    let id = query.bind(&record.object_type).bind(record.open_key()).fetch_optional(database.pool()).await;
+    id.map_err(StorageError::query(format!("look for a conflict of {}", record.object_type)))
+}
+
 /// The open conflict of a record, locked until the caller's transaction ends.
 pub(super) async fn lock_open(
     connection: &mut MySqlConnection,

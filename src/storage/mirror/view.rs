@@ -71,6 +71,10 @@ pub struct RowFilter {
     pub archived: Option<bool>,
     /// In which this text is found.
     pub search: Option<RowSearch>,
+    /// That are in the pipeline with this id; none of a type without pipelines.
+    pub pipeline: Option<String>,
+    /// That are in the stage with this id.
+    pub stage: Option<String>,
 }
 
 /// A text that is searched for. Case and accents do not count.
@@ -130,7 +134,31 @@ pub async fn load_row(
     read_one(table, row)
 }
 
-/// The same inside the caller's transaction, which locks it.
+/// The rows of records, as far as there are some, in no particular order.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn load_rows(
+    database: &Database,
+    table: &MirrorTable,
+    ids: &[ObjectId],
+) -> Result<Vec<RowView>, StorageError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let name = table.object_type.table;
+    let mut query = QueryBuilder::<MySql>::new(format!("SELECT {COLUMNS} FROM {name} WHERE hubspot_id IN ("));
+    let mut list = query.separated(", ");
+    for id in ids {
+        list.push_bind(id.0);
+    }
+    query.push(")");
+    let rows = query.build().persistent(false).fetch_all(database.pool()).await;
+    let rows = rows.map_err(StorageError::query(format!("read rows of {name}")))?;
+    rows.iter().map(|row| read(table, row)).collect()
+}
+
+/// The same as [`load_row`] inside the caller's transaction, which locks it.
 ///
 /// # Errors
 /// As [`load_row`].
@@ -226,7 +254,7 @@ impl RowName {
 }
 
 /// A question with its time limit.
-fn limited(sql: &str) -> String {
+pub(super) fn limited(sql: &str) -> String {
     format!("SET STATEMENT max_statement_time = {PAGE_SECONDS} FOR {sql}")
 }
 
@@ -259,6 +287,18 @@ fn push_filter(query: &mut QueryBuilder<MySql>, table: &MirrorTable, filter: &Ro
     }
     if let Some(archived) = filter.archived {
         query.push(if archived { " AND archived = 1" } else { " AND archived = 0" });
+    }
+    let (pipeline, stage) = table.object_type.stage_properties().unzip();
+    for (column, wanted) in [(pipeline, &filter.pipeline), (stage, &filter.stage)] {
+        match (column, wanted) {
+            (_, None) => {}
+            (None, Some(_)) => {
+                query.push(" AND FALSE");
+            }
+            (Some(column), Some(id)) => {
+                query.push(format!(" AND `{column}` = ")).push_bind(id.clone());
+            }
+        }
     }
     let Some(search) = &filter.search else { return };
     let has = |column: &&str| table.columns.iter().any(|typed| typed.name == **column);
