@@ -5,17 +5,17 @@ mod conflicts;
 mod entity;
 mod family;
 mod idempotent;
-mod input;
-mod list;
+pub(super) mod input;
+pub(super) mod list;
 mod logs;
 mod pipelines;
-mod query;
+pub(super) mod query;
 mod record;
 mod records;
 mod runs;
 mod status;
 mod sync;
-mod writes;
+pub(super) mod writes;
 
 use super::endpoint::Endpoint;
 

@@ -122,6 +122,16 @@ impl ApiError {
         &self.message
     }
 
+    /// The status of the answer.
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What is wrong with single fields.
+    pub(super) fn wrong_fields(&self) -> &[FieldError] {
+        &self.fields
+    }
+
     /// What the log says of it.
     pub(super) fn cause(&self) -> Option<&str> {
         self.cause.as_deref()

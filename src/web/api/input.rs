@@ -75,6 +75,25 @@ pub(super) fn read(
     if errors.is_empty() { Ok(Input { version, changes }) } else { Err(ApiError::fields(errors)) }
 }
 
+/// Reads texts by property, as a form sends them; an empty one clears its property. Returns new values by property, without
+/// those that are as before.
+///
+/// # Errors
+/// 422 with everything that is wrong, by property.
+pub(in crate::web) fn read_texts(
+    texts: &BTreeMap<String, String>,
+    object_type: &'static ObjectType,
+    catalogue: &[Property],
+    current: Option<&RowView>,
+) -> Result<BTreeMap<String, Option<String>>, ApiError> {
+    let mut reader = Reader { object_type, catalogue, current, changes: BTreeMap::new(), errors: Vec::new() };
+    for (property, text) in texts {
+        reader.read_text(property, property, Some(text.clone()));
+    }
+    let Reader { changes, errors, .. } = reader;
+    if errors.is_empty() { Ok(changes) } else { Err(ApiError::fields(errors)) }
+}
+
 /// The keys and values of a body that is a JSON object.
 ///
 /// # Errors
@@ -120,6 +139,11 @@ impl Reader<'_> {
         let Ok(text) = text(value) else {
             return self.blame(field, "has to be a text, a number, true, false or null");
         };
+        self.read_text(field, property, text);
+    }
+
+    /// The text of a property, called `field` in the request.
+    fn read_text(&mut self, field: &str, property: &str, text: Option<String>) {
         // HubSpot takes an empty text and no text for the same.
         let text = text.filter(|text| !text.is_empty());
         let held = self.current.and_then(|row| row.properties.get(property));

@@ -11,53 +11,57 @@ use super::query::page_size;
 use super::record::Record;
 use crate::model::ObjectType;
 use crate::storage::{
-    MirrorTable, RowFilter, RowOrder, RowSearch, RowStart, can_order_by, count_rows, list_rows,
+    MirrorTable, RowFilter, RowOrder, RowSearch, RowStart, RowView, can_order_by, count_rows, list_rows,
 };
 use crate::web::App;
 use crate::web::error::ApiError;
 
 /// Rows up to which pages are numbered and counted. Further ones are reached by `cursor`, which costs the same wherever it
 /// stands.
-const NUMBERED: u32 = 10_000;
+pub(in crate::web) const NUMBERED: u32 = 10_000;
 /// Longest text that is searched for, in characters.
-const LONGEST_SEARCH: usize = 200;
+pub(in crate::web) const LONGEST_SEARCH: usize = 200;
 
 /// Parameters of a list of records.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct ListParameters {
+pub(in crate::web) struct ListParameters {
     /// Number of the page, from 1 on; within the first 10,000 records.
-    page: Option<u32>,
+    pub(in crate::web) page: Option<u32>,
     /// Records of a page, 1 to 200; 50 unless told otherwise.
-    limit: Option<u32>,
+    pub(in crate::web) limit: Option<u32>,
     /// Where the page begins: `nextCursor` of the page before, with the same other parameters. In place of `page`.
-    cursor: Option<String>,
+    pub(in crate::web) cursor: Option<String>,
     /// A text a record begins with in one of its main fields, or all words of it in some of them; with `*` in front
     /// anywhere in them, which is slow in large tables. Case and accents do not count.
-    search: Option<String>,
+    pub(in crate::web) search: Option<String>,
     /// `synced`, `pending`, `conflict` or `error`.
-    sync_status: Option<String>,
+    pub(in crate::web) sync_status: Option<String>,
     /// `false` (the default): records that are not deleted; `true`: deleted ones; `all`.
-    archived: Option<String>,
+    pub(in crate::web) archived: Option<String>,
+    /// Id of a pipeline: records in it. For types with pipelines.
+    pub(in crate::web) pipeline: Option<String>,
+    /// Id of a stage: records in it. For types with pipelines.
+    pub(in crate::web) stage: Option<String>,
     /// What the records are ordered by, `-` in front for the largest first: `id`, `hubspotId`, `lastModifiedLocal`,
     /// `lastModifiedHubspot`, `lastSyncedAt`, a field, or a property that has a column.
-    sort: Option<String>,
+    pub(in crate::web) sort: Option<String>,
 }
 
 /// What a list of records says besides them.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Pagination {
+pub(in crate::web) struct Pagination {
     /// Number of the page, where it was asked for by its number.
-    page: Option<u32>,
+    pub(in crate::web) page: Option<u32>,
     /// Most records of the page.
-    limit: u32,
+    pub(in crate::web) limit: u32,
     /// Records altogether, counted up to 10,000; null where the page was asked for by a cursor.
-    total: Option<u64>,
+    pub(in crate::web) total: Option<u64>,
     /// Whether there are more than `total`.
-    total_is_lower_bound: bool,
+    pub(in crate::web) total_is_lower_bound: bool,
     /// Where the next page begins; null when there is none.
-    next_cursor: Option<String>,
+    pub(in crate::web) next_cursor: Option<String>,
 }
 
 /// A page.
@@ -65,6 +69,12 @@ pub(super) struct Pagination {
 pub(super) struct Page {
     data: Vec<Box<RawValue>>,
     pagination: Pagination,
+}
+
+/// The same as it was read.
+pub(in crate::web) struct Listing {
+    pub(in crate::web) rows: Vec<RowView>,
+    pub(in crate::web) pagination: Pagination,
 }
 
 /// What stands in a cursor.
@@ -85,7 +95,21 @@ pub(super) async fn page(
     parameters: &ListParameters,
 ) -> Result<Page, ApiError> {
     let object_type = table.object_type();
-    let filter = filter(object_type, parameters)?;
+    let Listing { rows, pagination } = listing(app, table, parameters).await?;
+    let data = rows.iter().map(|row| Record { object_type, row }.to_json()).collect();
+    Ok(Page { data, pagination })
+}
+
+/// The rows the parameters ask for.
+///
+/// # Errors
+/// 400 when a parameter is wrong.
+pub(in crate::web) async fn listing(
+    app: &App,
+    table: &MirrorTable,
+    parameters: &ListParameters,
+) -> Result<Listing, ApiError> {
+    let filter = filter(table.object_type(), parameters)?;
     let sort = parameters.sort.as_deref().unwrap_or("id");
     let order = order(table, sort)?;
     let limit = page_size(parameters.limit)?;
@@ -103,8 +127,7 @@ pub(super) async fn page(
         total_is_lower_bound: total.is_some_and(|total| total > u64::from(NUMBERED)),
         next_cursor: page.next.map(cursor),
     };
-    let data = page.rows.iter().map(|row| Record { object_type, row }.to_json()).collect();
-    Ok(Page { data, pagination })
+    Ok(Listing { rows: page.rows, pagination })
 }
 
 /// Which records are asked for.
@@ -121,7 +144,13 @@ fn filter(object_type: &ObjectType, parameters: &ListParameters) -> Result<RowFi
     };
     let search = parameters.search.as_deref().map(str::trim).filter(|text| !text.is_empty());
     let search = search.map(|text| search_for(object_type, text)).transpose()?;
-    Ok(RowFilter { status: status.transpose()?, archived, search })
+    let ListParameters { pipeline, stage, .. } = parameters.clone();
+    if object_type.stage_properties().is_none() && (pipeline.is_some() || stage.is_some()) {
+        let message =
+            format!("{object_type} have no pipelines: neither `pipeline` nor `stage` means anything");
+        return Err(ApiError::bad_request(message));
+    }
+    Ok(RowFilter { status: status.transpose()?, archived, search, pipeline, stage })
 }
 
 /// What is searched for.

@@ -15,7 +15,7 @@ const PAGE: u32 = 50;
 const LARGEST_PAGE: u32 = 200;
 
 /// The parameters behind the `?`. One that is not known is refused: it would silently do nothing.
-pub(super) struct Parameters<Q>(pub(super) Q);
+pub(in crate::web) struct Parameters<Q>(pub(in crate::web) Q);
 
 impl<Q: DeserializeOwned, S: Sync> FromRequestParts<S> for Parameters<Q> {
     type Rejection = ApiError;
@@ -41,11 +41,11 @@ pub(super) fn page_size(limit: Option<u32>) -> Result<u32, ApiError> {
 
 /// The type a request is about: fixed by the route, or named in its path.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct About(pub(super) &'static ObjectType);
+pub(in crate::web) struct About(pub(in crate::web) &'static ObjectType);
 
 /// The type a route is about; an extension of its requests.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Fixed(pub(super) &'static str);
+pub(in crate::web) struct Fixed(pub(in crate::web) &'static str);
 
 impl FromRequestParts<App> for About {
     type Rejection = ApiError;
@@ -63,7 +63,7 @@ impl FromRequestParts<App> for About {
 ///
 /// # Errors
 /// 404 when there is none.
-pub(super) async fn type_called(app: &App, name: &str) -> Result<&'static ObjectType, ApiError> {
+pub(in crate::web) async fn type_called(app: &App, name: &str) -> Result<&'static ObjectType, ApiError> {
     let types = app.types().await?;
     types.iter().find(|object_type| object_type.is_called(name)).copied().ok_or_else(|| {
         let known: Vec<_> = types.iter().map(|object_type| object_type.name).collect();
@@ -85,7 +85,7 @@ pub(super) fn type_name(name: Option<String>) -> Result<Option<String>, ApiError
 
 /// The record a request is about.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Named(pub(super) RowName);
+pub(in crate::web) struct Named(pub(in crate::web) RowName);
 
 /// How the id of a record begins that is its id in HubSpot.
 const IN_HUBSPOT: &str = "hs-";

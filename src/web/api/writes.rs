@@ -145,7 +145,10 @@ async fn write(
 ///
 /// # Errors
 /// 403 when it may not.
-async fn writable(app: &App, object_type: &'static ObjectType) -> Result<MirrorTable, ApiError> {
+pub(in crate::web) async fn writable(
+    app: &App,
+    object_type: &'static ObjectType,
+) -> Result<MirrorTable, ApiError> {
     if !app.config.sync.push.is_writable(object_type) {
         let message = format!("{object_type} are read-only here: they are not in WRITABLE_OBJECTS");
         return Err(ApiError::new(StatusCode::FORBIDDEN, "read_only_type", message));
@@ -181,7 +184,7 @@ fn stale(object_type: &'static ObjectType, row: &RowView) -> ApiError {
 }
 
 /// The error of an edit that was not made.
-fn explain(object_type: &'static ObjectType, error: NotEdited) -> ApiError {
+pub(in crate::web) fn explain(object_type: &'static ObjectType, error: NotEdited) -> ApiError {
     match error {
         NotEdited::NoRow => ApiError::not_found("There is no such record"),
         NotEdited::Stale(row) => stale(object_type, &row),
