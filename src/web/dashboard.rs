@@ -5,6 +5,7 @@
 //! | `access` | lets people in: those who signed in, or whoever sits at this machine |
 //! | `login`, `session` | the password, and the cookie that stands for it |
 //! | `frame` | what is around every page: navigation, counts, the place where a lost connection is said |
+//! | `records`, `deals` | contacts, companies, deals and all other records |
 //! | `failure` | errors as pages that say what is happening and what to do |
 //! | `assets` | style sheet and scripts |
 //! | `moment`, `number` | times and numbers in words |
@@ -16,12 +17,14 @@
 
 mod access;
 mod assets;
+mod deals;
 mod failure;
 mod frame;
 mod login;
 mod moment;
 mod number;
 mod overview;
+mod records;
 mod session;
 
 use axum::http::{HeaderValue, header};
@@ -40,7 +43,7 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 
 /// Every page, and what belongs to them.
 pub(super) fn router(app: &App) -> Router {
-    let pages: Router<App> = overview::routes();
+    let pages: Router<App> = overview::routes().merge(records::routes()).merge(deals::routes());
     let pages = pages.layer(middleware::from_fn_with_state(app.clone(), access::admit));
     pages
         .merge(login::routes(app))

@@ -21,8 +21,12 @@ pub(super) struct Asset {
 
 /// The style sheet.
 pub(super) static STYLE: LazyLock<Asset> = LazyLock::new(|| {
-    let content =
-        concat!(include_str!("../../../assets/base.css"), include_str!("../../../assets/overview.css"));
+    let content = concat!(
+        include_str!("../../../assets/base.css"),
+        include_str!("../../../assets/overview.css"),
+        include_str!("../../../assets/records.css"),
+        include_str!("../../../assets/deals.css"),
+    );
     Asset::new("/assets/dashboard.css", "text/css; charset=utf-8", content)
 });
 

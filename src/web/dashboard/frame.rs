@@ -87,11 +87,12 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    /// Around a page of that section.
+    /// Around a page of that section; `None`: of none that the navigation names.
     ///
     /// # Errors
     /// When the database fails.
-    pub(super) async fn new(app: &App, current: Section) -> Result<Self, ApiError> {
+    pub(super) async fn new(app: &App, current: impl Into<Option<Section>>) -> Result<Self, ApiError> {
+        let current = current.into();
         let conflicts: u64 = open_conflicts(&app.database).await?.into_iter().map(|(_, count)| count).sum();
         let dead = queue_figures(&app.database).await?.iter().map(|figures| figures.dead).sum();
         let quarantined = count_quarantined(&app.database).await?;
@@ -104,7 +105,7 @@ impl Frame {
         let entry = |section: Section| Entry {
             title: section.title(),
             path: section.path(),
-            is_current: section == current,
+            is_current: Some(section) == current,
             waiting: waiting(section),
         };
         let entries = Section::ALL.map(entry).into();

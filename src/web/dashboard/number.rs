@@ -1,8 +1,12 @@
 //! Numbers in words.
 
-/// Digits in groups of three, as in 1,234,567.
+/// A number with its digits in groups of three, as in 1,234,567.
 pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
+    grouped_digits(&number.to_string())
+}
+
+/// The same of a number that is there as digits, however many.
+pub(super) fn grouped_digits(digits: &str) -> String {
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
         if index > 0 && (digits.len() - index).is_multiple_of(3) {
