@@ -1,7 +1,10 @@
 //! The pages for people, over HTTP.
 
+mod deals;
+mod form;
 mod login;
 mod overview;
+mod records;
 
 use reqwest::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, LOCATION, SET_COOKIE};
 use reqwest::redirect::Policy;
