@@ -73,9 +73,10 @@ pub use hours::{
 };
 pub use idempotency::{Remembered, recall, remember_afterwards};
 pub use jobs::{
-    Chosen, Job, JobEntry, JobKind, JobState, QueueFigures, Rescued, Settled, claim_jobs, dead_jobs,
-    deleted_records, enqueue_jobs, finish_job, give_back_jobs, held_jobs, next_due, note_sent, park_job,
-    postpone_jobs, queue_figures, renew_jobs, repeat_job, rescue_jobs, retry_job, revive_jobs,
+    Chosen, Job, JobEntry, JobKind, JobState, QueueFigures, Rescued, Settled, claim_jobs, count_stuck,
+    dead_jobs, deleted_records, enqueue_jobs, finish_job, give_back_jobs, held_jobs, next_due, note_sent,
+    park_job, postpone_jobs, queue_figures, renew_jobs, repeat_job, rescue_jobs, retry_job, revive_jobs,
+    stuck_among,
 };
 pub use lease::{ACCOUNT_LEASE, LEASE_TTL, Lease, LeaseKeeper, LeasedTransaction, lease_holder};
 pub use marks::{Marks, load_marks};
@@ -88,6 +89,7 @@ pub use mirror::{
     newest_id, note_creation, note_error, overlay_records, pending_rows, requeue_pending, rows_of_records,
     store_records, stored_versions, take_back_edits, wake_deleted_in_hubspot, write_row,
 };
+pub use mirror::{Glance, glance_at_rows};
 pub use mirror::{
     HandEdit, NotEdited, RowFilter, RowName, RowOrder, RowPage, RowSearch, RowStart, RowView, StageTotal,
     can_order_by, count_rows, create_by_hand, deal_totals, edit_by_hand, list_rows, load_row, load_rows,
@@ -96,11 +98,14 @@ pub use mirror_schema::{TypedColumn, ensure_table};
 pub use owners::{load_owners, store_owners};
 pub use pending_deletes::{
     DeleteReason, DeleteShare, PendingDelete, apply_deletes, apply_deletes_at_once, confirm_deletes,
-    delete_share, forget_deletes, pending_deletes, stage_deletes,
+    delete_share, forget_deletes, pending_deletes, stage_deletes, waiting_deletes,
 };
 pub use pipelines::{load_pipelines, store_pipelines};
 pub use preflight::{ServerFacts, probe_rights, server_facts};
-pub use quarantine::{count_quarantined, quarantined_records, release as release_from_quarantine};
+pub use quarantine::{
+    QuarantineName, Quarantined, count_quarantined, let_go, list_quarantined, quarantine_figures,
+    quarantined_ids, quarantined_records, release as release_from_quarantine,
+};
 pub use schemas::{recall_types, store_schema};
 pub use state_row::{StateRow, request_run};
 pub use sync_lane::{LaneRow, LaneState, UpkeepLane, load_lanes, request_lane, show_notices};
@@ -122,5 +127,6 @@ pub use webhook_events::{
     settle_webhook_events, store_webhook_events, webhook_counts,
 };
 pub use webhook_sources::{
-    SilentWebhooks, count_unannounced, heard_of, judge_silence, retire_webhook_sources, silent_webhooks,
+    SilentWebhooks, WebhookSource, count_unannounced, heard_of, judge_silence, retire_webhook_sources,
+    silent_webhooks, webhook_sources,
 };

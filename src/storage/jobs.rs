@@ -23,7 +23,10 @@ use sqlx::{MySql, MySqlConnection, QueryBuilder, Row};
 use super::words::stored_words;
 use super::{Database, StorageError};
 
-pub use figures::{JobEntry, QueueFigures, dead_jobs, deleted_records, held_jobs, next_due, queue_figures};
+pub use figures::{
+    JobEntry, QueueFigures, count_stuck, dead_jobs, deleted_records, held_jobs, next_due, queue_figures,
+    stuck_among,
+};
 pub use rescue::{Chosen, Rescued, rescue_jobs, revive_jobs};
 pub use settle::{
     Settled, finish_job, give_back_jobs, note_sent, park_job, postpone_jobs, repeat_job, retry_job,

@@ -12,6 +12,7 @@
 mod board;
 mod compare;
 mod edited;
+mod glance;
 mod hand_edit;
 mod link;
 mod lookup;
@@ -31,6 +32,7 @@ pub use self::edited::{
     lock_edited, lock_free_edited, note_creation, note_error, pending_rows, requeue_pending,
     wake_deleted_in_hubspot, write_row,
 };
+pub use self::glance::{Glance, glance_at_rows};
 pub use self::hand_edit::{HandEdit, NotEdited, create_by_hand, edit_by_hand};
 pub use self::link::{Collision, edit_row, follow_merge, link_row};
 pub(super) use self::link::{archive_merged, make_anew, with_values};

@@ -180,6 +180,40 @@ pub async fn pending_deletes(database: &Database) -> Result<Vec<(String, u64)>, 
     Ok(rows.into_iter().map(|(object_type, count)| (object_type, count.unsigned_abs())).collect())
 }
 
+/// A delete that waits for a person, as it is stored.
+#[derive(FromRow)]
+struct Waiting {
+    hubspot_id: i64,
+    reason: String,
+    archived_at: Option<DateTime<Utc>>,
+    found_at: DateTime<Utc>,
+}
+
+/// Deletes of the type that wait for a person, by id, at most `limit`.
+///
+/// # Errors
+/// When the database cannot be read or a row holds what this version does not know.
+pub async fn waiting_deletes(
+    database: &Database,
+    object_type: &str,
+    limit: u32,
+) -> Result<Vec<PendingDelete>, StorageError> {
+    let sql = format!(
+        "SELECT hubspot_id, reason, archived_at, found_at FROM pending_deletes WHERE object_type = ? AND {STOPPED} \
+         ORDER BY hubspot_id LIMIT ?"
+    );
+    let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(object_type).bind(limit);
+    let rows: Result<Vec<Waiting>, _> = query.fetch_all(database.pool()).await;
+    let rows = rows.map_err(StorageError::query(format!("read the pending deletes of {object_type}")))?;
+    let delete = |Waiting { hubspot_id, reason, archived_at, found_at }| {
+        let (table, column, row) = ("pending_deletes", "reason", hubspot_id.to_string());
+        let unknown = |value| StorageError::Inconsistent { table, row, column, value };
+        let reason = reason.parse().map_err(|()| unknown(reason))?;
+        Ok(PendingDelete { id: ObjectId(hubspot_id), reason, archived_at, found_at })
+    };
+    rows.into_iter().map(delete).collect()
+}
+
 /// Confirms every delete of the type that waits for a person; returns how many there were.
 ///
 /// # Errors

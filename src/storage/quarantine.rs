@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
-use sqlx::{MySqlConnection, QueryBuilder};
+use sqlx::{FromRow, MySqlConnection, QueryBuilder};
 
 use super::{Database, StorageError};
 use crate::clock;
@@ -190,4 +190,102 @@ pub async fn release(
     let mut transaction = database.begin().await?;
     delete(&mut transaction, object_type, ids, "", clock::now()).await?;
     transaction.commit().await.map_err(StorageError::query("release records from quarantine"))
+}
+
+/// What lies in quarantine: a record, or a value of one. Times are UTC.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct Quarantined {
+    /// The type of the record.
+    pub object_type: String,
+    /// Its id in HubSpot; a digest where it has none.
+    pub record_key: String,
+    /// The property whose value does not fit its column; empty: the whole record.
+    pub property: String,
+    /// What is wrong.
+    pub reason: String,
+    /// The beginning of the record or of the value, as HubSpot sent it.
+    pub raw: String,
+    /// How often it was tried.
+    pub attempts: i32,
+    /// The first time.
+    pub first_seen_at: DateTime<Utc>,
+    /// The last time.
+    pub last_seen_at: DateTime<Utc>,
+}
+
+/// Name of an entry: type, key of the record, property. Entries are in the order of their names.
+pub type QuarantineName = (String, String, String);
+
+/// Most characters of what HubSpot sent that are shown.
+const SHOWN: u32 = 300;
+
+/// The entries after the one of that name, of one type where it is given, at most `limit`.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn list_quarantined(
+    database: &Database,
+    object_type: Option<&str>,
+    after: Option<&QuarantineName>,
+    limit: u32,
+) -> Result<Vec<Quarantined>, StorageError> {
+    let sql = format!(
+        "SELECT object_type, record_key, property, reason, LEFT(raw, {SHOWN}) AS raw, attempts, first_seen_at, \
+         last_seen_at FROM quarantine WHERE object_type = COALESCE(?, object_type) \
+         AND (object_type, record_key, property) > (?, ?, ?) ORDER BY object_type, record_key, property LIMIT ?"
+    );
+    let (first, second, third) = after
+        .map_or(("", "", ""), |(first, second, third)| (first.as_str(), second.as_str(), third.as_str()));
+    let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(object_type);
+    let query = query.bind(first).bind(second).bind(third).bind(limit);
+    query.fetch_all(database.pool()).await.map_err(StorageError::query("list the quarantine"))
+}
+
+/// How many entries there are of each type: whole records, and values.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn quarantine_figures(database: &Database) -> Result<Vec<(String, u64, u64)>, StorageError> {
+    let sql = "SELECT object_type, CAST(SUM(property = '') AS SIGNED), CAST(SUM(property <> '') AS SIGNED) \
+               FROM quarantine GROUP BY object_type ORDER BY object_type";
+    let counted = sqlx::query_as(sql).fetch_all(database.pool()).await;
+    let counted: Vec<(String, i64, i64)> =
+        counted.map_err(StorageError::query("count the quarantine by type"))?;
+    let figures =
+        |(name, records, values): (String, i64, i64)| (name, records.unsigned_abs(), values.unsigned_abs());
+    Ok(counted.into_iter().map(figures).collect())
+}
+
+/// Records of the type of which anything lies in quarantine, longest untried first, at most `limit`; those HubSpot told no
+/// id of are left out.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn quarantined_ids(
+    database: &Database,
+    object_type: &ObjectType,
+    limit: u32,
+) -> Result<Vec<ObjectId>, StorageError> {
+    let sql = "SELECT record_key FROM quarantine WHERE object_type = ? AND record_key NOT LIKE 'sha256:%' \
+               GROUP BY record_key ORDER BY MIN(last_seen_at) LIMIT ?";
+    let query = sqlx::query_scalar(sql).bind(object_type.name).bind(limit);
+    let keys: Vec<String> =
+        query.fetch_all(database.pool()).await.map_err(StorageError::query("read the quarantine"))?;
+    Ok(keys.iter().filter_map(|key| key.parse().ok()).collect())
+}
+
+/// Lets one entry go, or all of them where none is named; what still cannot be stored comes back when it is read again.
+/// Returns how many went.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn let_go(database: &Database, entry: Option<&QuarantineName>) -> Result<u64, StorageError> {
+    let mut query = QueryBuilder::new("DELETE FROM quarantine");
+    if let Some((object_type, record_key, property)) = entry {
+        query.push(" WHERE object_type = ").push_bind(object_type);
+        query.push(" AND record_key = ").push_bind(record_key);
+        query.push(" AND property = ").push_bind(property);
+    }
+    let deleted = query.build().persistent(false).execute(database.pool()).await;
+    deleted.map(|done| done.rows_affected()).map_err(StorageError::query("let go of the quarantine"))
 }

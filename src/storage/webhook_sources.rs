@@ -119,6 +119,29 @@ pub async fn silent_webhooks(database: &Database) -> Result<Vec<SilentWebhooks>,
         .map_err(StorageError::query("read which webhooks are silent"))
 }
 
+/// What is known of the webhooks of a type. Times are UTC.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct WebhookSource {
+    /// As in `sync_state`.
+    pub object_type: String,
+    /// When the last event arrived; `None`: there never was one.
+    pub last_event_at: Option<DateTime<Utc>>,
+    /// Changes polling found since then that nobody told of.
+    pub unannounced: i64,
+    /// Since when webhooks of the type count as silent; `None`: they do not.
+    pub silent_since: Option<DateTime<Utc>>,
+}
+
+/// Every type that webhooks came of, or should have come of, by name.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn webhook_sources(database: &Database) -> Result<Vec<WebhookSource>, StorageError> {
+    let sql = "SELECT object_type, last_event_at, unannounced, silent_since FROM webhook_sources ORDER BY object_type";
+    let sources = sqlx::query_as(sql).fetch_all(database.pool()).await;
+    sources.map_err(StorageError::query("read what is known of webhooks"))
+}
+
 /// Forgets types that are not mirrored any more.
 ///
 /// # Errors

@@ -1,11 +1,13 @@
 //! What people see of the queue, and when the next job is due.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::Row;
 use sqlx::mysql::MySqlRow;
+use sqlx::{MySql, QueryBuilder, Row};
 
-use super::{JobKind, JobState};
+use super::{JobKind, JobState, push_ids};
 use crate::model::{ObjectId, ObjectType};
 use crate::storage::{Database, StorageError};
 
@@ -73,6 +75,35 @@ pub async fn dead_jobs(database: &Database, after: i64, limit: u32) -> Result<Ve
 /// When the database cannot be read or a row holds what this version does not know.
 pub async fn held_jobs(database: &Database, after: i64, limit: u32) -> Result<Vec<JobEntry>, StorageError> {
     list(database, JobState::Ready, after, limit).await
+}
+
+/// Those of the jobs with these numbers that a person may want to be done now.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn stuck_among(database: &Database, ids: &[i64]) -> Result<HashSet<i64>, StorageError> {
+    if ids.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let mut query = QueryBuilder::<MySql>::new(format!("SELECT id FROM jobs WHERE {STUCK} AND id IN "));
+    push_ids(&mut query, ids.iter().copied());
+    let found = query.build_query_scalar().persistent(false).fetch_all(database.pool()).await;
+    let found: Vec<i64> = found.map_err(StorageError::query("look for jobs that are stuck"))?;
+    Ok(found.into_iter().collect())
+}
+
+/// How many jobs a person may want to be done now: dead ones, then those that are held up.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn count_stuck(database: &Database) -> Result<(u64, u64), StorageError> {
+    let sql = format!(
+        "SELECT CAST(COALESCE(SUM(state = 'dead'), 0) AS SIGNED), CAST(COALESCE(SUM(state <> 'dead'), 0) AS SIGNED) \
+         FROM jobs WHERE {STUCK}"
+    );
+    let counted = sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_one(database.pool()).await;
+    let (dead, held): (i64, i64) = counted.map_err(StorageError::query("count jobs that are stuck"))?;
+    Ok((dead.unsigned_abs(), held.unsigned_abs()))
 }
 
 /// The jobs of a state that are [`STUCK`].
