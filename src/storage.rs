@@ -62,7 +62,7 @@ pub use conflicts::{
     Disagreement, FieldSource, FieldValues, NotResolved, Resolution, close_conflict_by_itself,
     close_conflicts_without_row, closed_conflicts, conflict_policies, conflict_steps, list_conflicts,
     load_conflict, lock_conflict, open_conflict_of, open_conflicts, open_or_update_conflict,
-    resolve_conflict, settle_conflict,
+    resolve_conflict, resolve_conflict_as_seen, settle_conflict,
 };
 pub use dashboard_sessions::{end_session, is_session, start_session};
 pub use database::{Database, PoolUse};

@@ -1,13 +1,13 @@
 //! The routes below `/api`.
 
 mod conflict;
-mod conflicts;
+pub(super) mod conflicts;
 mod entity;
 mod family;
 mod idempotent;
 pub(super) mod input;
 pub(super) mod list;
-mod logs;
+pub(super) mod logs;
 mod pipelines;
 pub(super) mod query;
 mod record;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::{
@@ -57,8 +58,8 @@ pub enum NotResolved {
         /// The properties in conflict.
         fields: String,
     },
-    /// The row holds other values than those that were decided about.
-    #[error("the row of conflict {0} was changed meanwhile; look at it again")]
+    /// It is about other values than those that were decided about, or its row holds others.
+    #[error("conflict {0} or its row was changed meanwhile; look at it again")]
     ChangedMeanwhile(i64),
     /// The database failed.
     #[error(transparent)]
@@ -74,6 +75,31 @@ pub async fn resolve_conflict(
     objects: &[&'static ObjectType],
     id: i64,
     resolution: &Resolution,
+    actor: &str,
+) -> Result<ConflictStatus, NotResolved> {
+    resolve(database, objects, id, (resolution, None), actor).await
+}
+
+/// The same of what the conflict was when it last changed at `seen`: whoever decided was shown no more.
+///
+/// # Errors
+/// As [`resolve_conflict`], and when it has changed since.
+pub async fn resolve_conflict_as_seen(
+    database: &Database,
+    objects: &[&'static ObjectType],
+    id: i64,
+    (resolution, seen): (&Resolution, DateTime<Utc>),
+    actor: &str,
+) -> Result<ConflictStatus, NotResolved> {
+    resolve(database, objects, id, (resolution, Some(seen)), actor).await
+}
+
+/// Settles a conflict, unless it has changed since it was `seen`.
+async fn resolve(
+    database: &Database,
+    objects: &[&'static ObjectType],
+    id: i64,
+    (resolution, seen): (&Resolution, Option<DateTime<Utc>>),
     actor: &str,
 ) -> Result<ConflictStatus, NotResolved> {
     let conflict = load_conflict(database, id).await?.ok_or(NotResolved::Unknown(id))?;
@@ -96,6 +122,9 @@ pub async fn resolve_conflict(
     let conflict = lock_conflict(&mut transaction, id).await?.ok_or(NotResolved::Unknown(id))?;
     if conflict.status != ConflictStatus::Pending {
         return Err(NotResolved::Settled(id, conflict.status));
+    }
+    if seen.is_some_and(|seen| seen != conflict.updated_at) {
+        return Err(NotResolved::ChangedMeanwhile(id));
     }
     let choices = choices(&conflict, resolution)?;
     let about = &conflict.disagreement;

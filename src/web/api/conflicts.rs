@@ -8,6 +8,7 @@ use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
@@ -15,10 +16,10 @@ use utoipa::{IntoParams, ToSchema};
 use super::conflict::{ConflictView, Conflicts};
 use super::idempotent::{KEY, KEY_DESCRIPTION, note, once};
 use super::query::{Number, Parameters, page_size, type_name};
-use crate::model::{Choice, ObjectType, Property};
+use crate::model::{Choice, Property};
 use crate::storage::{
     Conflict, ConflictFilter, ConflictStatus, NotResolved, Resolution, closed_conflicts, conflict_steps,
-    list_conflicts, load_catalogue, load_conflict, resolve_conflict,
+    list_conflicts, load_catalogue, load_conflict, resolve_conflict, resolve_conflict_as_seen,
 };
 use crate::sync::{ConflictNews, Event};
 use crate::web::App;
@@ -122,7 +123,7 @@ async fn view(app: &App, id: i64) -> Result<ConflictView, ApiError> {
 }
 
 /// A conflict.
-async fn load(app: &App, id: i64) -> Result<Conflict, ApiError> {
+pub(in crate::web) async fn load(app: &App, id: i64) -> Result<Conflict, ApiError> {
     let conflict = load_conflict(&app.database, id).await?;
     conflict.ok_or_else(|| ApiError::not_found("There is no such conflict"))
 }
@@ -151,26 +152,27 @@ async fn resolve_one(
 /// The same.
 async fn settle(app: &App, id: i64, decision: &Decision) -> Result<(), ApiError> {
     let conflict = load(app, id).await?;
-    let types = app.types().await?;
-    let object_type = types.iter().find(|known| known.name == conflict.record.object_type);
-    let catalogue = match object_type {
-        Some(object_type) => load_catalogue(&app.database, object_type).await?,
-        None => Vec::new(),
-    };
-    let resolution = resolution(decision, &catalogue)?;
-    let actor = actor(decision.resolved_by.as_deref())?;
-    resolve(app, &types, id, &resolution, &actor).await?;
-    let object_type = conflict.record.object_type;
-    app.events.send(Event::Conflict { object_type, id, step: ConflictNews::Closed });
-    Ok(())
+    let resolution = resolution(decision, &catalogue(app, &conflict).await?)?;
+    let actor = actor(decision.resolved_by.as_deref(), NOBODY);
+    let actor = actor.map_err(|message| ApiError::field("resolvedBy", message))?;
+    resolve(app, &conflict, (&resolution, None), &actor).await
 }
 
-/// Who decides.
-fn actor(name: Option<&str>) -> Result<String, ApiError> {
-    let name = name.map(str::trim).filter(|name| !name.is_empty()).unwrap_or(NOBODY);
+/// The properties of the type a conflict is about; none where it is not mirrored any more.
+pub(in crate::web) async fn catalogue(app: &App, conflict: &Conflict) -> Result<Vec<Property>, ApiError> {
+    let types = app.types().await?;
+    let object_type = types.iter().find(|known| known.name == conflict.record.object_type);
+    match object_type {
+        Some(object_type) => Ok(load_catalogue(&app.database, object_type).await?),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Who decides: `nobody` where no name is given; else what is wrong with it.
+pub(in crate::web) fn actor(name: Option<&str>, nobody: &str) -> Result<String, String> {
+    let name = name.map(str::trim).filter(|name| !name.is_empty()).unwrap_or(nobody);
     if name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
-        let message = format!("has to be at most {LONGEST_NAME} characters on one line");
-        return Err(ApiError::field("resolvedBy", message));
+        return Err(format!("has to be at most {LONGEST_NAME} characters on one line"));
     }
     Ok(name.to_owned())
 }
@@ -218,21 +220,32 @@ fn choice(decided: &Value, property: Option<&Property>) -> Result<Choice, String
         Value::Bool(_) | Value::Number(_) => value.to_string(),
         Value::Array(_) | Value::Object(_) => return Err(RULE.to_owned()),
     };
+    own_value(text, property)
+}
+
+/// A value somebody gives a property, empty to clear it; else what is wrong with it.
+pub(in crate::web) fn own_value(text: String, property: Option<&Property>) -> Result<Choice, String> {
     match property.map(|property| property.check_entry(&text)) {
         Some(Err(error)) => Err(error.to_string()),
         Some(Ok(())) | None => Ok(Choice::Value(text)),
     }
 }
 
-/// Writes down what is decided.
-async fn resolve(
+/// Writes down what is decided, of the conflict as it was when it last changed at `seen`, where that is given.
+pub(in crate::web) async fn resolve(
     app: &App,
-    types: &[&'static ObjectType],
-    id: i64,
-    resolution: &Resolution,
+    conflict: &Conflict,
+    (resolution, seen): (&Resolution, Option<DateTime<Utc>>),
     actor: &str,
 ) -> Result<(), ApiError> {
-    let Err(error) = resolve_conflict(&app.database, types, id, resolution, actor).await else {
+    let (id, types) = (conflict.id, app.types().await?);
+    let resolved = match seen {
+        Some(seen) => resolve_conflict_as_seen(&app.database, &types, id, (resolution, seen), actor).await,
+        None => resolve_conflict(&app.database, &types, id, resolution, actor).await,
+    };
+    let Err(error) = resolved else {
+        let object_type = conflict.record.object_type.clone();
+        app.events.send(Event::Conflict { object_type, id, step: ConflictNews::Closed });
         return Ok(());
     };
     let words = error.to_string();
@@ -277,8 +290,8 @@ mod tests {
 
     #[test]
     fn who_decides_has_a_short_name_on_one_line() {
-        assert_eq!(actor(None).unwrap(), "API");
-        assert_eq!(actor(Some(" Ada ")).unwrap(), "Ada");
-        assert!(actor(Some("a\nb")).is_err() && actor(Some(&"x".repeat(101))).is_err());
+        assert_eq!(actor(None, NOBODY).unwrap(), "API");
+        assert_eq!(actor(Some(" Ada "), NOBODY).unwrap(), "Ada");
+        assert!(actor(Some("a\nb"), NOBODY).is_err() && actor(Some(&"x".repeat(101)), NOBODY).is_err());
     }
 }

@@ -162,8 +162,8 @@ async fn retry(
     once(&app, note, StatusCode::ACCEPTED, Box::pin(revive(&app, id))).await
 }
 
-/// The same.
-async fn revive(app: &App, id: i64) -> Result<Value, ApiError> {
+/// The same: an answer that names the job, or 409 where there is nothing to try again.
+pub(in crate::web) async fn revive(app: &App, id: i64) -> Result<Value, ApiError> {
     let row = load_log(&app.database, id).await?;
     let row = row.ok_or_else(|| ApiError::not_found("There is no such row of the log"))?;
     let nothing = || {

@@ -101,8 +101,8 @@ impl FromRequestParts<App> for Named {
     }
 }
 
-/// What an id names.
-fn row_name(id: &str) -> Option<RowName> {
+/// What an id names: the number of a row, or `hs-` and the id in HubSpot.
+pub(in crate::web) fn row_name(id: &str) -> Option<RowName> {
     match id.strip_prefix(IN_HUBSPOT) {
         Some(id) => id.parse().ok().map(RowName::HubSpot),
         None => id.parse().ok().map(|ObjectId(key)| RowName::Key(key)),
@@ -111,7 +111,7 @@ fn row_name(id: &str) -> Option<RowName> {
 
 /// The number a request is about.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Number(pub(super) i64);
+pub(in crate::web) struct Number(pub(in crate::web) i64);
 
 impl FromRequestParts<App> for Number {
     type Rejection = ApiError;
