@@ -9,6 +9,7 @@ mod hubspot;
 mod log;
 mod push;
 mod secret;
+mod shown;
 mod sync;
 mod unknown;
 mod variables;
@@ -23,6 +24,8 @@ pub use environment::{Environment, Problem};
 pub use hubspot::HubSpotConfig;
 pub use log::{LogConfig, LogFormat};
 pub use push::{PushConfig, SqlDelete};
+pub use secret::SecretSource;
+pub use shown::{Setting, Shown};
 pub use sync::{Schedule, SyncConfig, UpkeepConfig};
 pub use variables::{VARIABLES, Variable};
 pub use web::{ApiToken, WebConfig};
@@ -43,6 +46,8 @@ pub struct Config {
     pub web: Option<WebConfig>,
     /// How webhooks are received.
     pub webhooks: WebhookConfig,
+    /// All of it as it may be shown to people.
+    pub settings: Vec<Setting>,
 }
 
 /// The configuration cannot be used; every problem is named.
@@ -69,6 +74,7 @@ impl Config {
             alert: AlertConfig::read(&mut env),
             web: WebConfig::read(&mut env),
             webhooks: WebhookConfig::read(&mut env),
+            settings: env.settings(),
         };
         config.sync.expects_webhooks = config.webhooks.signing_key.is_some();
         config.sync.webhooks_missed_after = config.webhooks.missed_after();

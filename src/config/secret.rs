@@ -11,6 +11,17 @@ use super::variables::variable;
 /// Variable in which systemd tells the directory of the unit's credentials. Source: systemd.exec(5), "CREDENTIALS".
 const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 
+/// Where a secret is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretSource {
+    /// In its variable.
+    Variable,
+    /// In the file its other variable names.
+    File,
+    /// With systemd.
+    Credential,
+}
+
 impl Environment {
     /// The secret `name`: the value of that variable, else what the file holds whose path `NAME_FILE` is, else the
     /// systemd credential called `name`. `None` when it is in none of them.
@@ -40,6 +51,17 @@ impl Environment {
         };
         self.reject_because(blamed, &format!("{source}{problem}"));
         Some(SecretString::default())
+    }
+
+    /// Where the secret `name` is; `None`: nowhere.
+    pub(super) fn source_of(&self, name: &str) -> Option<SecretSource> {
+        let file_name = variable(name).file_name()?;
+        let is_given = |name: &str| self.given(name).is_some();
+        match () {
+            () if is_given(name) => Some(SecretSource::Variable),
+            () if is_given(&file_name) => Some(SecretSource::File),
+            () => self.credential(name).map(|_| SecretSource::Credential),
+        }
     }
 
     /// The file of the systemd credential `name`, if the unit loads one.
