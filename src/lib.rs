@@ -9,11 +9,13 @@
 //! | the two ends | [`hubspot`], [`storage`] |
 //! | the product | [`sync`], [`alerts`] |
 //! | time | [`schedule`] |
+//! | self-examination | [`checks`] |
 //! | the door | [`web`] |
 //! | composition | [`app`], [`cli`] |
 
 pub mod alerts;
 pub mod app;
+pub mod checks;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -4,46 +4,24 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::process::ExitCode;
 
-use chrono::TimeDelta;
 use tokio_util::sync::CancellationToken;
 
 use super::{print, read_config};
+use crate::checks::{
+    CLOCK_TOLERANCE, Finding, Verdict, check_rights, check_schema, check_server, check_settings,
+};
 use crate::config::{Config, Environment, SyncConfig};
 use crate::hubspot::{HubSpotClient, LimiterSnapshot, Priority};
 use crate::model::{CustomType, Selected};
-use crate::storage::{Database, ServerFacts, pending_migrations, probe_rights, recall_types, server_facts};
+use crate::storage::{Database, recall_types, server_facts};
 use crate::sync::Chain;
 use crate::web::webhooks::{Probe, probe};
-
-/// A larger difference between two clocks is worth a warning; the sync itself goes by HubSpot's clock.
-const CLOCK_TOLERANCE: TimeDelta = TimeDelta::seconds(5);
 
 /// Scopes of which a token needs one to read the owners.
 const OWNER_SCOPES: &[&str] = &["crm.objects.owners.read"];
 
 /// Scopes it takes to find out what a custom object is and to read it, one of each list.
 const UNREAD_SCOPES: &[&[&str]] = &[&["crm.schemas.custom.read"], &["crm.objects.custom.read"]];
-
-/// How a check ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    Ok,
-    /// Worth knowing; nothing has to be done.
-    Note,
-    Warning,
-    Failed,
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Ok => "ok",
-            Self::Note => "note",
-            Self::Warning => "warning",
-            Self::Failed => "FAILED",
-        })
-    }
-}
 
 /// The lines printed so far.
 #[derive(Default)]
@@ -58,9 +36,14 @@ impl Report {
         print(format_args!("{verdict:<8} {subject:<14} {text}"));
     }
 
+    /// Prints a finding.
+    fn add(&mut self, finding: &Finding) {
+        self.line(finding.verdict, &finding.subject, &finding.text);
+    }
+
     /// Prints the error of a check and what to do about it.
     fn failure(&mut self, subject: &str, error: &dyn std::error::Error, advice: &str) {
-        self.line(Verdict::Failed, subject, format!("{}. {advice}", Chain(error)));
+        self.add(&Finding::failure(subject, error, advice));
     }
 }
 
@@ -82,10 +65,15 @@ async fn check_database(config: &mut Config, report: &mut Report) -> anyhow::Res
     let database = Database::new(&config.database)?;
     match server_facts(&database).await {
         Ok(facts) => {
+            for finding in check_server(&facts) {
+                report.add(&finding);
+            }
             // On another kind of server the rest would fail for the same reason, in worse words.
-            if check_server(&facts, report) {
-                check_rights(&database, config, report).await;
-                check_schema(&database, config.database.migrate_on_start, report).await;
+            if facts.shortcoming().is_none() {
+                let (migrates, captures) =
+                    (config.database.migrate_on_start, !config.sync.push.writable.is_empty());
+                report.add(&check_rights(&database, migrates, captures).await);
+                report.add(&check_schema(&database, migrates).await);
                 match recall_types(&database, &config.sync.objects).await {
                     Ok(objects) => config.sync.objects = objects,
                     Err(error) => report.failure("database", &error, error.advice()),
@@ -96,58 +84,6 @@ async fn check_database(config: &mut Config, report: &mut Report) -> anyhow::Res
     }
     database.close().await;
     Ok(())
-}
-
-/// Whether the server is one the daemon can work with; says so and returns it.
-fn check_server(facts: &ServerFacts, report: &mut Report) -> bool {
-    let shortcoming = facts.shortcoming();
-    match &shortcoming {
-        None => {
-            report.line(Verdict::Ok, "database", format!("MariaDB {} at {}", facts.version, facts.host));
-        }
-        Some(shortcoming) => {
-            let text = format!("cannot work with the server at {}: {shortcoming}", facts.host);
-            report.line(Verdict::Failed, "database", text);
-        }
-    }
-    if facts.clock_skew.abs() > CLOCK_TOLERANCE {
-        let seconds = facts.clock_skew.num_seconds();
-        let text = format!("the database's clock is off by {seconds} s; run an NTP client on both");
-        report.line(Verdict::Warning, "clock", text);
-    }
-    shortcoming.is_none()
-}
-
-/// Whether the database user may do what the daemon will do.
-async fn check_rights(database: &Database, config: &Config, report: &mut Report) {
-    let (migrates, captures) = (config.database.migrate_on_start, !config.sync.push.writable.is_empty());
-    match probe_rights(database, migrates, captures).await {
-        Ok(missing) if missing.is_empty() => {
-            report.line(Verdict::Ok, "rights", "the database user may do what is needed");
-        }
-        Ok(missing) => report.line(
-            Verdict::Failed,
-            "rights",
-            format!("the database user lacks {}; see deploy/grants.sql", missing.join(", ")),
-        ),
-        Err(error) => report.failure("rights", &error, error.advice()),
-    }
-}
-
-/// Whether the tables are those of this version.
-async fn check_schema(database: &Database, migrates: bool, report: &mut Report) {
-    match pending_migrations(database).await {
-        Ok(0) => report.line(Verdict::Ok, "schema", "up to date"),
-        Ok(pending) if migrates => {
-            report.line(Verdict::Ok, "schema", format!("{pending} migration(s) will run at the next start"));
-        }
-        Ok(pending) => report.line(
-            Verdict::Failed,
-            "schema",
-            format!("{pending} migration(s) have not run and MIGRATE_ON_START is off; run `hubspot-connector migrate`"),
-        ),
-        Err(error) => report.failure("schema", &error, error.advice()),
-    }
 }
 
 /// Whether HubSpot's webhooks would arrive.
@@ -264,10 +200,8 @@ async fn check_custom_types(hubspot: &HubSpotClient, sync: &mut SyncConfig, repo
         }
     }
     sync.objects = Selected::resolve(&sync.objects, &found);
-    for name in sync.settings_of_no_type() {
-        let name = name.to_uppercase();
-        let text = format!("COLUMNS_{name} or SYNC_CRON_{name} is set, but no type of that name is mirrored");
-        report.line(Verdict::Warning, "configuration", text);
+    for finding in check_settings(sync) {
+        report.add(&finding);
     }
 }
 

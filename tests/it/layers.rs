@@ -9,6 +9,7 @@ const LAYERS: &[&[&str]] = &[
     &["config", "lifecycle", "metrics"],
     &["telemetry", "hubspot", "storage"],
     &["sync", "schedule", "alerts"],
+    &["checks"],
     &["web"],
     &["app"],
     &["cli"],
