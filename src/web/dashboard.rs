@@ -9,6 +9,8 @@
 //! | `failure` | errors as pages that say what is happening and what to do |
 //! | `assets` | style sheet and scripts |
 //! | `moment`, `number` | times and numbers in words |
+//! | `mention` | records in words, with links |
+//! | `listing` | filters and addresses of lists |
 //!
 //! A page reads what the API reads, by the same functions, and changes what it changes the same way. Forms post and are
 //! answered with a redirect (303), so a page can always be loaded again. A part of a page that has an `id` and the
@@ -16,11 +18,16 @@
 //! may be typing into.
 
 mod access;
+mod activity;
 mod assets;
+mod conflicts;
 mod deals;
 mod failure;
 mod frame;
+mod health;
+mod listing;
 mod login;
+mod mention;
 mod moment;
 mod number;
 mod overview;
@@ -43,7 +50,12 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 
 /// Every page, and what belongs to them.
 pub(super) fn router(app: &App) -> Router {
-    let pages: Router<App> = overview::routes().merge(records::routes()).merge(deals::routes());
+    let pages: Router<App> = overview::routes()
+        .merge(records::routes())
+        .merge(deals::routes())
+        .merge(conflicts::routes())
+        .merge(activity::routes())
+        .merge(health::routes());
     let pages = pages.layer(middleware::from_fn_with_state(app.clone(), access::admit));
     pages
         .merge(login::routes(app))

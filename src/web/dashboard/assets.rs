@@ -26,6 +26,8 @@ pub(super) static STYLE: LazyLock<Asset> = LazyLock::new(|| {
         include_str!("../../../assets/overview.css"),
         include_str!("../../../assets/records.css"),
         include_str!("../../../assets/deals.css"),
+        include_str!("../../../assets/activity.css"),
+        include_str!("../../../assets/conflicts.css"),
     );
     Asset::new("/assets/dashboard.css", "text/css; charset=utf-8", content)
 });

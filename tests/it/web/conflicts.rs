@@ -8,14 +8,14 @@ use crate::support::edits::hubspot_contact;
 use crate::support::{eventually, holds};
 
 /// A contact that both sides change.
-struct Stage {
-    served: Served,
-    path: String,
-    hubspot_id: String,
+pub(super) struct Stage {
+    pub(super) served: Served,
+    pub(super) path: String,
+    pub(super) hubspot_id: String,
 }
 
 impl Stage {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let served = Served::start(3, 1).await;
         let contact = served.contact().await;
         let path = format!("/api/contacts/{}", contact["id"]);
@@ -27,7 +27,7 @@ impl Stage {
     }
 
     /// Both sides change city and job title; here with a phone number, so that it is an edit in any case.
-    async fn edit_both(&self, phone: &str, city: (&str, &str), title: (&str, &str)) {
+    pub(super) async fn edit_both(&self, phone: &str, city: (&str, &str), title: (&str, &str)) {
         let there = json!({"city": city.1, "jobtitle": title.1});
         self.served.simulator.edit("contacts", &self.hubspot_id, there).await;
         let here = json!({"phone": phone, "properties": {"city": city.0, "jobtitle": title.0}});
@@ -35,7 +35,7 @@ impl Stage {
     }
 
     /// Waits until the record is as it should be.
-    async fn is(&self, status: &str, city: &str, title: &str) {
+    pub(super) async fn is(&self, status: &str, city: &str, title: &str) {
         eventually("the record is as it should be", async || {
             let shown = self.served.api.get(&self.path).await.ok();
             let properties = &shown["properties"];
@@ -48,7 +48,7 @@ impl Stage {
     }
 
     /// Has both sides disagree about the city and the job title; the conflict.
-    async fn disagree(&self, phone: &str) -> Value {
+    pub(super) async fn disagree(&self, phone: &str) -> Value {
         self.edit_both(phone, ("Kiel", "Bonn"), ("Cook", "Poet")).await;
         self.is("conflict", "Kiel", "Cook").await;
         let open = self.served.api.get("/api/conflicts?type=contacts").await.ok();
@@ -57,7 +57,7 @@ impl Stage {
     }
 
     /// Settles a conflict.
-    async fn resolve(&self, conflict: &Value, decision: Value) -> super::client::Answer {
+    pub(super) async fn resolve(&self, conflict: &Value, decision: Value) -> super::client::Answer {
         self.served.api.post(&format!("/api/conflicts/{}/resolve", conflict["id"]), &decision).await
     }
 }

@@ -1,7 +1,10 @@
 //! The pages for people, over HTTP.
 
+mod activity;
+mod conflicts;
 mod deals;
 mod form;
+mod health;
 mod login;
 mod overview;
 mod records;
