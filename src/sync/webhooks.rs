@@ -50,8 +50,8 @@ const BATCHES_AT_ONCE: usize = 3;
 const SUM_UP: Duration = Duration::from_mins(1);
 /// How often the inbox is purged and silence judged.
 const TIDY: Duration = Duration::from_secs(10);
-/// Deletes of a type that are believed within an hour. What goes beyond is left to the archive lane, which gathers deletes
-/// and asks a person before it empties a table.
+/// Deletes of a type that are believed within an hour, erasures aside. What goes beyond is left to the archive lane, which
+/// gathers deletes and asks a person before it empties a table.
 const BELIEVED_DELETES: usize = 100;
 /// See [`BELIEVED_DELETES`].
 const DELETES_WITHIN: Duration = Duration::from_hours(1);

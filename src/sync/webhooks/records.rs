@@ -151,27 +151,31 @@ impl Engine {
         Ok(answer)
     }
 
-    /// Whether the deletes are few enough to be believed. If not, none is applied, and the archive lane is asked to look.
+    /// Whether the deletes are few enough to be believed. If not, only erasures are applied, and the archive lane is asked
+    /// to look for the others.
+    ///
+    /// Erasures are always believed: each was told of as one, and confirmed by three reads. The archive lane would not find
+    /// them, and what is to be forgotten may not wait for anybody.
     async fn believe_deletes(
         &self,
         object_type: &'static ObjectType,
         answer: &mut Answer,
         memory: &Mutex<Memory>,
     ) -> Result<bool, SyncError> {
-        let ids: Vec<_> = answer.deletes.iter().map(|delete| delete.id).collect();
+        let is_erasure = |delete: &PendingDelete| delete.reason == DeleteReason::Purged;
+        let in_bin = answer.deletes.iter().filter(|delete| !is_erasure(delete));
+        let ids: Vec<_> = in_bin.map(|delete| delete.id).collect();
         if ids.is_empty() {
             return Ok(true);
         }
         let context = self.mirrors.hold(object_type).await.context();
         let stored = stored_versions(&self.database, &context.table, &ids).await?;
-        let live: HashSet<_> =
-            stored.into_iter().filter(|version| !version.archived).map(|version| version.id).collect();
-        let erasures = answer.deletes.iter().filter(|delete| delete.reason == DeleteReason::Purged).count();
-        if lock(memory).believes(object_type.name, live.len().max(erasures), Instant::now()) {
+        let live = stored.iter().filter(|version| !version.archived).count();
+        if lock(memory).believes(object_type.name, live, Instant::now()) {
             return Ok(true);
         }
         warn!("So many {object_type} are deleted that the recycle bin is read before any is marked");
-        answer.deletes.clear();
+        answer.deletes.retain(is_erasure);
         answer.archived.clear();
         request_lane(&self.database, object_type.name, UpkeepLane::Archive, &Value::Null).await?;
         Ok(false)

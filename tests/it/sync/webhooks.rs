@@ -213,6 +213,27 @@ async fn more_deletes_than_are_believed_wait_for_the_recycle_bin_and_its_brake()
 }
 
 #[tokio::test]
+async fn erasures_are_applied_however_many_there_are() {
+    let (simulator, test) = (Simulator::start(150, 0, 0), TestDatabase::migrated().await);
+    let (daemon, _receiving) = running(&simulator, &test).await;
+    let ids = contacts(&test, 120).await;
+    // Half of them lie in the bin first, so that the brake on deletes is on as well.
+    for id in &ids[..110] {
+        simulator.delete("contacts", id).await;
+    }
+    for id in &ids[5..] {
+        simulator.post(&format!("/objects/contacts/{id}/purge"), json!({})).await;
+    }
+    all_is_processed(&simulator, &test).await;
+    let listed = ids[5..].join(", ");
+    let left = format!(
+        "SELECT COUNT(*) FROM hubspot_contacts WHERE hubspot_id IN ({listed}) AND (properties_json <> '{{}}' OR NOT archived)"
+    );
+    assert_eq!(test.number(&left).await, 0, "personal data of erased contacts is still there");
+    drop(daemon);
+}
+
+#[tokio::test]
 async fn events_wait_while_hubspot_does_not_answer() {
     let (simulator, test) = (Simulator::start(50, 0, 0), TestDatabase::migrated().await);
     let (daemon, _receiving) = running(&simulator, &test).await;
