@@ -32,8 +32,7 @@ pub(super) enum Standing {
 impl Standing {
     /// How the type of that row stands at `now`, whose runs are `period` apart.
     pub(super) fn of(state: &SyncState, period: TimeDelta, config: &AlertConfig, now: DateTime<Utc>) -> Self {
-        if state.consecutive_failures > 0 && (state.status == SyncStatus::Error || state.last_error.is_some())
-        {
+        if state.consecutive_failures > 0 {
             return match state.error_kind {
                 Some(FailureKind::DailyLimit) => Self::Waiting,
                 kind if needs_a_person(kind) => Self::Failing,
@@ -97,5 +96,101 @@ fn needs_a_person(kind: Option<FailureKind>) -> bool {
             | FailureKind::Defect,
         ) => true,
         Some(FailureKind::DailyLimit | FailureKind::HubSpot | FailureKind::Database) | None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// A type that was brought up to date so many minutes ago.
+    fn state(minutes: i64) -> SyncState {
+        let at = Some(now() - TimeDelta::minutes(minutes));
+        SyncState {
+            object_type: "contacts".to_owned(),
+            status: SyncStatus::Idle,
+            mode: None,
+            last_sync_date: at,
+            watermark: at,
+            delayed_watermark: None,
+            backfill_cursor: None,
+            backfill_started_at: None,
+            records_synced: 10,
+            records_total: Some(10),
+            last_error: None,
+            last_error_at: None,
+            error_kind: None,
+            notice: None,
+            waiting: None,
+            consecutive_failures: 0,
+            next_run_at: None,
+            requested_mode: None,
+            requested_at: None,
+            verified_as_of: None,
+            audit_repairs: 0,
+        }
+    }
+
+    /// The same after some failures in a row.
+    fn failed(failures: i32, kind: Option<FailureKind>) -> SyncState {
+        let last_error = Some("something".to_owned());
+        SyncState {
+            status: SyncStatus::Error,
+            consecutive_failures: failures,
+            error_kind: kind,
+            last_error,
+            ..state(1)
+        }
+    }
+
+    /// The time everything is judged at.
+    fn now() -> DateTime<Utc> {
+        "2026-11-23T08:15:00Z".parse().unwrap()
+    }
+
+    /// How it stands, with a run every 15 minutes and a bound of an hour.
+    fn standing(state: &SyncState) -> Standing {
+        let minutes = Duration::from_mins;
+        let config =
+            AlertConfig { webhook: None, mail: None, after_failures: 3, lag: minutes(60), quiet: minutes(5) };
+        Standing::of(state, TimeDelta::minutes(15), &config, now())
+    }
+
+    #[test]
+    fn a_type_is_in_step_until_a_run_is_overdue() {
+        for (minutes, expected) in [
+            (0, Standing::InStep),
+            (31, Standing::InStep),
+            (32, Standing::Late),
+            (75, Standing::Late),
+            (76, Standing::Behind),
+        ] {
+            assert_eq!(standing(&state(minutes)), expected, "{minutes} minutes");
+        }
+    }
+
+    #[test]
+    fn a_type_that_was_never_read_whole_is_copied_or_waits_for_it() {
+        let fresh = SyncState { watermark: None, last_sync_date: None, ..state(0) };
+        assert_eq!(standing(&fresh), Standing::NotBegun);
+        let listing = SyncState { backfill_cursor: Some(String::new()), ..fresh.clone() };
+        assert_eq!(standing(&listing), Standing::FirstCopy);
+        assert_eq!(standing(&SyncState { status: SyncStatus::Running, ..fresh }), Standing::FirstCopy);
+        let again = SyncState { backfill_cursor: Some("7".to_owned()), ..state(3) };
+        assert_eq!(standing(&again), Standing::InStep, "what is listed again was in step before");
+    }
+
+    #[test]
+    fn a_failure_waits_for_a_person_when_it_does_not_pass_by_itself() {
+        let hubspot = Some(FailureKind::HubSpot);
+        assert_eq!(standing(&failed(2, hubspot)), Standing::Retrying);
+        assert_eq!(standing(&failed(3, hubspot)), Standing::Failing);
+        assert_eq!(standing(&failed(2, None)), Standing::Retrying);
+        assert_eq!(standing(&failed(1, Some(FailureKind::AccessDenied))), Standing::Failing);
+        assert_eq!(standing(&failed(9, Some(FailureKind::DailyLimit))), Standing::Waiting);
+        let running = SyncState { status: SyncStatus::Running, ..failed(3, hubspot) };
+        assert_eq!(standing(&running), Standing::Failing, "it fails until a run has succeeded");
     }
 }
