@@ -169,7 +169,7 @@ pub(super) async fn send(
             return case.page(StatusCode::UNPROCESSABLE_ENTITY, body, None, Vec::new()).await;
         }
     };
-    match resolve(&app, id, (&resolution, draft.seen), &by).await {
+    match resolve(&app, &case.conflict, (&resolution, draft.seen), &by).await {
         Ok(()) => Ok(Redirect::to(&format!("/conflicts/{id}")).into_response()),
         Err(error) => match error.code() {
             "stale_conflict" | "already_settled" | "not_resolvable" | "invalid_fields" => {

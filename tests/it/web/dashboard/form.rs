@@ -18,7 +18,7 @@ impl Form {
             let field = name.map(|name| (name, value.clone()));
             match tag.split_whitespace().next() {
                 Some("input") if !tag.contains("checkbox") || tag.contains(" checked") => {
-                    fields.extend(field)
+                    fields.extend(field);
                 }
                 // A text begins behind a line break, which does not count.
                 Some("textarea") => fields.extend(field.map(|(name, _)| (name, unescaped(&text[1..])))),
@@ -34,7 +34,7 @@ impl Form {
     #[track_caller]
     pub(super) fn value(&self, name: &str) -> &str {
         let found = self.0.iter().find(|(known, _)| known == name);
-        found.map(|(_, value)| value.as_str()).unwrap_or_else(|| panic!("no field {name} in {self:?}"))
+        found.map_or_else(|| panic!("no field {name} in {self:?}"), |(_, value)| value.as_str())
     }
 
     /// Whether there is such a field.
