@@ -75,7 +75,7 @@ pub(in crate::web) async fn type_called(app: &App, name: &str) -> Result<&'stati
 ///
 /// # Errors
 /// 400 when it is not even one by its letters: the database compares letters of other alphabets with none of ours.
-pub(super) fn type_name(name: Option<String>) -> Result<Option<String>, ApiError> {
+pub(in crate::web) fn type_name(name: Option<String>) -> Result<Option<String>, ApiError> {
     let is_plain = |name: &String| name.bytes().all(|byte| byte.is_ascii_graphic());
     if name.as_ref().is_none_or(is_plain) {
         return Ok(name);

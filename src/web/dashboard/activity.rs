@@ -9,7 +9,7 @@ use std::collections::HashSet;
 
 use askama::Template;
 use axum::Router;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -25,7 +25,7 @@ use crate::storage::{
     LogDirection, LogFilter, LogRow, LogStatus, RowName, count_stuck, recent_log, stuck_among,
 };
 use crate::web::App;
-use crate::web::api::query::row_name;
+use crate::web::api::query::{Parameters, row_name, type_name};
 use crate::web::error::ApiError;
 
 /// Rows of a page.
@@ -96,8 +96,9 @@ pub(super) fn routes() -> Router<App> {
 }
 
 /// Shows the log.
-async fn show(State(app): State<App>, Query(wanted): Query<Wanted>) -> Result<Response, ApiError> {
+async fn show(State(app): State<App>, Parameters(wanted): Parameters<Wanted>) -> Result<Response, ApiError> {
     let wanted = wanted.tidied();
+    type_name(wanted.object_type.clone())?;
     let (filter, problem) = match wanted.filter() {
         Ok(filter) => (Some(filter), None),
         Err(problem) => (None, Some(problem)),

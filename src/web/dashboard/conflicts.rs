@@ -8,7 +8,7 @@ mod words;
 
 use askama::Template;
 use axum::Router;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 use serde::Deserialize;
@@ -20,6 +20,7 @@ use super::moment::Moment;
 use crate::clock;
 use crate::storage::{Conflict, ConflictFilter, ConflictStatus, closed_conflicts, list_conflicts};
 use crate::web::App;
+use crate::web::api::query::{Parameters, type_name};
 use crate::web::error::ApiError;
 
 /// Conflicts of a page.
@@ -78,16 +79,19 @@ pub(super) fn routes() -> Router<App> {
 }
 
 /// Those that wait for a person.
-async fn open(State(app): State<App>, Query(wanted): Query<Wanted>) -> Result<Response, ApiError> {
-    let object_type = given(wanted.object_type);
+async fn open(State(app): State<App>, Parameters(wanted): Parameters<Wanted>) -> Result<Response, ApiError> {
+    let object_type = type_name(given(wanted.object_type))?;
     let filter = ConflictFilter { status: Some(ConflictStatus::Pending), object_type: object_type.clone() };
     let found = list_conflicts(&app.database, &filter, wanted.before, PAGE).await?;
     list(&app, "/conflicts", found, object_type, wanted.before).await
 }
 
 /// Those that are closed.
-async fn history(State(app): State<App>, Query(wanted): Query<Wanted>) -> Result<Response, ApiError> {
-    let object_type = given(wanted.object_type);
+async fn history(
+    State(app): State<App>,
+    Parameters(wanted): Parameters<Wanted>,
+) -> Result<Response, ApiError> {
+    let object_type = type_name(given(wanted.object_type))?;
     let found = closed_conflicts(&app.database, object_type.as_deref(), wanted.before, PAGE).await?;
     list(&app, "/conflicts/history", found, object_type, wanted.before).await
 }

@@ -1,7 +1,7 @@
 //! The history of runs.
 
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
 
@@ -9,6 +9,7 @@ use super::words;
 use crate::clock;
 use crate::storage::{Outcome, Run, RunFilter, Trigger, list_runs, load_states};
 use crate::web::App;
+use crate::web::api::query::{Parameters, type_name};
 use crate::web::dashboard::frame::{Frame, Section, page};
 use crate::web::dashboard::listing::{SelectOption, address, given, options};
 use crate::web::dashboard::moment::{Moment, span};
@@ -65,8 +66,11 @@ struct RunRow {
 }
 
 /// Shows them.
-pub(super) async fn show(State(app): State<App>, Query(wanted): Query<Wanted>) -> Result<Response, ApiError> {
-    let (object_type, outcome) = (given(wanted.object_type), given(wanted.outcome));
+pub(super) async fn show(
+    State(app): State<App>,
+    Parameters(wanted): Parameters<Wanted>,
+) -> Result<Response, ApiError> {
+    let (object_type, outcome) = (type_name(given(wanted.object_type))?, given(wanted.outcome));
     let filter = RunFilter {
         object_type: object_type.clone(),
         outcome: outcome.as_deref().and_then(|word| word.parse().ok()),

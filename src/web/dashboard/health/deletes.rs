@@ -13,6 +13,7 @@ use crate::storage::{
     DeleteReason, UpkeepLane, confirm_deletes, pending_deletes, request_lane, waiting_deletes,
 };
 use crate::web::App;
+use crate::web::api::query::type_name;
 use crate::web::dashboard::frame::{Frame, Section, page_with};
 use crate::web::dashboard::mention::{Mention, Mentions, RecordName};
 use crate::web::dashboard::moment::Moment;
@@ -65,6 +66,7 @@ pub(super) async fn confirm(
     Path(object_type): Path<String>,
     Form(confirmation): Form<Confirmation>,
 ) -> Result<Response, ApiError> {
+    type_name(Some(object_type.clone()))?;
     if waiting(&app, &object_type).await? != confirmation.count {
         let notice = "There are others than you were shown. Look at them once more; nothing was confirmed.";
         return shown(&app, object_type, StatusCode::CONFLICT, Some(notice)).await;
@@ -88,6 +90,7 @@ async fn shown(
     status: StatusCode,
     notice: Option<&'static str>,
 ) -> Result<Response, ApiError> {
+    type_name(Some(object_type.clone()))?;
     let count = waiting(app, &object_type).await?;
     let deletes = waiting_deletes(&app.database, &object_type, SHOWN).await?;
     let name = |id| RecordName { object_type: object_type.clone(), row_id: None, hubspot_id: Some(id) };

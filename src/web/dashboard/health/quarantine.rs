@@ -1,7 +1,7 @@
 //! The quarantine: records and values that could not be stored as they should. They are asked for again, or let go.
 
 use askama::Template;
-use axum::extract::{Form, Query, State};
+use axum::extract::{Form, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
@@ -13,6 +13,7 @@ use crate::storage::{
     quarantined_ids,
 };
 use crate::web::App;
+use crate::web::api::query::{Parameters, type_name};
 use crate::web::dashboard::frame::{Frame, Section, page};
 use crate::web::dashboard::listing::{SelectOption, address, given, options};
 use crate::web::dashboard::mention::{Mention, Mentions, RecordName};
@@ -95,9 +96,13 @@ impl Chosen {
 }
 
 /// Shows it.
-pub(super) async fn show(State(app): State<App>, Query(wanted): Query<Wanted>) -> Result<Response, ApiError> {
-    let (object_type, after) = (given(wanted.object_type), given(wanted.after));
+pub(super) async fn show(
+    State(app): State<App>,
+    Parameters(wanted): Parameters<Wanted>,
+) -> Result<Response, ApiError> {
+    let (object_type, after) = (type_name(given(wanted.object_type))?, given(wanted.after));
     let place = after.as_deref().and_then(place);
+    type_name(place.as_ref().map(|place| place.0.clone()))?;
     let found = list_quarantined(&app.database, object_type.as_deref(), place.as_ref(), PAGE).await?;
     let (mentions, types) = (Mentions::of(&app, &names(&found)).await?, app.types().await?);
     let at = |after: Option<String>| {
@@ -156,7 +161,9 @@ pub(super) async fn release(
     State(app): State<App>,
     Form(chosen): Form<Chosen>,
 ) -> Result<Response, ApiError> {
-    let released = let_go(&app.database, chosen.name().as_ref()).await?;
+    let entry = chosen.name();
+    type_name(entry.as_ref().map(|entry| entry.0.clone()))?;
+    let released = let_go(&app.database, entry.as_ref()).await?;
     Ok(Redirect::to(&format!("/health/quarantine?released={released}")).into_response())
 }
 
