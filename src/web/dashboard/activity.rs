@@ -17,7 +17,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use super::frame::{Frame, Section, page_with};
-use super::listing::{SelectOption, address, given, options};
+use super::listing::{SelectOption, address, given, options, word};
 use super::mention::{Mention, Mentions, RecordName};
 use super::moment::Moment;
 use crate::clock;
@@ -99,6 +99,8 @@ pub(super) fn routes() -> Router<App> {
 async fn show(State(app): State<App>, Parameters(wanted): Parameters<Wanted>) -> Result<Response, ApiError> {
     let wanted = wanted.tidied();
     type_name(wanted.object_type.clone())?;
+    word::<LogDirection>("direction", wanted.direction.as_deref())?;
+    word::<LogStatus>("status", wanted.status.as_deref())?;
     let (filter, problem) = match wanted.filter() {
         Ok(filter) => (Some(filter), None),
         Err(problem) => (None, Some(problem)),

@@ -1,6 +1,10 @@
 //! What pages that list things share: the options of a filter, and addresses that keep it.
 
+use std::str::FromStr;
+
 use url::form_urlencoded;
+
+use crate::web::error::ApiError;
 
 /// An `<option>` of a `<select>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +48,15 @@ pub(super) fn address<'p>(
     }
     let query = query.finish();
     if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+}
+
+/// What a parameter of a few words says.
+///
+/// # Errors
+/// 400 for another word: the filter would look like one it is not.
+pub(super) fn word<T: FromStr>(name: &str, text: Option<&str>) -> Result<Option<T>, ApiError> {
+    let unknown = || ApiError::bad_request(format!("`{name}` has to be one of the words the page offers"));
+    text.map(|text| text.parse().map_err(|_| unknown())).transpose()
 }
 
 /// A parameter of a form: one that is empty was not given.

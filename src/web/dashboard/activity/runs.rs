@@ -11,7 +11,7 @@ use crate::storage::{Outcome, Run, RunFilter, Trigger, list_runs, load_states};
 use crate::web::App;
 use crate::web::api::query::{Parameters, type_name};
 use crate::web::dashboard::frame::{Frame, Section, page};
-use crate::web::dashboard::listing::{SelectOption, address, given, options};
+use crate::web::dashboard::listing::{SelectOption, address, given, options, word};
 use crate::web::dashboard::moment::{Moment, span};
 use crate::web::error::ApiError;
 
@@ -73,7 +73,7 @@ pub(super) async fn show(
     let (object_type, outcome) = (type_name(given(wanted.object_type))?, given(wanted.outcome));
     let filter = RunFilter {
         object_type: object_type.clone(),
-        outcome: outcome.as_deref().and_then(|word| word.parse().ok()),
+        outcome: word("outcome", outcome.as_deref())?,
         after: None,
     };
     let found = list_runs(&app.database, &filter, wanted.before, PAGE).await?;

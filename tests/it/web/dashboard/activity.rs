@@ -44,6 +44,9 @@ async fn the_log_says_what_was_sent_and_why_something_was_not() {
     assert_eq!(shown(&format!("type=contacts&record={id}")).await, (false, true));
     assert_eq!(shown("direction=pull").await, (false, false));
     assert_eq!(shown("type=companies").await, (false, false));
+    for query in ["status=bogus", "direction=up", "type=%C3%A4", "before=x"] {
+        assert_eq!(visitor.get(&format!("/activity?{query}")).await.status, 400, "{query}");
+    }
     for (query, problem) in [("record=7", "Choose a type"), ("type=contacts&record=x", "number of a row")] {
         let page = visitor.get(&format!("/activity?{query}")).await;
         assert_eq!(page.status, 422);
@@ -111,6 +114,7 @@ async fn runs_are_listed_with_what_they_did() {
     assert!(html.contains("contacts") && html.contains("backfill") && html.contains("succeeded"), "{html}");
     let html = visitor.get("/activity/runs?type=companies&outcome=succeeded").await.ok();
     assert!(!html.contains("<td>contacts</td>") && html.contains("<td>companies</td>"), "{html}");
+    assert_eq!(visitor.get("/activity/runs?outcome=bogus").await.status, 400);
     served
         .test
         .execute("UPDATE sync_runs SET outcome = 'failed', error = '<i>no</i>' ORDER BY run_id LIMIT 1")
