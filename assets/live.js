@@ -1,16 +1,16 @@
-// Keeps the parts of a page current that ask for it with `data-live` and have an id. The server says over a WebSocket that
-// something has happened; the page is then loaded again, and of those parts what differs takes its place. A part with
-// data-live="limiter" is brought up to date as well when only the use of HubSpot's limits has changed.
+// Keeps the parts of a page current that have an id and `data-live`: when something has happened, the page is loaded
+// again, and what differs of them takes its place. data-live="limiter" follows the use of HubSpot's limits as well.
 
-const SETTLE = 300; // ms: what happens within it is one refresh
-const PAUSE = 1000; // ms between two refreshes
-const ANSWER = 10_000; // ms a refresh may take
-const FIRST_RETRY = 500, LAST_RETRY = 10_000; // ms between two attempts to connect
-const WORDS = 10_000; // ms between two looks at the words of times
+// Milliseconds.
+const SETTLE = 300; // what happens within it is one refresh
+const PAUSE = 1000; // between two refreshes
+const ANSWER = 10_000; // a refresh may take
+const FIRST_RETRY = 500, LAST_RETRY = 10_000; // between two attempts to connect
+const WORDS = 10_000; // between two looks at the words of times
 
 const banner = document.getElementById("connection");
-const shown = new Map(); // by id: what the server has sent last, and its rows
-let current = new Date(); // what is shown is at least from then
+const shown = new Map(); // by id: what was sent last, and its rows
+let current = new Date(); // when what is shown was asked for
 let isLost = false, isOver = false;
 let socket, retryTimer, retry = FIRST_RETRY;
 let refreshTimer, refreshedAt = 0, isRefreshing = false, isWanted = false, isPutOff = false;
@@ -29,13 +29,15 @@ async function refresh() {
   const asked = new Date();
   try {
     const answer = await fetch(location.href, { signal: AbortSignal.timeout(ANSWER) });
-    if (answer.redirected || answer.status === 401) return over("You are signed out; load the page again to sign in.");
-    if (answer.status === 404) return over("This is no longer here.");
+    if (answer.redirected || answer.status === 401) return end("You are signed out; load the page again to sign in.");
+    if (answer.status === 404) return end("This is no longer here.");
     if (!answer.ok) throw new Error(answer.statusText);
     replace(new DOMParser().parseFromString(await answer.text(), "text/html"));
     current = asked;
-    if (socket?.readyState === WebSocket.OPEN) found();
-    else if (isLost) lost();
+    if (socket?.readyState === WebSocket.OPEN) {
+      isLost = false;
+      say("");
+    } else if (isLost) lost();
   } catch {
     lost();
     if (socket) setTimeout(refreshSoon, LAST_RETRY / 2);
@@ -45,7 +47,7 @@ async function refresh() {
   }
 }
 
-// Words of times move on by themselves, and are no news.
+// Words of times move on by themselves: no news.
 const plain = (element) => element.outerHTML.replace(/(<time\b[^>]*>)[^<]*/g, "$1");
 
 function remember(part) {
@@ -58,7 +60,7 @@ function replace(page) {
     const now = page.getElementById(old.id);
     const before = shown.get(old.id);
     if (!now || plain(now) === before?.html) continue;
-    const focus = old.contains(document.activeElement) ? document.activeElement : null;
+    const focus = old.contains(document.activeElement) && document.activeElement;
     if (focus?.matches("input:not([type=hidden]), select, textarea")) {
       isPutOff = true;
       continue;
@@ -77,7 +79,7 @@ function replace(page) {
 }
 
 const stops = (part) => [...part.querySelectorAll("a[href], button, summary")];
-const same = (element, part) => stops(part).find((other) => element.getAttribute("href") && other.href === element.href);
+const same = (element, part) => stops(part).find((other) => other.href && other.href === element.href);
 
 /* The connection */
 
@@ -87,13 +89,9 @@ function connect() {
   const opened = socket = new WebSocket(`${location.protocol.replace("http", "ws")}//${location.host}/ws`);
   opened.onmessage = ({ data }) => {
     const { type } = JSON.parse(data);
-    if (type === "hello") {
-      retry = FIRST_RETRY;
-      // What happened before is not told again.
-      refreshSoon(isLost ? 0 : SETTLE);
-    } else if (type !== "limiter" || document.querySelector('[data-live="limiter"]')) {
-      refreshSoon();
-    }
+    // What happened before `hello` is not told again.
+    if (type === "hello") retry = FIRST_RETRY;
+    if (type !== "limiter" || document.querySelector('[data-live="limiter"]')) refreshSoon();
   };
   opened.onclose = () => {
     if (socket !== opened) return;
@@ -102,7 +100,7 @@ function connect() {
     const delay = retry * (0.5 + Math.random() / 2);
     retry = Math.min(retry * 2, LAST_RETRY);
     retryTimer = setTimeout(connect, delay);
-    // Says whether somebody has signed out; and where a proxy lets no WebSocket through, the page stays current all the same.
+    // Tells a sign-out, and does where a proxy lets no WebSocket through.
     refreshSoon(delay);
   };
 }
@@ -118,28 +116,22 @@ function disconnect() {
 
 function say(words) {
   if (!banner) return;
-  if (banner.textContent !== words) banner.textContent = words;
+  banner.textContent = words;
   banner.hidden = !words;
 }
 
 function lost() {
   isLost = true;
-  const since = current.toLocaleTimeString("en-GB");
-  if (!isOver) say(`Connection lost. What you see is from ${since}; trying again …`);
+  if (!isOver) say(`Connection lost. What you see is from ${current.toLocaleTimeString("en-GB")}; trying again …`);
 }
 
-function found() {
-  isLost = false;
-  say("");
-}
-
-function over(words) {
+function end(words) {
   isOver = true;
   disconnect();
   say(words);
 }
 
-/* Times in words, as the server writes them */
+/* Times in words, as moment.rs writes them */
 
 function words(seconds) {
   const length = Math.abs(seconds);
@@ -151,7 +143,7 @@ function words(seconds) {
 }
 
 function tellTimes() {
-  for (const time of document.querySelectorAll("time[datetime][title]")) {
+  for (const time of document.querySelectorAll("time[title]")) {
     const said = words(Math.trunc((Date.now() - Date.parse(time.dateTime)) / 1000));
     if (time.textContent !== said) time.textContent = said;
   }
@@ -160,7 +152,7 @@ function tellTimes() {
 document.querySelectorAll("[data-live][id]").forEach(remember);
 connect();
 setInterval(() => document.hidden || tellTimes(), WORDS);
-// A page nobody sees asks for nothing.
+// Unseen, a page asks for nothing.
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) return disconnect();
   connect();
