@@ -2,9 +2,8 @@
 // again, and what differs of them takes its place. data-live="limiter" follows the use of HubSpot's limits as well.
 
 // Milliseconds.
-const SETTLE = 300; // what happens within it is one refresh
+const SETTLE = 300; // is one refresh
 const PAUSE = 1000; // between two refreshes
-const ANSWER = 10_000; // a refresh may take
 const FIRST_RETRY = 500, LAST_RETRY = 10_000; // between two attempts to connect
 const WORDS = 10_000; // between two looks at the words of times
 
@@ -27,24 +26,26 @@ async function refresh() {
   refreshTimer = undefined;
   [isRefreshing, isWanted] = [true, false];
   const asked = new Date();
-  try {
-    const answer = await fetch(location.href, { signal: AbortSignal.timeout(ANSWER) });
-    if (answer.redirected || answer.status === 401) return end("You are signed out; load the page again to sign in.");
-    if (answer.status === 404) return end("This is no longer here.");
-    if (!answer.ok) throw new Error(answer.statusText);
-    replace(new DOMParser().parseFromString(await answer.text(), "text/html"));
+  const html = await load().catch(() => undefined);
+  [isRefreshing, refreshedAt] = [false, Date.now()];
+  if (isOver) return;
+  if (html) {
     current = asked;
-    if (socket?.readyState === WebSocket.OPEN) {
-      isLost = false;
-      say("");
-    } else if (isLost) lost();
-  } catch {
-    lost();
-    if (socket) setTimeout(refreshSoon, LAST_RETRY / 2);
-  } finally {
-    [isRefreshing, refreshedAt] = [false, Date.now()];
-    if (isWanted) refreshSoon();
+    replace(new DOMParser().parseFromString(html, "text/html"));
   }
+  if (html && socket?.readyState === WebSocket.OPEN) {
+    isLost = false;
+    say("");
+  } else if (isLost || !html) lost();
+  if (!html && socket) setTimeout(refreshSoon, LAST_RETRY / 2);
+  if (isWanted) refreshSoon();
+}
+
+async function load() {
+  const answer = await fetch(location.href, { signal: AbortSignal.timeout(LAST_RETRY) });
+  if (answer.redirected || answer.status === 401) end("You are signed out; load the page again to sign in.");
+  else if (answer.status === 404) end("This is no longer here.");
+  return answer.ok ? answer.text() : undefined;
 }
 
 // Words of times move on by themselves: no news.
@@ -60,7 +61,7 @@ function replace(page) {
     const now = page.getElementById(old.id);
     const before = shown.get(old.id);
     if (!now || plain(now) === before?.html) continue;
-    const focus = old.contains(document.activeElement) && document.activeElement;
+    const focus = old.contains(document.activeElement) ? document.activeElement : null;
     if (focus?.matches("input:not([type=hidden]), select, textarea")) {
       isPutOff = true;
       continue;
@@ -100,7 +101,7 @@ function connect() {
     const delay = retry * (0.5 + Math.random() / 2);
     retry = Math.min(retry * 2, LAST_RETRY);
     retryTimer = setTimeout(connect, delay);
-    // Tells a sign-out, and does where a proxy lets no WebSocket through.
+    // For proxies that let no WebSocket through, and for who has signed out.
     refreshSoon(delay);
   };
 }
