@@ -117,7 +117,7 @@ pub async fn serve(
     let app = App(Arc::new(parts));
     let Some(listener) = listener::bind(web.address, lifecycle.shutdown()).await else { return };
     match listener.local_addr() {
-        Ok(address) if web.tokens.is_empty() => {
+        Ok(address) if app.is_open() => {
             info!(
                 "The API is at http://{address}/api, open to every program on this machine: API_TOKEN is not set"
             );
