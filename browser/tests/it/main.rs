@@ -14,6 +14,7 @@ use support::daemon::{Daemon, Setup};
 use support::database::TestDatabase;
 use support::edits::writable_account;
 use support::simulator::Simulator;
+use support::{eventually, holds};
 
 /// A dashboard and the browser in front of it.
 struct Stage {
@@ -36,6 +37,12 @@ impl Stage {
         let setup = adjust(setup.serving().at("*/2 * * * * *"));
         let daemon = setup.start(&["run"]);
         let address = daemon.address().await;
+        let ready = format!("http://{address}/health/ready");
+        eventually("the server is ready", async || {
+            let status = reqwest::get(&ready).await.unwrap().status();
+            holds(status.is_success(), status)
+        })
+        .await;
         let browser = Browser::start(&address).await;
         // Where it listens from now on, so that it can be started anew.
         let port = address.rsplit(':').next().unwrap().to_owned();
