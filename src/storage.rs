@@ -45,10 +45,10 @@ mod webhook_events;
 mod webhook_sources;
 mod words;
 
-pub use account::{account_time_zone, bind_account, load_account};
+pub use account::{account_time_zone, bind_account, bound_account, load_account};
 pub use alerts::{
-    AlertChannel, AlertKind, AlertMessage, AlertRow, AlertText, begin_message, bound_account, braked_jobs,
-    explain_message, load_alerts, next_message, remove_message, remove_messages_of, store_alerts,
+    AlertChannel, AlertKind, AlertMessage, AlertRow, AlertText, begin_message, braked_jobs, explain_message,
+    load_alerts, next_message, remove_message, remove_messages_of, store_alerts,
 };
 pub use associations::{
     KnownPair, LinkedRecord, Links, PairState, differing_associations, linked_from, linked_records,
@@ -122,9 +122,9 @@ pub use sync_state::{
 };
 pub use typed_columns::{TableChanges, TypedColumns, load_mirror_table};
 pub use webhook_events::{
-    NewWebhookEvent, WebhookEvent, WebhookKind, WebhookOutcome, ask_for_record, bound_portal,
-    count_refused_webhooks, due_webhook_events, postpone_webhook_events, purge_webhook_events,
-    settle_webhook_events, store_webhook_events, webhook_counts,
+    NewWebhookEvent, WebhookEvent, WebhookKind, WebhookOutcome, ask_for_record, count_refused_webhooks,
+    due_webhook_events, postpone_webhook_events, purge_webhook_events, settle_webhook_events,
+    store_webhook_events, webhook_counts,
 };
 pub use webhook_sources::{
     SilentWebhooks, WebhookSource, count_unannounced, heard_of, judge_silence, retire_webhook_sources,

@@ -10,11 +10,7 @@ use crate::model::Account;
 /// # Errors
 /// [`StorageError::WrongAccount`] when the database already mirrors another account.
 pub async fn bind_account(database: &Database, account: &Account) -> Result<(), StorageError> {
-    let bound: Option<i64> = sqlx::query_scalar("SELECT portal_id FROM hubspot_account")
-        .fetch_optional(database.pool())
-        .await
-        .map_err(StorageError::query("read hubspot_account"))?;
-    if let Some(bound) = bound.filter(|bound| *bound != account.portal_id) {
+    if let Some(bound) = bound_account(database).await?.filter(|bound| *bound != account.portal_id) {
         return Err(StorageError::WrongAccount { bound, given: account.portal_id });
     }
     sqlx::query(
@@ -53,6 +49,15 @@ pub async fn load_account(database: &Database) -> Result<Option<Account>, Storag
         })
     };
     read().map(Some).map_err(failed())
+}
+
+/// The number of the account the database belongs to; `None` before the first contact.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn bound_account(database: &Database) -> Result<Option<i64>, StorageError> {
+    let found = sqlx::query_scalar("SELECT portal_id FROM hubspot_account").fetch_optional(database.pool());
+    found.await.map_err(StorageError::query("read hubspot_account"))
 }
 
 /// The time zone of the account, in which its day begins; `None` before the first contact.

@@ -225,12 +225,3 @@ pub async fn braked_jobs(database: &Database) -> Result<Vec<(String, u64)>, Stor
     let rows = rows.map_err(StorageError::query("count the edits that wait for a brake"))?;
     Ok(rows.into_iter().map(|(object_type, count)| (object_type, count.unsigned_abs())).collect())
 }
-
-/// The number of the account the database mirrors; `None` until it was first asked for.
-///
-/// # Errors
-/// When the database cannot be read.
-pub async fn bound_account(database: &Database) -> Result<Option<i64>, StorageError> {
-    let found = sqlx::query_scalar("SELECT portal_id FROM hubspot_account").fetch_optional(database.pool());
-    found.await.map_err(StorageError::query("read hubspot_account"))
-}

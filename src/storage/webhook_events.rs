@@ -111,17 +111,6 @@ struct Stored {
     tries: i32,
 }
 
-/// The number of the account the database belongs to; `None` until it is known.
-///
-/// # Errors
-/// When the database cannot be read.
-pub async fn bound_portal(database: &Database) -> Result<Option<i64>, StorageError> {
-    sqlx::query_scalar("SELECT portal_id FROM hubspot_account")
-        .fetch_optional(database.pool())
-        .await
-        .map_err(StorageError::query("read hubspot_account"))
-}
-
 /// Stores a delivery and adds to `webhook_counts` what became of it: `counts`, and of the events how many are `stored`
 /// and how many were there already, `duplicate`. One transaction.
 ///

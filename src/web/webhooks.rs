@@ -33,7 +33,7 @@ use crate::config::WebhookConfig;
 use crate::lifecycle::Lifecycle;
 use crate::model::{ObjectType, Selected};
 use crate::storage::{
-    Database, NewWebhookEvent, StorageError, bound_portal, count_refused_webhooks, store_webhook_events,
+    Database, NewWebhookEvent, StorageError, bound_account, count_refused_webhooks, store_webhook_events,
 };
 
 pub use probe::{Probe, probe};
@@ -182,7 +182,7 @@ impl Receiver {
 
     /// Stores what concerns this mirror and counts the rest.
     async fn store(&self, events: Vec<Value>) -> Result<(), StorageError> {
-        let portal = bound_portal(&self.database).await?;
+        let portal = bound_account(&self.database).await?;
         let (kept, mut counts) = sort(events, portal, &self.objects);
         for (name, count) in self.take_refused() {
             *counts.entry(name).or_default() += count;
