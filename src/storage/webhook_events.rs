@@ -22,6 +22,8 @@ const KEPT: TimeDelta = TimeDelta::days(2);
 stored_words! {
     /// What happened to a record.
     pub enum WebhookKind {
+        /// Nothing: somebody here asked for it to be read. The only one HubSpot does not tell of.
+        Request = "request",
         /// It was made.
         Creation = "creation",
         /// A property has another value.
@@ -135,9 +137,7 @@ pub async fn store_webhook_events(
     transaction.commit().await.map_err(StorageError::query("commit webhooks"))
 }
 
-/// Puts a request of somebody's to read a record again, as an event of no other content. Returns its number.
-///
-/// It is told of as a change of links, so that those are read as well, and waits for no version in particular.
+/// Puts a request of somebody's to read a record and its links again, as an event of no other content. Returns its number.
 ///
 /// # Errors
 /// When the database cannot be written.
@@ -152,7 +152,7 @@ pub async fn ask_for_record(
                change_source, is_own, occurred_at, received_at, run_at) \
                VALUES (UNHEX(SHA2(CONCAT('asked for ', UUID()), 256)), ?, ?, ?, 0, 0, 'API', FALSE, ?, ?, ?)";
     let query = sqlx::query(sql).bind(object_type.type_id).bind(id.0);
-    let query = query.bind(WebhookKind::AssociationChange.word()).bind(now).bind(now).bind(now);
+    let query = query.bind(WebhookKind::Request.word()).bind(now).bind(now).bind(now);
     let put = query.execute(database.pool()).await;
     Ok(put.map_err(StorageError::query("ask for a record"))?.last_insert_id() as i64)
 }

@@ -19,7 +19,9 @@ pub(super) struct Told {
     pub(super) id: ObjectId,
     /// The events, by number.
     pub(super) numbers: Vec<i64>,
-    /// What happened last, and when.
+    /// Whether any of it came from HubSpot, and not from somebody here who asked.
+    pub(super) was_delivered: bool,
+    /// What happened last, and when; a request only where nothing else was told.
     last: (DateTime<Utc>, WebhookKind),
     /// Whether any of it may have changed links.
     pub(super) concerns_links: bool,
@@ -49,6 +51,7 @@ pub(super) fn coalesce(events: &[WebhookEvent]) -> Vec<Told> {
         let one = told.entry(event.id).or_insert_with(|| Told {
             id: event.id,
             numbers: Vec::new(),
+            was_delivered: false,
             last: (event.occurred_at, event.kind),
             concerns_links: false,
             was_erased: false,
@@ -56,9 +59,12 @@ pub(super) fn coalesce(events: &[WebhookEvent]) -> Vec<Told> {
             tries: usize::MAX,
         });
         one.numbers.push(event.number);
-        if event.occurred_at >= one.last.0 {
+        let is_request = event.kind == WebhookKind::Request;
+        let is_later = event.occurred_at >= one.last.0 || one.last.1 == WebhookKind::Request;
+        if is_later && (!is_request || !one.was_delivered) {
             one.last = (event.occurred_at, event.kind);
         }
+        one.was_delivered |= !is_request;
         one.concerns_links |= concerns_links(event.kind);
         one.was_erased |= event.kind == WebhookKind::PrivacyDeletion;
         // What came of links and merges is no single row's to show.
@@ -76,7 +82,8 @@ fn concerns_links(kind: WebhookKind) -> bool {
         WebhookKind::Creation
         | WebhookKind::Restore
         | WebhookKind::Merge
-        | WebhookKind::AssociationChange => true,
+        | WebhookKind::AssociationChange
+        | WebhookKind::Request => true,
         WebhookKind::PropertyChange | WebhookKind::Deletion | WebhookKind::PrivacyDeletion => false,
     }
 }
@@ -200,7 +207,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_order_of_events_does_not_matter(
-            events in prop::collection::vec((0..5_i64, 0..7_usize, any::<bool>(), 0..3_u32), 1..40),
+            events in prop::collection::vec((0..5_i64, 0..WebhookKind::ALL.len(), any::<bool>(), 0..3_u32), 1..40),
             seed in any::<u64>(),
         ) {
             let events: Vec<_> = events
@@ -213,6 +220,21 @@ mod tests {
                 .collect();
             let mut shuffled = events.clone();
             shuffled.sort_by_key(|event| event.number.unsigned_abs().wrapping_mul(seed | 1));
+    #[test]
+    fn a_request_neither_hides_what_hubspot_told_nor_counts_as_told() {
+        let (change, request) =
+            (event(1, 7, WebhookKind::PropertyChange, 9_000), event(2, 7, WebhookKind::Request, 20_000));
+        let asked = told(std::slice::from_ref(&request));
+        assert!(!asked.was_delivered && asked.concerns_links);
+        let old = Shown::Live(DateTime::UNIX_EPOCH);
+        assert_eq!(asked.again(old), None, "no version in particular is waited for");
+        for events in [[change.clone(), request.clone()], [request, change]] {
+            let both = told(&events);
+            assert!(both.was_delivered && both.concerns_links);
+            assert_eq!(both.again(old), Some(AGAIN[0]));
+        }
+    }
+
             let sorted = |events: &[WebhookEvent]| {
                 let mut told = coalesce(events);
                 for one in &mut told {

@@ -49,6 +49,8 @@ struct Fates {
     /// Closed once the links are read too.
     after_links: Vec<i64>,
     /// To be looked at again after a while.
+    /// Whether HubSpot told of any of it.
+    was_delivered: bool,
     again: Vec<(TimeDelta, i64)>,
 }
 
@@ -68,7 +70,8 @@ impl Engine {
         let table = self.mirrors.hold(object_type).await.context();
         let stored = stored_versions(&self.database, &table.table, &own).await?;
         let stored: HashMap<_, _> = stored.into_iter().map(|version| (version.id, version)).collect();
-        let (mut rest, mut fates) = (Vec::with_capacity(told.len()), Fates::default());
+        let mut rest = Vec::with_capacity(told.len());
+        let mut fates = Fates { was_delivered: true, ..Fates::default() };
         for one in told {
             if one.is_own && is_held(stored.get(&one.id), one.last_at()) {
                 fates.done.extend(one.numbers.iter().map(|number| (WebhookOutcome::Echo, *number)));
@@ -273,7 +276,7 @@ impl Answer {
 impl Fates {
     /// What follows from an answer for everything that was told.
     fn of(told: &[Told], shown: &HashMap<ObjectId, Shown>, deletes_are_believed: bool) -> Self {
-        let mut fates = Self::default();
+        let mut fates = Self { was_delivered: told.iter().any(|one| one.was_delivered), ..Self::default() };
         for one in told {
             let what = shown.get(&one.id).copied();
             let outcome = match what {
@@ -314,6 +317,6 @@ impl Fates {
                 self.again.iter().filter(|(one, _)| *one == wait).map(|(_, number)| *number).collect();
             postpone_webhook_events(connection, &numbers, now + wait, true).await?;
         }
-        heard_of(connection, object_type.name, now).await
+        if self.was_delivered { heard_of(connection, object_type.name, now).await } else { Ok(()) }
     }
 }

@@ -3,7 +3,9 @@
 //! A field that is not used is not looked at, and one that is not understood spoils its own event only: of the bodies
 //! HubSpot sends for merges, restores and generic links nobody has published a complete one.
 
-use chrono::DateTime;
+use std::ops::RangeInclusive;
+
+use chrono::{DateTime, Datelike};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -17,6 +19,8 @@ const LONGEST_PROPERTY: usize = 255;
 const LONGEST_SOURCE: usize = 64;
 /// Longest id of a type that is kept; `2-` and a number.
 const LONGEST_TYPE: usize = 32;
+/// Years something may have happened in: HubSpot is younger, and a `DATETIME` ends there.
+const YEARS: RangeInclusive<i32> = 2000..=9999;
 
 /// An event as it is delivered. Source: HubSpot, "Webhooks"; captures of deliveries. The documentation calls the type of
 /// a subscription `eventType` in places.
@@ -57,6 +61,7 @@ pub(super) struct Delivered {
 }
 
 /// Why an event is not stored.
+    to_object_type_id: Option<String>,
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unusable {
     /// Its type is none we know what to do with.
@@ -94,7 +99,9 @@ impl Delivered {
         let object_type_id = self.object_type_id(prefix)?;
         let id = self.record(kind).filter(|id| *id > 0).ok_or(Unusable::Malformed)?;
         let occurred_at = self.occurred_at.and_then(DateTime::from_timestamp_millis);
-        let attempt = self.attempt_number.unwrap_or(0);
+        let occurred_at = occurred_at.filter(|at| YEARS.contains(&at.year())).ok_or(Unusable::Malformed)?;
+        // The column is signed.
+        let attempt = i32::try_from(self.attempt_number.unwrap_or(0)).map_err(|_| Unusable::Malformed)?;
         Ok(NewWebhookEvent {
             key: self.key(),
             object_type_id,
@@ -103,7 +110,7 @@ impl Delivered {
             event_id: self.event_id.unwrap_or(0),
             attempt: u32::try_from(attempt).map_err(|_| Unusable::Malformed)?,
             is_own: self.is_own(),
-            occurred_at: occurred_at.ok_or(Unusable::Malformed)?,
+            occurred_at,
             property: self.property_name.map(|name| shortened(&name, LONGEST_PROPERTY)),
             change_source: self.change_source.map(|source| shortened(&source, LONGEST_SOURCE)),
         })
@@ -134,7 +141,8 @@ impl Delivered {
             | WebhookKind::PropertyChange
             | WebhookKind::Deletion
             | WebhookKind::PrivacyDeletion
-            | WebhookKind::Restore => self.object_id,
+            | WebhookKind::Restore
+            | WebhookKind::Request => self.object_id,
         }
     }
 
@@ -159,7 +167,13 @@ impl Delivered {
             self.from_object_id,
             self.to_object_id,
         ];
-        let texts = [&self.object_type_id, &self.property_name, &self.association_type];
+        let texts = [
+            &self.object_type_id,
+            &self.from_object_type_id,
+            &self.to_object_type_id,
+            &self.property_name,
+            &self.association_type,
+        ];
         let mut digest = Sha256::new();
         digest.update(self.subscription_type.as_bytes());
         for number in numbers {
@@ -264,7 +278,12 @@ mod tests {
             json!({"subscriptionType": "contact.creation", "objectId": "many"}),
             json!({"subscriptionType": "contact.creation", "objectId": 1, "occurredAt": null}),
             json!({"subscriptionType": "contact.creation", "objectId": 1, "attemptNumber": -1}),
+            json!({"subscriptionType": "contact.creation", "objectId": 1, "occurredAt": 0}),
+            json!({"subscriptionType": "contact.creation", "objectId": 1, "occurredAt": 946_684_799_999_i64}),
+            json!({"subscriptionType": "contact.creation", "objectId": 1, "occurredAt": 253_402_300_800_000_i64}),
+            json!({"subscriptionType": "contact.creation", "objectId": 1, "occurredAt": i64::MAX}),
             json!({"subscriptionType": "object.creation", "objectId": 1}),
+            json!({"subscriptionType": "contact.creation", "objectId": 1, "attemptNumber": 2_147_483_648_i64}),
             json!({"subscriptionType": "object.creation", "objectId": 1, "objectTypeId": "2-1' OR 1"}),
         ] {
             assert_eq!(event(fields.clone()), Err(Unusable::Malformed), "{fields}");
@@ -306,3 +325,6 @@ mod tests {
         }
     }
 }
+            changed("fromObjectTypeId", json!("0-1")),
+            changed("fromObjectTypeId", json!("0-2")),
+            changed("toObjectTypeId", json!("0-2")),

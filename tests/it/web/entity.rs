@@ -33,6 +33,28 @@ async fn a_record_that_is_asked_for_is_read_again() {
 }
 
 #[tokio::test]
+async fn what_somebody_asks_for_does_not_count_as_told_by_hubspot() {
+    let served = Served::start(4, 2).await;
+    let contact = served.contact().await;
+    let sources = "SELECT GROUP_CONCAT(CONCAT_WS(' ', object_type, last_event_at, unannounced, unannounced_runs) \
+                   ORDER BY object_type) FROM webhook_sources";
+    let long_ago = "REPLACE INTO webhook_sources (object_type, last_event_at, unannounced, unannounced_runs, \
+                    unannounced_since) VALUES ('contacts', '2026-01-01', 7, 2, '2026-01-01')";
+    served.test.execute(long_ago).await;
+    let before = served.test.value(sources).await;
+    let path = format!("/api/sync/entity/contacts/hs-{}", contact["hubspotId"].as_str().unwrap());
+    let asked = served.api.post(&path, &json!({})).await.ok();
+    let outcome =
+        format!("SELECT COALESCE(outcome, '-') FROM webhook_events WHERE id = {}", asked["eventId"]);
+    eventually("it is read", async || {
+        let outcome = served.test.value(&outcome).await;
+        holds(outcome == "read", outcome)
+    })
+    .await;
+    assert_eq!(served.test.value(sources).await, before);
+}
+
+#[tokio::test]
 async fn a_record_that_is_not_here_yet_can_be_asked_for_and_what_is_nowhere_does_no_harm() {
     let served = Served::start(4, 2).await;
     let contact = served.contact().await;
