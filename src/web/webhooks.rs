@@ -3,7 +3,8 @@
 //! Nothing is read from HubSpot here and no record is changed: an event only says which record to read again, which the
 //! process that leads does (`sync::webhooks`). So any process may receive, and an answer takes one transaction.
 //! The route stands open to the world. What it costs to be refused is kept small: without a signature no body is read,
-//! bodies are limited in size, time and number, and refusals are counted in memory and written now and then.
+//! bodies are limited in size, time and what they take up together, and refusals are counted in memory and written now and
+//! then. A place is for what is HubSpot's, so strangers cannot take them all.
 
 mod event;
 mod probe;
@@ -13,15 +14,16 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use futures_util::StreamExt;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 use tracing::{error, warn};
 
@@ -41,13 +43,15 @@ pub use probe::{Probe, probe};
 /// Where HubSpot sends events to, below `PUBLIC_URL`.
 pub const PATH: &str = "/api/webhooks/hubspot";
 
-/// Largest body that is read: 100 events, each with a value of 65,536 characters, which HubSpot allows.
-/// Source: HubSpot, "Properties"; HubSpot, "Webhooks".
-const LARGEST_BODY: usize = 8 * 1024 * 1024;
+/// Largest body that is read, in bytes: 100 events, each with a value of 65,536 characters, which HubSpot allows, of up to
+/// 4 bytes. The sites in `deploy/` let as much through. Source: HubSpot, "Properties"; HubSpot, "Webhooks".
+const LARGEST_BODY: usize = 32 * 1024 * 1024;
+/// What all bodies may take up together, in bytes, as far as they have arrived.
+const MOST_BYTES: usize = 64 * 1024 * 1024;
 /// Longest time a body may take to arrive: HubSpot itself waits 5 s for an answer. Source: HubSpot, "Webhooks".
 const SLOWEST_BODY: Duration = Duration::from_secs(5);
-/// Bodies read at the same time. HubSpot sends 10 unless told otherwise. Source: HubSpot, "Webhooks".
-const MOST_BODIES: usize = 20;
+/// Deliveries stored at the same time. HubSpot sends 10 unless told otherwise. Source: HubSpot, "Webhooks".
+const MOST_DELIVERIES: usize = 20;
 /// Longest wait for the database before HubSpot is told to come again.
 const SLOWEST_STORE: Duration = Duration::from_secs(3);
 /// How often refusals are written and logged.
@@ -64,7 +68,10 @@ pub struct Receiver {
     lifecycle: Lifecycle,
     /// What is mirrored, as far as it was known at the start.
     objects: Vec<Selected>,
-    bodies: Semaphore,
+    /// A permit a byte of the bodies that have arrived.
+    space: Arc<Semaphore>,
+    /// A permit a delivery that is being stored.
+    places: Arc<Semaphore>,
     refused: Mutex<Refused>,
     situation: Situation,
 }
@@ -74,6 +81,13 @@ pub struct Receiver {
 struct Refused {
     counts: Counts,
     told: Option<Instant>,
+}
+
+/// A body that has arrived.
+struct Arrived {
+    bytes: Vec<u8>,
+    /// As many permits as there are bytes.
+    space: OwnedSemaphorePermit,
 }
 
 /// Why a delivery is not taken.
@@ -134,8 +148,8 @@ impl Receiver {
         lifecycle: Lifecycle,
         situation: Situation,
     ) -> Self {
-        let (bodies, refused) = (Semaphore::new(MOST_BODIES), Mutex::default());
-        Self { config, database, lifecycle, objects, bodies, refused, situation }
+        let [space, places] = [MOST_BYTES, MOST_DELIVERIES].map(|most| Arc::new(Semaphore::new(most)));
+        Self { config, database, lifecycle, objects, space, places, refused: Mutex::default(), situation }
     }
 
     /// Checks a delivery and stores it.
@@ -149,16 +163,20 @@ impl Receiver {
         let secret = self.config.signing_key.as_ref().ok_or(Refusal::Unconfigured)?.expose_secret();
         let presented = presented(headers);
         presented.precheck(clock::now()).map_err(Refusal::Distrusted)?;
-        let _slot = self.bodies.try_acquire().map_err(|_| Refusal::Busy)?;
-        let body = read(headers, body).await?;
+        let Arrived { bytes, space } = self.read(headers, body).await?;
         let url = self.public_url(uri, headers);
-        let signed = Signed { method: method.as_str(), url: &url, body: &body };
+        let signed = Signed { method: method.as_str(), url: &url, body: &bytes };
         presented.verify(secret, signed, clock::now()).map_err(Refusal::Distrusted)?;
-        let events: Vec<Value> = serde_json::from_slice(&body).map_err(|_| Refusal::Malformed)?;
-        drop(body);
+        let place = self.places.clone().try_acquire_owned().map_err(|_| Refusal::Busy)?;
+        let events: Vec<Value> = serde_json::from_slice(&bytes).map_err(|_| Refusal::Malformed)?;
+        drop(bytes);
         // On a task of its own: HubSpot may hang up, and a query must not be dropped halfway.
         let receiver = self.clone();
-        let storing = self.lifecycle.spawn(async move { receiver.store(events).await });
+        let storing = self.lifecycle.spawn(async move {
+            let stored = receiver.store(events).await;
+            drop((place, space));
+            stored
+        });
         match timeout(SLOWEST_STORE, storing).await {
             Ok(Ok(Ok(()))) => Ok(()),
             Ok(Ok(Err(error))) => {
@@ -168,6 +186,37 @@ impl Receiver {
             // It goes on; what is sent again meanwhile is found to be a duplicate.
             Ok(Err(_)) | Err(_) => Err(Refusal::NotStored),
         }
+    }
+
+    /// Reads a body that is neither too large nor too slow. It takes up space as it arrives: who announces much and sends
+    /// nothing keeps nobody out.
+    async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Arrived, Refusal> {
+        let announced = text(headers, header::CONTENT_LENGTH.as_str()).and_then(|length| length.parse().ok());
+        if announced.is_some_and(|length: usize| length > LARGEST_BODY) {
+            return Err(Refusal::TooLarge);
+        }
+        timeout(SLOWEST_BODY, self.gather(body)).await.unwrap_or(Err(Refusal::Broken))
+    }
+
+    /// Puts the pieces of a body together.
+    async fn gather(&self, body: Body) -> Result<Arrived, Refusal> {
+        let mut arrived = Arrived { bytes: Vec::new(), space: self.reserve(0)? };
+        let mut pieces = body.into_data_stream();
+        while let Some(piece) = pieces.next().await {
+            let piece = piece.map_err(|_| Refusal::Broken)?;
+            if arrived.bytes.len() + piece.len() > LARGEST_BODY {
+                return Err(Refusal::TooLarge);
+            }
+            arrived.space.merge(self.reserve(piece.len())?);
+            arrived.bytes.extend_from_slice(&piece);
+        }
+        Ok(arrived)
+    }
+
+    /// Takes so many bytes of the space. Nobody waits for it: two halves of large bodies would wait for each other.
+    fn reserve(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
+        let bytes = u32::try_from(bytes).map_err(|_| Refusal::TooLarge)?;
+        self.space.clone().try_acquire_many_owned(bytes).map_err(|_| Refusal::Busy)
     }
 
     /// The URL HubSpot called. Without `PUBLIC_URL` it is taken from what the request says, which does no harm: a URL that
@@ -237,24 +286,6 @@ fn presented(headers: &HeaderMap) -> Presented<'_> {
         old: text(headers, "x-hubspot-signature"),
         old_version: text(headers, "x-hubspot-signature-version"),
     }
-}
-
-/// Reads a body that is neither too large nor too slow.
-async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
-    let announced = text(headers, header::CONTENT_LENGTH.as_str()).and_then(|length| length.parse().ok());
-    if announced.is_some_and(|length: usize| length > LARGEST_BODY) {
-        return Err(Refusal::TooLarge);
-    }
-    match timeout(SLOWEST_BODY, axum::body::to_bytes(body, LARGEST_BODY)).await {
-        Ok(Ok(body)) => Ok(body),
-        Ok(Err(error)) if is_too_large(&error) => Err(Refusal::TooLarge),
-        Ok(Err(_)) | Err(_) => Err(Refusal::Broken),
-    }
-}
-
-/// Whether a body was cut off because it is too large.
-fn is_too_large(error: &axum::Error) -> bool {
-    std::error::Error::source(error).is_some_and(|cause| cause.to_string().contains("length limit"))
 }
 
 /// Tells the events of this account and of mirrored types from the others.

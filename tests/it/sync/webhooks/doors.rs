@@ -3,6 +3,8 @@
 use std::net::TcpListener;
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use super::{DEFAULT, contacts, running};
 use crate::support::daemon::{Setup, text};
@@ -72,16 +74,47 @@ async fn a_replayed_delivery_is_found_to_be_one() {
 async fn a_body_that_is_too_large_is_not_read() {
     let (simulator, test) = (Simulator::start(5, 0, 0), TestDatabase::migrated().await);
     let receiving = receiving(&simulator, &test).await;
-    let mut large = event("contact.propertyChange", "7");
-    large["propertyValue"] = json!("x".repeat(7 * 1024 * 1024));
-    let body = json!([large]).to_string();
+    let longest = "😀".repeat(65_536);
+    let large = |number: u32| {
+        let mut large = event("contact.propertyChange", "7");
+        large["eventId"] = json!(number);
+        large["propertyValue"] = json!(longest);
+        large
+    };
+    let body = (0..100).map(large).collect::<Value>().to_string();
     assert_eq!(receiving.signed(&body, now()).send().await.unwrap().status(), 204, "as large as it may be");
-    let body = format!("[{}{body}]", " ".repeat(2 * 1024 * 1024));
+    let body = format!("[{}]", " ".repeat(32 * 1024 * 1024));
     let answer = receiving.signed(&body, now()).send().await;
     // It may hang up before all of it is sent.
     assert!(answer.is_err() || answer.is_ok_and(|answer| answer.status() == 413));
     counted(&test, "refused_too_large", 1).await;
+    assert_eq!(stored(&test).await, 100);
+}
+
+#[tokio::test]
+async fn strangers_who_send_a_head_and_nothing_more_keep_nobody_out() {
+    let (simulator, test) = (Simulator::start(5, 0, 0), TestDatabase::migrated().await);
+    let receiving = receiving(&simulator, &test).await;
+    let url: reqwest::Url = receiving.url.parse().unwrap();
+    let head = format!(
+        "POST {} HTTP/1.1\r\nHost: sync.example.test\r\nX-HubSpot-Signature: {}\r\nContent-Length: 33000000\r\n\
+         Expect: 100-continue\r\n\r\n",
+        url.path(),
+        "0".repeat(64)
+    );
+    let mut strangers = Vec::new();
+    for _ in 0..30 {
+        let mut stranger = TcpStream::connect(url.socket_addrs(|| None).unwrap()[0]).await.unwrap();
+        stranger.write_all(head.as_bytes()).await.unwrap();
+        // Said when the body is waited for.
+        let mut said = [0; 12];
+        stranger.read_exact(&mut said).await.unwrap();
+        assert_eq!(&said, b"HTTP/1.1 100");
+        strangers.push(stranger);
+    }
+    receiving.deliver(&[event("contact.creation", "7")]).await;
     assert_eq!(stored(&test).await, 1);
+    drop(strangers);
 }
 
 #[tokio::test]
