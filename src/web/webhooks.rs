@@ -11,7 +11,7 @@ mod probe;
 mod signature;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -233,11 +233,14 @@ impl Receiver {
     async fn store(&self, events: Vec<Value>) -> Result<(), StorageError> {
         let portal = bound_account(&self.database).await?;
         let (kept, mut counts) = sort(events, portal, &self.objects);
-        for (name, count) in self.take_refused() {
-            *counts.entry(name).or_default() += count;
-        }
+        let refused = self.take_refused();
+        add(&mut counts, &refused);
         let is_news = !kept.is_empty();
-        store_webhook_events(&self.database, kept, counts, clock::now()).await?;
+        let stored = store_webhook_events(&self.database, kept, counts, clock::now()).await;
+        if stored.is_err() {
+            add(&mut self.refused().counts, &refused);
+        }
+        stored?;
         if is_news {
             self.situation.webhooks_arrived();
         }
@@ -247,7 +250,7 @@ impl Receiver {
     /// Counts a refusal, and tells of those so far where it is time.
     fn refuse(self: &Arc<Self>, refusal: Refusal) {
         let Some(name) = refusal.counted_as() else { return };
-        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut refused = self.refused();
         *refused.counts.entry(name).or_default() += 1;
         if refused.told.is_some_and(|told| told.elapsed() < TELL_EVERY) {
             return;
@@ -269,7 +272,19 @@ impl Receiver {
 
     /// Takes the refusals that were not told of yet, to be counted with a delivery.
     fn take_refused(&self) -> Counts {
-        std::mem::take(&mut self.refused.lock().unwrap_or_else(PoisonError::into_inner).counts)
+        std::mem::take(&mut self.refused().counts)
+    }
+
+    /// The refusals. A panicked holder cannot have left them half-changed.
+    fn refused(&self) -> MutexGuard<'_, Refused> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Adds figures to others.
+fn add(counts: &mut Counts, more: &Counts) {
+    for (name, count) in more {
+        *counts.entry(*name).or_default() += count;
     }
 }
 

@@ -172,15 +172,20 @@ async fn an_older_signature_is_enough_and_the_address_says_whether_it_is_ready()
 }
 
 #[tokio::test]
-async fn a_database_that_is_away_is_no_reason_to_lose_events() {
+async fn a_database_that_is_away_is_no_reason_to_lose_events_or_refusals() {
     let (simulator, test) = (Simulator::start(20, 0, 0), TestDatabase::migrated().await);
     let receiving = receiving(&simulator, &test).await;
     test.execute("RENAME TABLE webhook_events TO webhook_events_away").await;
+    // The first refusal is written at once, the second waits for a delivery.
+    assert_eq!(receiving.request("[]").send().await.unwrap().status(), 401);
+    counted(&test, "refused_unsigned", 1).await;
+    assert_eq!(receiving.request("[]").send().await.unwrap().status(), 401);
     let body = json!([event("contact.creation", "7")]).to_string();
     assert_eq!(receiving.signed(&body, now()).send().await.unwrap().status(), 503);
     test.execute("RENAME TABLE webhook_events_away TO webhook_events").await;
     assert_eq!(receiving.signed(&body, now()).send().await.unwrap().status(), 204);
     assert_eq!(stored(&test).await, 1);
+    counted(&test, "refused_unsigned", 2).await;
 }
 
 #[tokio::test]
