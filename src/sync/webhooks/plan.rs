@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::model::ObjectId;
-use crate::storage::{WebhookEvent, WebhookKind};
+use crate::storage::{StoredVersion, WebhookEvent, WebhookKind};
 
 /// Waits before a record is read again that did not show what was told: HubSpot's reads may trail its own events.
 const AGAIN: [TimeDelta; 3] = [TimeDelta::seconds(1), TimeDelta::seconds(5), TimeDelta::seconds(30)];
@@ -89,9 +89,16 @@ fn concerns_links(kind: WebhookKind) -> bool {
 }
 
 impl Told {
-    /// When the last of it happened, by HubSpot's clock.
-    pub(super) fn last_at(&self) -> DateTime<Utc> {
-        self.last.0
+    /// Whether the row shows what happened last. Its version is HubSpot's time as well; where both are near each other, it
+    /// must also have been written afterwards. Our clock alone would take a later change for held if it is fast.
+    pub(super) fn is_held_by(&self, row: &StoredVersion) -> bool {
+        let (at, kind) = self.last;
+        let is_near = |version| version >= at - TOLERANCE && row.synced_at.is_some_and(|synced| synced >= at);
+        match kind {
+            // What is deleted keeps its version.
+            WebhookKind::Deletion | WebhookKind::PrivacyDeletion => row.archived,
+            _ => row.updated_at.is_some_and(|version| version >= at || is_near(version)),
+        }
     }
 
     /// After which time the record is to be read again, because HubSpot does not show yet what it told of; `None` when
@@ -163,6 +170,32 @@ mod tests {
         assert!(told(std::slice::from_ref(&change)).is_own);
         assert!(!told(&[change.clone(), event(2, 7, WebhookKind::PropertyChange, 1)]).is_own);
         assert!(!told(&[change, own(WebhookKind::AssociationChange)]).is_own);
+    }
+
+    #[test]
+    fn what_the_row_shows_is_told_by_hubspots_clock() {
+        let time = |ms| DateTime::from_timestamp_millis(ms);
+        let row = |version, synced, archived| StoredVersion {
+            id: ObjectId(7),
+            updated_at: time(version),
+            synced_at: time(synced),
+            archived,
+            archived_at: None,
+            edited: false,
+        };
+        let change = told(&[event(1, 7, WebhookKind::PropertyChange, 10_000)]);
+        for (version, synced, is_held) in [
+            (10_000, 0, true),
+            (9_500, 10_000, true),
+            (9_500, 9_999, false),
+            // Written afterwards by our clock, which is fast: the change is a later one.
+            (8_999, 12_000, false),
+        ] {
+            let held = change.is_held_by(&row(version, synced, false));
+            assert_eq!(held, is_held, "version {version}, written {synced}");
+        }
+        let deletion = told(&[event(1, 7, WebhookKind::Deletion, 10_000)]);
+        assert!(deletion.is_held_by(&row(0, 0, true)) && !deletion.is_held_by(&row(9_999, 12_000, false)));
     }
 
     #[test]

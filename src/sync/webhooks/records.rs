@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use serde_json::Value;
 use tokio::time::Instant;
 use tracing::warn;
@@ -73,7 +73,7 @@ impl Engine {
         let mut rest = Vec::with_capacity(told.len());
         let mut fates = Fates { was_delivered: true, ..Fates::default() };
         for one in told {
-            if one.is_own && is_held(stored.get(&one.id), one.last_at()) {
+            if one.is_own && stored.get(&one.id).is_some_and(|row| one.is_held_by(row)) {
                 fates.done.extend(one.numbers.iter().map(|number| (WebhookOutcome::Echo, *number)));
             } else if let Some(wait) = own_wait(&one, stored.get(&one.id)) {
                 fates.again.extend(one.numbers.iter().map(|number| (wait, *number)));
@@ -234,11 +234,6 @@ fn own_wait(told: &Told, stored: Option<&StoredVersion>) -> Option<TimeDelta> {
     let is_under_way = stored.is_none_or(|stored| stored.edited);
     let most = if is_under_way { 2 } else { 1 };
     told.next_wait().filter(|_| told.is_own && told.tries() < most)
-}
-
-/// Whether the row was written after something happened.
-fn is_held(stored: Option<&StoredVersion>, at: DateTime<Utc>) -> bool {
-    stored.and_then(|stored| stored.synced_at).is_some_and(|synced_at| synced_at >= at)
 }
 
 impl Answer {
