@@ -234,23 +234,27 @@ pub async fn webhook_counts(database: &Database) -> Result<BTreeMap<String, u64>
     Ok(rows.into_iter().map(|(name, total)| (name, total.unsigned_abs())).collect())
 }
 
-/// Events that are due, oldest first, at most `limit`.
+/// Events that are due, oldest first, at most `limit`, without those of the types `busy`, by HubSpot's ids.
 ///
 /// # Errors
 /// When the database cannot be read or holds what this version does not know.
 pub async fn due_webhook_events(
     database: &Database,
     now: DateTime<Utc>,
+    busy: &[&str],
     limit: u32,
 ) -> Result<Vec<WebhookEvent>, StorageError> {
-    let rows: Result<Vec<Stored>, _> = sqlx::query_as(
+    let mut select = QueryBuilder::new(
         "SELECT id, object_type_id, hubspot_id, kind, is_own, occurred_at, tries FROM webhook_events \
-         WHERE outcome IS NULL AND run_at <= ? ORDER BY run_at, id LIMIT ?",
-    )
-    .bind(now)
-    .bind(limit)
-    .fetch_all(database.pool())
-    .await;
+         WHERE outcome IS NULL AND run_at <= ",
+    );
+    select.push_bind(now).push(" AND object_type_id NOT IN (''");
+    for type_id in busy {
+        select.push(", ").push_bind(*type_id);
+    }
+    select.push(") ORDER BY run_at, id LIMIT ").push_bind(limit);
+    let rows: Result<Vec<Stored>, _> =
+        select.build_query_as().persistent(false).fetch_all(database.pool()).await;
     let rows = rows.map_err(StorageError::query("read the webhooks that wait"))?;
     rows.into_iter().map(WebhookEvent::try_from).collect()
 }

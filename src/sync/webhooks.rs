@@ -12,12 +12,15 @@ mod plan;
 mod records;
 mod silence;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use futures_util::{StreamExt, stream};
+use futures_util::StreamExt;
+use futures_util::stream::{self, FuturesUnordered};
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -44,8 +47,10 @@ const GATHERING: Duration = Duration::from_millis(20);
 const TROUBLE: Duration = Duration::from_secs(5);
 /// Events taken out of the inbox at once.
 const MOST_EVENTS: u32 = 5_000;
-/// Batches read at the same time: as many as leave the regular runs some connections of the pool.
+/// Batches of a type that are read at the same time.
 const BATCHES_AT_ONCE: usize = 3;
+/// Batches stored at the same time, of all types: as many as leave the regular runs some connections of the pool.
+const STORES_AT_ONCE: usize = 3;
 /// How often the log sums up.
 const SUM_UP: Duration = Duration::from_mins(1);
 /// How often the inbox is purged and silence judged.
@@ -56,9 +61,22 @@ const BELIEVED_DELETES: usize = 100;
 /// See [`BELIEVED_DELETES`].
 const DELETES_WITHIN: Duration = Duration::from_hours(1);
 
+/// What is shared by all who deal with webhooks.
+#[derive(Debug)]
+struct Desk {
+    memory: Mutex<Memory>,
+    /// A permit a batch that is being stored.
+    stores: Semaphore,
+}
+
 /// What the processing of webhooks remembers between two looks.
 #[derive(Debug, Default)]
 struct Memory {
+    /// HubSpot's ids of the types whose events somebody is dealing with. Others of them stay in the inbox meanwhile: a type
+    /// whose reads take long keeps no other waiting.
+    busy: BTreeSet<&'static str>,
+    /// What last went wrong, by what was being done.
+    troubles: HashMap<&'static str, String>,
     /// When deletes of a type were believed, oldest first.
     deletes: HashMap<&'static str, Vec<Instant>>,
     /// What was done since the log was told.
@@ -74,7 +92,14 @@ struct Tally {
     outcome: PageOutcome,
 }
 
-/// One round's share of a type: up to [`RECORD_PAGE`] records.
+/// Events of a type that are dealt with together.
+#[derive(Debug)]
+struct Share {
+    object_type: &'static ObjectType,
+    events: Vec<WebhookEvent>,
+}
+
+/// What is read of a share at once: up to [`RECORD_PAGE`] records.
 struct Batch {
     object_type: &'static ObjectType,
     told: Vec<Told>,
@@ -83,44 +108,10 @@ struct Batch {
 impl Engine {
     /// Reads records again as HubSpot tells of them, until the process stops or loses the lease.
     pub async fn process_webhooks(&self) {
-        let memory = Mutex::default();
-        let (mut summed_up, mut tidied) = (Instant::now(), None::<Instant>);
-        let look = if self.config.expects_webhooks { LOOK } else { IDLE_LOOK };
-        // Said once and not at every look.
-        let mut trouble = None;
-        loop {
-            tokio::select! {
-                () = self.stop.cancelled() => return,
-                () = tokio::time::sleep(look) => {}
-                () = self.webhook_news.notified() => tokio::time::sleep(GATHERING).await,
-            }
-            let result = async {
-                if tidied.is_none_or(|tidied| tidied.elapsed() > TIDY) {
-                    self.tidy_webhooks().await?;
-                    tidied = Some(Instant::now());
-                }
-                while self.process_due_events(&memory).await? {}
-                Ok(())
-            };
-            match result.await {
-                Ok(()) => trouble = None,
-                Err(error) if SyncError::ends_here(&error) => return,
-                Err(error) => {
-                    let report = error.report();
-                    if trouble.as_ref() != Some(&report) {
-                        warn!(error = report, "Webhooks wait");
-                        trouble = Some(report);
-                    }
-                    if self.pause(TROUBLE).await.is_err() {
-                        return;
-                    }
-                }
-            }
-            if summed_up.elapsed() > SUM_UP {
-                summed_up = Instant::now();
-                std::mem::take(&mut lock(&memory).tally).log();
-            }
-        }
+        let desk = &Desk::default();
+        let (hand_out, shares) = mpsc::unbounded_channel();
+        // Each of them ends by itself: a query that is dropped halfway breaks its connection.
+        tokio::join!(self.watch_inbox(desk, hand_out), self.keep_tidy(desk), self.work(desk, shares));
     }
 
     /// Says that there is something in the inbox: it is looked at soon.
@@ -128,35 +119,120 @@ impl Engine {
         self.webhook_news.notify_one();
     }
 
-    /// Deals with the events that are due, some at a time. Returns whether there may be more.
-    async fn process_due_events(&self, memory: &Mutex<Memory>) -> Result<bool, SyncError> {
-        let events = due_webhook_events(&self.database, clock::now(), MOST_EVENTS).await?;
-        if events.is_empty() {
-            return Ok(false);
-        }
-        let is_full = events.len() == MOST_EVENTS as usize;
-        let (of_types, strange) = self.by_type(events);
-        self.settle_events(&strange, WebhookOutcome::NotMirrored).await?;
-        let mut batches = Vec::new();
-        for (object_type, events) in of_types {
-            let numbers: Vec<_> = events.iter().map(|event| event.number).collect();
-            match self.prepare_events(object_type, events, memory).await {
-                Ok(told) => batches.extend(told),
-                Err(error) => self.put_off(object_type, &numbers, error).await?,
+    /// Hands out what is due, until the process stops.
+    async fn watch_inbox(&self, desk: &Desk, hand_out: UnboundedSender<Share>) {
+        let look = if self.config.expects_webhooks { LOOK } else { IDLE_LOOK };
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                () = tokio::time::sleep(look) => {}
+                () = self.webhook_news.notified() => tokio::time::sleep(GATHERING).await,
+            }
+            let result = self.hand_out_due(desk, &hand_out).await;
+            if !self.rest_after(desk, "inbox", result).await {
+                return;
             }
         }
+    }
+
+    /// Lets go of what is old, looks for silence and sums up, until the process stops. On a timer of its own: reads may
+    /// wait for hours for the day's limit.
+    async fn keep_tidy(&self, desk: &Desk) {
+        let mut summed_up = Instant::now();
+        loop {
+            let result = self.tidy_webhooks().await;
+            if !self.rest_after(desk, "tidying", result).await || self.pause(TIDY).await.is_err() {
+                return;
+            }
+            if summed_up.elapsed() > SUM_UP {
+                summed_up = Instant::now();
+                std::mem::take(&mut desk.memory().tally).log();
+            }
+        }
+    }
+
+    /// Hands out the events that are due, a share to each type that is not busy.
+    async fn hand_out_due(&self, desk: &Desk, hand_out: &UnboundedSender<Share>) -> Result<(), SyncError> {
+        loop {
+            let busy: Vec<_> = desk.memory().busy.iter().copied().collect();
+            let events = due_webhook_events(&self.database, clock::now(), &busy, MOST_EVENTS).await?;
+            let is_full = events.len() == MOST_EVENTS as usize;
+            let (of_types, strange) = self.by_type(events);
+            self.settle_events(&strange, WebhookOutcome::NotMirrored).await?;
+            for (object_type, events) in of_types {
+                desk.memory().busy.insert(object_type.type_id);
+                hand_out
+                    .send(Share { object_type, events })
+                    .expect("shares are taken while there is a sender");
+            }
+            if !is_full {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Deals with shares side by side, until nobody hands out any more and all are done.
+    async fn work(&self, desk: &Desk, mut shares: UnboundedReceiver<Share>) {
+        let mut at_work = FuturesUnordered::new();
+        loop {
+            tokio::select! {
+                share = shares.recv() => match share {
+                    Some(share) => at_work.push(self.process_share(share, desk)),
+                    None => break,
+                },
+                Some(()) = at_work.next() => {}
+            }
+        }
+        while at_work.next().await.is_some() {}
+    }
+
+    /// Deals with a share; then its type may have another.
+    async fn process_share(&self, share: Share, desk: &Desk) {
+        let object_type = share.object_type;
+        let result = self.process_events(share, desk).await;
+        if self.rest_after(desk, object_type.name, result).await {
+            desk.memory().busy.remove(object_type.type_id);
+            self.webhooks_arrived();
+        }
+    }
+
+    /// Says what went wrong, once and not every time, and rests. Returns whether to go on.
+    async fn rest_after(&self, desk: &Desk, what: &'static str, result: Result<(), SyncError>) -> bool {
+        match result {
+            Ok(()) => {
+                desk.memory().troubles.remove(what);
+                true
+            }
+            Err(error) if error.ends_here() => false,
+            Err(error) => {
+                let report = error.report();
+                if desk.memory().troubles.insert(what, report.clone()).as_ref() != Some(&report) {
+                    warn!(error = report, "Webhooks wait");
+                }
+                self.pause(TROUBLE).await.is_ok()
+            }
+        }
+    }
+
+    /// Deals with events of a type.
+    async fn process_events(&self, share: Share, desk: &Desk) -> Result<(), SyncError> {
+        let Share { object_type, events } = share;
+        let numbers: Vec<_> = events.iter().map(|event| event.number).collect();
+        let batches = match self.prepare_events(object_type, events, desk).await {
+            Ok(batches) => batches,
+            Err(error) => return self.put_off(object_type, &numbers, error).await,
+        };
         let work = |batch: Batch| async move {
             let numbers: Vec<_> = batch.told.iter().flat_map(|told| told.numbers.iter().copied()).collect();
-            match self.bring_up_to_date(&batch, memory).await {
+            match self.bring_up_to_date(&batch, desk).await {
                 Ok(()) => Ok(()),
                 Err(error) => self.put_off(batch.object_type, &numbers, error).await,
             }
         };
-        // All of them, whatever becomes of one: a query that is dropped halfway breaks its connection.
+        // All of them, whatever becomes of one, as above.
         let results: Vec<_> =
             stream::iter(batches).map(work).buffer_unordered(BATCHES_AT_ONCE).collect().await;
-        results.into_iter().collect::<Result<(), _>>()?;
-        Ok(is_full)
+        results.into_iter().collect()
     }
 
     /// The events of each mirrored type, and the numbers of those of other types.
@@ -184,7 +260,7 @@ impl Engine {
         &self,
         object_type: &'static ObjectType,
         events: Vec<WebhookEvent>,
-        memory: &Mutex<Memory>,
+        desk: &Desk,
     ) -> Result<Vec<Batch>, SyncError> {
         if !self.verify_account(Subject::Records(object_type)).await {
             return Err(SyncError::Unverified);
@@ -193,8 +269,8 @@ impl Engine {
             let state = self.state_row(Subject::Records(object_type));
             self.prepare(object_type, &state, &self.hubspot).await?;
         }
-        lock(memory).tally.events += events.len() as u64;
-        let told = self.without_echoes(object_type, plan::coalesce(&events), memory).await?;
+        desk.memory().tally.events += events.len() as u64;
+        let told = self.without_echoes(object_type, plan::coalesce(&events), desk).await?;
         let mut told = told.into_iter().peekable();
         let mut batches = Vec::new();
         while told.peek().is_some() {
@@ -242,6 +318,19 @@ impl Engine {
     }
 }
 
+impl Default for Desk {
+    fn default() -> Self {
+        Self { memory: Mutex::default(), stores: Semaphore::new(STORES_AT_ONCE) }
+    }
+}
+
+impl Desk {
+    /// What is remembered. A panicked holder cannot have left it half-changed.
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Memory {
     /// Whether `count` more deletes of a type can be believed; counts them if so.
     fn believes(&mut self, object_type: &'static str, count: usize, now: Instant) -> bool {
@@ -274,11 +363,6 @@ impl Tally {
             outcome.inserted, outcome.updated, outcome.deleted
         );
     }
-}
-
-/// Locks what a panicked holder cannot have left half-changed.
-fn lock(memory: &Mutex<Memory>) -> MutexGuard<'_, Memory> {
-    memory.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -221,6 +221,21 @@ mod tests {
     }
 
     #[test]
+    fn a_request_neither_hides_what_hubspot_told_nor_counts_as_told() {
+        let (change, request) =
+            (event(1, 7, WebhookKind::PropertyChange, 9_000), event(2, 7, WebhookKind::Request, 20_000));
+        let asked = told(std::slice::from_ref(&request));
+        assert!(!asked.was_delivered && asked.concerns_links);
+        let old = Shown::Live(DateTime::UNIX_EPOCH);
+        assert_eq!(asked.again(old), None, "no version in particular is waited for");
+        for events in [[change.clone(), request.clone()], [request, change]] {
+            let both = told(&events);
+            assert!(both.was_delivered && both.concerns_links);
+            assert_eq!(both.again(old), Some(AGAIN[0]));
+        }
+    }
+
+    #[test]
     fn what_was_erased_is_not_waited_for_in_the_bin() {
         let both = [event(1, 7, WebhookKind::PrivacyDeletion, 0), event(2, 7, WebhookKind::Deletion, 0)];
         assert_eq!(told(&both).again(Shown::Absent), None);
@@ -253,21 +268,6 @@ mod tests {
                 .collect();
             let mut shuffled = events.clone();
             shuffled.sort_by_key(|event| event.number.unsigned_abs().wrapping_mul(seed | 1));
-    #[test]
-    fn a_request_neither_hides_what_hubspot_told_nor_counts_as_told() {
-        let (change, request) =
-            (event(1, 7, WebhookKind::PropertyChange, 9_000), event(2, 7, WebhookKind::Request, 20_000));
-        let asked = told(std::slice::from_ref(&request));
-        assert!(!asked.was_delivered && asked.concerns_links);
-        let old = Shown::Live(DateTime::UNIX_EPOCH);
-        assert_eq!(asked.again(old), None, "no version in particular is waited for");
-        for events in [[change.clone(), request.clone()], [request, change]] {
-            let both = told(&events);
-            assert!(both.was_delivered && both.concerns_links);
-            assert_eq!(both.again(old), Some(AGAIN[0]));
-        }
-    }
-
             let sorted = |events: &[WebhookEvent]| {
                 let mut told = coalesce(events);
                 for one in &mut told {

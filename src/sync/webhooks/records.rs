@@ -1,7 +1,6 @@
 //! Reading the records that were told of, and storing what HubSpot says.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Mutex;
 
 use chrono::TimeDelta;
 use serde_json::Value;
@@ -9,7 +8,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::plan::{Shown, Told};
-use super::{Batch, Memory, lock};
+use super::{Batch, Desk};
 use crate::clock;
 use crate::hubspot::Priority;
 use crate::model::{ObjectId, ObjectType, Record, RejectedRecord};
@@ -49,9 +48,9 @@ struct Fates {
     /// Closed once the links are read too.
     after_links: Vec<i64>,
     /// To be looked at again after a while.
+    again: Vec<(TimeDelta, i64)>,
     /// Whether HubSpot told of any of it.
     was_delivered: bool,
-    again: Vec<(TimeDelta, i64)>,
 }
 
 impl Engine {
@@ -61,7 +60,7 @@ impl Engine {
         &self,
         object_type: &'static ObjectType,
         told: Vec<Told>,
-        memory: &Mutex<Memory>,
+        desk: &Desk,
     ) -> Result<Vec<Told>, SyncError> {
         let own: Vec<_> = told.iter().filter(|one| one.is_own).map(|one| one.id).collect();
         if own.is_empty() {
@@ -81,7 +80,7 @@ impl Engine {
                 rest.push(one);
             }
         }
-        lock(memory).tally.echoes += fates.done.len() as u64;
+        desk.memory().tally.echoes += fates.done.len() as u64;
         let mut patience = Patience::new(&self.stop, format!("Closing webhooks of {object_type}"));
         while let Err(error) = self.try_close(object_type, &fates).await {
             patience.wait(error).await?;
@@ -100,25 +99,24 @@ impl Engine {
     ///
     /// # Errors
     /// When HubSpot or the database fails for longer than the retries; the events then wait.
-    pub(super) async fn bring_up_to_date(
-        &self,
-        batch: &Batch,
-        memory: &Mutex<Memory>,
-    ) -> Result<(), SyncError> {
+    pub(super) async fn bring_up_to_date(&self, batch: &Batch, desk: &Desk) -> Result<(), SyncError> {
         let Batch { object_type, told } = batch;
         let mut answer = self.ask(object_type, told).await?;
-        let is_believed = self.believe_deletes(object_type, &mut answer, memory).await?;
+        let is_believed = self.believe_deletes(object_type, &mut answer, desk).await?;
         let fates = Fates::of(told, &answer.shown, is_believed);
         let mut patience = Patience::new(&self.stop, format!("Storing {object_type} told of by webhooks"));
         let StoredPage { outcome, written } = loop {
-            match self.try_store_told(object_type, &answer, &fates).await {
+            let turn = desk.stores.acquire().await.expect("never closed");
+            let stored = self.try_store_told(object_type, &answer, &fates).await;
+            drop(turn);
+            match stored {
                 Ok(stored) => break stored,
                 Err(error) => patience.wait(error).await?,
             }
         };
         self.events.stored(object_type, outcome, &written);
         release_from_quarantine(&self.database, object_type, &answer.absent).await?;
-        lock(memory).tally.stored(told.len(), outcome);
+        desk.memory().tally.stored(told.len(), outcome);
         self.follow_links(object_type, told, &answer, fates.after_links).await
     }
 
@@ -163,7 +161,7 @@ impl Engine {
         &self,
         object_type: &'static ObjectType,
         answer: &mut Answer,
-        memory: &Mutex<Memory>,
+        desk: &Desk,
     ) -> Result<bool, SyncError> {
         let is_erasure = |delete: &PendingDelete| delete.reason == DeleteReason::Purged;
         let in_bin = answer.deletes.iter().filter(|delete| !is_erasure(delete));
@@ -174,7 +172,7 @@ impl Engine {
         let context = self.mirrors.hold(object_type).await.context();
         let stored = stored_versions(&self.database, &context.table, &ids).await?;
         let live = stored.iter().filter(|version| !version.archived).count();
-        if lock(memory).believes(object_type.name, live, Instant::now()) {
+        if desk.memory().believes(object_type.name, live, Instant::now()) {
             return Ok(true);
         }
         warn!("So many {object_type} are deleted that the recycle bin is read before any is marked");

@@ -57,11 +57,11 @@ pub(super) struct Delivered {
     #[serde(deserialize_with = "number")]
     to_object_id: Option<i64>,
     from_object_type_id: Option<String>,
+    to_object_type_id: Option<String>,
     association_type: Option<String>,
 }
 
 /// Why an event is not stored.
-    to_object_type_id: Option<String>,
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unusable {
     /// Its type is none we know what to do with.
@@ -277,13 +277,13 @@ mod tests {
             json!({"subscriptionType": "contact.creation"}),
             json!({"subscriptionType": "contact.creation", "objectId": "many"}),
             json!({"subscriptionType": "contact.creation", "objectId": 1, "occurredAt": null}),
-            json!({"subscriptionType": "contact.creation", "objectId": 1, "attemptNumber": -1}),
             json!({"subscriptionType": "contact.creation", "objectId": 1, "occurredAt": 0}),
             json!({"subscriptionType": "contact.creation", "objectId": 1, "occurredAt": 946_684_799_999_i64}),
             json!({"subscriptionType": "contact.creation", "objectId": 1, "occurredAt": 253_402_300_800_000_i64}),
             json!({"subscriptionType": "contact.creation", "objectId": 1, "occurredAt": i64::MAX}),
-            json!({"subscriptionType": "object.creation", "objectId": 1}),
+            json!({"subscriptionType": "contact.creation", "objectId": 1, "attemptNumber": -1}),
             json!({"subscriptionType": "contact.creation", "objectId": 1, "attemptNumber": 2_147_483_648_i64}),
+            json!({"subscriptionType": "object.creation", "objectId": 1}),
             json!({"subscriptionType": "object.creation", "objectId": 1, "objectTypeId": "2-1' OR 1"}),
         ] {
             assert_eq!(event(fields.clone()), Err(Unusable::Malformed), "{fields}");
@@ -320,11 +320,11 @@ mod tests {
             changed("attemptNumber", json!(1)),
             changed("subscriptionType", json!("company.propertyChange")),
             changed("occurredAt", json!(1_742_175_136_626_i64)),
+            changed("fromObjectTypeId", json!("0-1")),
+            changed("fromObjectTypeId", json!("0-2")),
+            changed("toObjectTypeId", json!("0-2")),
         ] {
             assert_ne!(key(one.clone()), other);
         }
     }
 }
-            changed("fromObjectTypeId", json!("0-1")),
-            changed("fromObjectTypeId", json!("0-2")),
-            changed("toObjectTypeId", json!("0-2")),

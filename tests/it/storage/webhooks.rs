@@ -48,9 +48,12 @@ async fn an_event_is_stored_once_however_many_deliver_it_at_the_same_time() {
     assert!(delivered.iter().all(Result::is_ok), "{delivered:?}");
     let counts = webhook_counts(&test.database).await.unwrap();
     assert_eq!((counts["received"], counts["stored"], counts["duplicate"]), (300, 55, 245));
-    let due = due_webhook_events(&test.database, now(), 1_000).await.unwrap();
+    let due = due_webhook_events(&test.database, now(), &[], 1_000).await.unwrap();
     assert_eq!(due.len(), 55);
-    assert!(due_webhook_events(&test.database, now() - TimeDelta::seconds(1), 9).await.unwrap().is_empty());
+    let earlier = now() - TimeDelta::seconds(1);
+    assert!(due_webhook_events(&test.database, earlier, &[], 9).await.unwrap().is_empty());
+    let of_others = due_webhook_events(&test.database, now(), &["0-2", "0-1"], 9).await.unwrap();
+    assert!(of_others.is_empty());
 }
 
 #[tokio::test]

@@ -247,6 +247,36 @@ async fn events_wait_while_hubspot_does_not_answer() {
 }
 
 #[tokio::test]
+async fn a_type_whose_reads_take_long_keeps_no_other_waiting() {
+    let (simulator, test) = (Simulator::start(50, 20, 0), TestDatabase::migrated().await);
+    let (daemon, _receiving) = running(&simulator, &test).await;
+    let matching = json!({"family": "batchRead", "pathContains": "contacts"});
+    let slow = json!({"match": matching, "times": 1_000, "action": {"kind": "status", "status": 503}});
+    simulator.fault(slow).await;
+    simulator.mutate(json!({"type": "contacts", "count": 10, "seed": 1})).await;
+    eventually("contacts are asked for in vain", async || {
+        let asked = simulator.stats().await["byFamily"]["batchRead"].as_u64();
+        holds(asked.is_some_and(|asked| asked > 0), asked)
+    })
+    .await;
+    simulator.mutate(json!({"type": "companies", "count": 10, "seed": 1})).await;
+    let of_companies =
+        "SELECT COUNT(*) FROM webhook_events WHERE object_type_id = '0-2' AND outcome = 'read'";
+    eventually("the changes of companies are here", async || {
+        let read = test.number(of_companies).await;
+        holds(read > 0, read)
+    })
+    .await;
+    let contacts = "SELECT COUNT(*) FROM webhook_events WHERE object_type_id = '0-1'";
+    let put_off = test.number(&format!("{contacts} AND run_at > received_at")).await;
+    assert_eq!(put_off, 0, "the tries of the contacts are not over yet");
+    simulator.clear_faults().await;
+    all_is_processed(&simulator, &test).await;
+    in_step(&simulator, &test).await;
+    daemon.stop_well().await;
+}
+
+#[tokio::test]
 async fn what_hubspot_does_not_show_yet_is_read_again() {
     let (simulator, test) = (Simulator::start(20, 0, 0), TestDatabase::migrated().await);
     let (daemon, receiving) = running(&simulator, &test).await;
