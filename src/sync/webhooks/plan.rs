@@ -19,8 +19,6 @@ pub(super) struct Told {
     pub(super) id: ObjectId,
     /// The events, by number.
     pub(super) numbers: Vec<i64>,
-    /// Whether any of it came from HubSpot, and not from somebody here who asked.
-    pub(super) was_delivered: bool,
     /// What happened last, and when; a request only where nothing else was told.
     last: (DateTime<Utc>, WebhookKind),
     /// Whether any of it may have changed links.
@@ -51,7 +49,6 @@ pub(super) fn coalesce(events: &[WebhookEvent]) -> Vec<Told> {
         let one = told.entry(event.id).or_insert_with(|| Told {
             id: event.id,
             numbers: Vec::new(),
-            was_delivered: false,
             last: (event.occurred_at, event.kind),
             concerns_links: false,
             was_erased: false,
@@ -59,12 +56,10 @@ pub(super) fn coalesce(events: &[WebhookEvent]) -> Vec<Told> {
             tries: usize::MAX,
         });
         one.numbers.push(event.number);
-        let is_request = event.kind == WebhookKind::Request;
-        let is_later = event.occurred_at >= one.last.0 || one.last.1 == WebhookKind::Request;
-        if is_later && (!is_request || !one.was_delivered) {
-            one.last = (event.occurred_at, event.kind);
+        let last = (event.occurred_at, event.kind);
+        if rank(last) >= rank(one.last) {
+            one.last = last;
         }
-        one.was_delivered |= !is_request;
         one.concerns_links |= concerns_links(event.kind);
         one.was_erased |= event.kind == WebhookKind::PrivacyDeletion;
         // What came of links and merges is no single row's to show.
@@ -74,6 +69,11 @@ pub(super) fn coalesce(events: &[WebhookEvent]) -> Vec<Told> {
         one.tries = one.tries.min(event.tries as usize);
     }
     told.into_values().collect()
+}
+
+/// Which of two happenings stands for both: the later one, and what HubSpot told before what somebody here asked for.
+fn rank((at, kind): (DateTime<Utc>, WebhookKind)) -> (bool, DateTime<Utc>) {
+    (kind != WebhookKind::Request, at)
 }
 
 /// Whether links may have changed.
@@ -89,6 +89,11 @@ fn concerns_links(kind: WebhookKind) -> bool {
 }
 
 impl Told {
+    /// Whether any of it came from HubSpot, and not from somebody here who asked.
+    pub(super) fn was_delivered(&self) -> bool {
+        self.last.1 != WebhookKind::Request
+    }
+
     /// Whether the row shows what happened last. Its version is HubSpot's time as well; where both are near each other, it
     /// must also have been written afterwards. Our clock alone would take a later change for held if it is fast.
     pub(super) fn is_held_by(&self, row: &StoredVersion) -> bool {
@@ -225,12 +230,12 @@ mod tests {
         let (change, request) =
             (event(1, 7, WebhookKind::PropertyChange, 9_000), event(2, 7, WebhookKind::Request, 20_000));
         let asked = told(std::slice::from_ref(&request));
-        assert!(!asked.was_delivered && asked.concerns_links);
+        assert!(!asked.was_delivered() && asked.concerns_links);
         let old = Shown::Live(DateTime::UNIX_EPOCH);
         assert_eq!(asked.again(old), None, "no version in particular is waited for");
         for events in [[change.clone(), request.clone()], [request, change]] {
             let both = told(&events);
-            assert!(both.was_delivered && both.concerns_links);
+            assert!(both.was_delivered() && both.concerns_links);
             assert_eq!(both.again(old), Some(AGAIN[0]));
         }
     }

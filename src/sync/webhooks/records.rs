@@ -269,7 +269,7 @@ impl Answer {
 impl Fates {
     /// What follows from an answer for everything that was told.
     fn of(told: &[Told], shown: &HashMap<ObjectId, Shown>, deletes_are_believed: bool) -> Self {
-        let mut fates = Self { was_delivered: told.iter().any(|one| one.was_delivered), ..Self::default() };
+        let mut fates = Self { was_delivered: told.iter().any(Told::was_delivered), ..Self::default() };
         for one in told {
             let what = shown.get(&one.id).copied();
             let outcome = match what {
