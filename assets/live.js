@@ -43,7 +43,9 @@ async function refresh() {
 
 async function load() {
   const answer = await fetch(location.href, { signal: AbortSignal.timeout(LAST_RETRY) });
-  if (answer.redirected || answer.status === 401) end("You are signed out; load the page again to sign in.");
+  // What a form has answered leads elsewhere when it is asked for: its frame is current all the same.
+  const isSignedOut = answer.redirected && new URL(answer.url).pathname === "/login";
+  if (isSignedOut || answer.status === 401) end("You are signed out; load the page again to sign in.");
   else if (answer.status === 404) end("This is no longer here.");
   return answer.ok ? answer.text() : undefined;
 }
@@ -136,7 +138,8 @@ function end(words) {
 
 function words(seconds) {
   const length = Math.abs(seconds);
-  const units = [[1, "s", 120], [60, "min", 7200], [3600, "h", 172_800], [86_400, "days", Infinity]];
+  const units = [[1, "s", 120], [60, "min", 7200], [3600, "h", 172_800], [86_400, "days", 5_184_000],
+    [2_592_000, "months", 63_072_000], [31_536_000, "years", Infinity]];
   if (length < 2) return "just now";
   const [size, unit] = units.find(([, , end]) => length < end);
   const span = `${Math.trunc(length / size)} ${unit}`;

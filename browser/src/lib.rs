@@ -116,7 +116,7 @@ impl Browser {
     pub async fn fill(&self, label: &str, value: &str) {
         let quoted = json!(label);
         let path = format!(
-            "//*[self::input or self::textarea][@id=//label[normalize-space()={quoted}]/@for \
+            "//*[self::input or self::textarea][@aria-label={quoted} or @id=//label[normalize-space()={quoted}]/@for \
              or ancestor::label[contains(normalize-space(), {quoted})]]"
         );
         let input = self.find(By::XPath(path.as_str()), label).await;

@@ -4,6 +4,7 @@
 
 mod access;
 mod live;
+mod pages;
 
 #[expect(dead_code, reason = "the daemon's own tests need more of it")]
 mod support;

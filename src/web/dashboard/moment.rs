@@ -36,6 +36,10 @@ impl Moment {
     }
 }
 
+/// Days of a month and of a year, about.
+const MONTH: i64 = 30;
+const YEAR: i64 = 365;
+
 /// A length of time in its largest unit; `None` when it is hardly one.
 pub(super) fn span(length: TimeDelta) -> Option<String> {
     let (seconds, minutes, hours, days) =
@@ -45,7 +49,9 @@ pub(super) fn span(length: TimeDelta) -> Option<String> {
         () if minutes < 2 => Some(format!("{seconds} s")),
         () if hours < 2 => Some(format!("{minutes} min")),
         () if days < 2 => Some(format!("{hours} h")),
-        () => Some(format!("{days} days")),
+        () if days < 2 * MONTH => Some(format!("{days} days")),
+        () if days < 2 * YEAR => Some(format!("{} months", days / MONTH)),
+        () => Some(format!("{} years", days / YEAR)),
     }
 }
 
@@ -64,6 +70,10 @@ mod tests {
             (-120, "2 min ago"),
             (-7_200, "2 h ago"),
             (-172_800, "2 days ago"),
+            (-59 * 86_400, "59 days ago"),
+            (-60 * 86_400, "2 months ago"),
+            (-729 * 86_400, "24 months ago"),
+            (-730 * 86_400, "2 years ago"),
             (30, "in 30 s"),
             (600, "in 10 min"),
         ] {
