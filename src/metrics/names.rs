@@ -88,6 +88,8 @@ metrics! {
         "Requests to HubSpot by the status of the answer; `none` without an answer. The route has no version and no names.";
     HUBSPOT_REQUEST_DURATION = Histogram "hubspot_connector_hubspot_request_duration_seconds" ["method", "route"]
         "Time from sending a request to the end of its answer.";
+    WEB_REQUESTS = Counter "hubspot_connector_web_requests_total" ["method", "route", "status"]
+        "Requests this server has answered, to the API, the dashboard and the receiver of webhooks; the route has no names.";
     LIMITER_CAPACITY = Gauge "hubspot_connector_limiter_capacity" ["quota"]
         "Requests that may be sent within an interval: 10 s, 1 s for searches.";
     LIMITER_USED = Gauge "hubspot_connector_limiter_used" ["quota"]

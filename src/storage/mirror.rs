@@ -39,6 +39,7 @@ pub(super) use self::link::{archive_merged, make_anew, with_values};
 use self::lookup::{Lookup, Stored};
 pub use self::lookup::{StoredVersion, archived_rows, newest_id, rows_of_records, stored_versions};
 pub use self::take_back::{has_edits, take_back_edits};
+pub(super) use self::view::limited;
 pub use self::view::{
     RowFilter, RowName, RowOrder, RowPage, RowSearch, RowStart, RowView, can_order_by, count_rows, list_rows,
     load_row, load_rows,

@@ -15,6 +15,7 @@ use sqlx::mysql::MySqlRow;
 use sqlx::{MySql, MySqlConnection, QueryBuilder, Row};
 
 use super::jobs::shortened;
+use super::mirror::limited;
 use super::words::stored_words;
 use super::{Database, StorageError};
 use crate::model::ObjectId;
@@ -241,7 +242,8 @@ async fn insert(
     inserted.map(|_| ()).map_err(StorageError::query("write sync_log"))
 }
 
-/// The rows that meet a filter, newest first, at most `limit`; those before the row `before` where it is given.
+/// The rows that meet a filter, newest first, at most `limit`; those before the row `before` where it is given. The server
+/// gives up a search that takes too long.
 ///
 /// # Errors
 /// When the database cannot be read or a row holds what this version does not know.
@@ -251,7 +253,7 @@ pub async fn recent_log(
     before: Option<i64>,
     limit: u32,
 ) -> Result<Vec<LogRow>, StorageError> {
-    let mut query = QueryBuilder::<MySql>::new("SELECT * FROM sync_log WHERE id < ");
+    let mut query = QueryBuilder::<MySql>::new(limited("SELECT * FROM sync_log WHERE id < "));
     query.push_bind(before.unwrap_or(i64::MAX));
     if let Some(object_type) = &filter.object_type {
         query.push(" AND object_type = ").push_bind(object_type);

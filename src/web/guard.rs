@@ -14,7 +14,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, Limited};
@@ -27,6 +27,7 @@ use uuid::Uuid;
 use super::App;
 use super::access::Access;
 use super::error::ApiError;
+use crate::metrics::WEB_REQUESTS;
 
 /// The header with the id of a request.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -59,6 +60,7 @@ async fn name_and_shape(request: Request, next: Next) -> Response {
     let route = route.unwrap_or_else(|| "an unknown path".to_owned());
     let mut response = next.run(request).await;
     let (status, took) = (response.status(), began.elapsed().as_millis());
+    count(&method, &route, status);
     let id_text = id.to_str().unwrap_or_default();
     let line =
         format!("{method} {route} was answered with {} after {took} ms, request {id_text}", status.as_u16());
@@ -72,6 +74,15 @@ async fn name_and_shape(request: Request, next: Next) -> Response {
     }
     response.headers_mut().insert(REQUEST_ID, id);
     response
+}
+
+/// Counts an answer. Methods that are nobody's own count as one: whoever asks may invent more.
+pub(super) fn count(method: &Method, route: &str, status: StatusCode) {
+    let known = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+    let method = if known.contains(method) { method.as_str() } else { "other" };
+    let labels =
+        [("method", method.to_owned()), ("route", route.to_owned()), ("status", status.as_str().to_owned())];
+    WEB_REQUESTS.add(1, labels);
 }
 
 /// The id the client has chosen, if it is one, or a new one.

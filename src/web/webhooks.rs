@@ -29,7 +29,7 @@ use tracing::{error, warn};
 
 use self::event::{Delivered, Unusable};
 use self::signature::{Distrust, Presented, Signed};
-use super::Situation;
+use super::{Situation, guard};
 use crate::clock;
 use crate::config::WebhookConfig;
 use crate::lifecycle::Lifecycle;
@@ -130,13 +130,15 @@ async fn receive(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    match receiver.take(&method, &uri, &headers, body).await {
+    let response = match receiver.take(&method, &uri, &headers, body).await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(refusal) => {
             receiver.refuse(refusal);
             refusal.into_response()
         }
-    }
+    };
+    guard::count(&method, PATH, response.status());
+    response
 }
 
 impl Receiver {

@@ -254,7 +254,7 @@ impl RowName {
 }
 
 /// A question with its time limit.
-pub(super) fn limited(sql: &str) -> String {
+pub(in crate::storage) fn limited(sql: &str) -> String {
     format!("SET STATEMENT max_statement_time = {PAGE_SECONDS} FOR {sql}")
 }
 

@@ -24,6 +24,11 @@ async fn the_server_shows_the_figures_to_who_may_read() {
     })
     .await;
     assert!(page(&served).await.contains("process_resident_memory_bytes "));
+    served.api.get("/api/contacts/4711").await.refused(404, "not_found");
+    let answered =
+        r#"hubspot_connector_web_requests_total{method="GET",route="/api/contacts/{id}",status="404"} 1"#;
+    let page = page(&served).await;
+    assert!(page.contains(answered), "{page}");
 
     let guarded =
         Served::start_with(1, 1, |setup| setup.set("API_TOKEN", "for-a-test-and-nothing-else:read")).await;
