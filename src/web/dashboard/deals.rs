@@ -250,7 +250,7 @@ impl Board<'_> {
             value("deal_currency_code").map(std::borrow::Cow::into_owned).or_else(|| self.currency.clone());
         let closes = value("closedate").map(|value| self.lexicon.shown("closedate", &value).text);
         Card {
-            link: record_path(self.lexicon.object_type, row),
+            link: record_path(self.lexicon.object_type, row.key),
             name: name_of(self.lexicon.object_type, row),
             amount: value("amount").map(|amount| money(&amount, currency.as_deref())),
             // The day is enough here.

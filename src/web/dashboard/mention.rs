@@ -2,12 +2,10 @@
 
 use std::collections::HashMap;
 
+use super::records::record_path;
 use crate::model::{ObjectId, ObjectType};
 use crate::storage::{ConflictRecord, Glance, LogRow, StorageError, glance_at_rows};
 use crate::web::App;
-
-/// Types with pages of their own; all others share one.
-const WITH_PAGES: [&str; 3] = ["contacts", "companies", "deals"];
 
 /// A record that is mentioned: its row counts where there is one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -95,7 +93,7 @@ impl Mentions {
         let whole = RecordName { row_id: row_id.or(Some(glance.key)), hubspot_id, ..record.clone() };
         let ids = ids(&whole);
         let name = name(object_type, &glance.values).unwrap_or_else(|| ids.clone());
-        Mention { name, ids, path: Some(path(object_type, glance.key)) }
+        Mention { name, ids, path: Some(record_path(object_type, glance.key)) }
     }
 }
 
@@ -105,14 +103,6 @@ fn ids(record: &RecordName) -> String {
     let hubspot = record.hubspot_id.map(|id| format!("HubSpot {id}"));
     let ids: Vec<_> = row.into_iter().chain(hubspot).collect();
     format!("{} · {}", record.object_type, ids.join(" · "))
-}
-
-/// The page of a row.
-fn path(object_type: &ObjectType, key: i64) -> String {
-    match object_type.name {
-        name if WITH_PAGES.contains(&name) => format!("/{name}/{key}"),
-        name => format!("/objects/{name}/{key}"),
-    }
 }
 
 /// The properties a record of the type is known by.
@@ -168,7 +158,7 @@ mod tests {
 
     #[test]
     fn only_some_types_have_pages_of_their_own() {
-        assert_eq!(path(ObjectType::named("deals").unwrap(), 7), "/deals/7");
-        assert_eq!(path(ObjectType::named("tickets").unwrap(), 7), "/objects/tickets/7");
+        assert_eq!(record_path(ObjectType::named("deals").unwrap(), 7), "/deals/7");
+        assert_eq!(record_path(ObjectType::named("tickets").unwrap(), 7), "/objects/tickets/7");
     }
 }

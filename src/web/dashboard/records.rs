@@ -28,6 +28,7 @@ use axum::extract::Extension;
 use axum::routing::{MethodRouter, get};
 
 use super::frame::Section;
+use super::listing::shortened;
 use crate::model::{ColumnType, ObjectType};
 use crate::storage::{RowStatus, RowView};
 use crate::web::App;
@@ -81,8 +82,8 @@ pub(super) fn list_path(object_type: &ObjectType) -> String {
 }
 
 /// Where the page of a record is.
-pub(super) fn record_path(object_type: &ObjectType, row: &RowView) -> String {
-    format!("{}/{}", home(object_type), row.key)
+pub(super) fn record_path(object_type: &ObjectType, key: i64) -> String {
+    format!("{}/{key}", home(object_type))
 }
 
 /// The entry of the navigation a type belongs to; `None`: it has none.
@@ -131,14 +132,6 @@ fn naming_columns(object_type: &ObjectType) -> Vec<&'static str> {
     let (mut named, others): (Vec<_>, Vec<_>) = texts.map(|column| column.name).partition(is_name);
     named.extend(others);
     named
-}
-
-/// The beginning of a text that is longer than so many characters.
-fn shortened(text: &str, longest: usize) -> String {
-    match text.char_indices().nth(longest) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
 }
 
 /// How a row stands, as a word with a colour.

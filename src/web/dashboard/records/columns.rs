@@ -1,10 +1,11 @@
 //! What a list shows of each record beside its name, by type.
 
 use super::lexicon::Lexicon;
+use super::naming_columns;
 use super::value::{Shown, money};
-use super::{naming_columns, shortened};
 use crate::model::ColumnType;
 use crate::storage::RowView;
+use crate::web::dashboard::listing::shortened;
 
 /// Columns of types that have no list of their own.
 const FEW: usize = 3;

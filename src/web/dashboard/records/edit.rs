@@ -184,7 +184,7 @@ pub(super) async fn open(
     writable(&app, object_type).await?;
     let row = row_named(&app, object_type, name).await?;
     if row.archived {
-        return Ok(Redirect::to(&record_path(object_type, &row)).into_response());
+        return Ok(Redirect::to(&record_path(object_type, row.key)).into_response());
     }
     let lexicon = Lexicon::load(&app, object_type).await?;
     let find = parameters.find.as_deref().map(str::trim).filter(|find| !find.is_empty());
@@ -206,7 +206,7 @@ pub(super) async fn save(
     match try_save(&app, &table, &lexicon, &row, &sent).await {
         Ok(saved) => {
             let done = if saved.version == row.version { "same" } else { "saved" };
-            let path = record_path(object_type, &saved);
+            let path = record_path(object_type, saved.key);
             Ok(Redirect::to(&format!("{path}?done={done}")).into_response())
         }
         Err(refusal) => again(&app, &lexicon, Some(&row), &sent, refusal).await,
@@ -322,7 +322,7 @@ async fn shown(app: &App, draft: &Draft<'_>, words: Words) -> Result<Response, A
     let object_type = draft.lexicon.object_type;
     let singular = in_words(object_type.singular).to_lowercase();
     let (title, action, back, back_title) = if let Some(row) = draft.current {
-        let (name, path) = (name_of(object_type, row), record_path(object_type, row));
+        let (name, path) = (name_of(object_type, row), record_path(object_type, row.key));
         (format!("Edit {name}"), format!("{path}/edit"), path, name)
     } else {
         let path = format!("{}/new", home(object_type));

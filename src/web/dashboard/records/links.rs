@@ -93,7 +93,7 @@ fn link(known: Option<&ObjectType>, id: ObjectId, labels: &[String], rows: &[Row
     let found = known.zip(row);
     Link {
         name: found.map_or_else(|| format!("{id} in HubSpot"), |(known, row)| name_of(known, row)),
-        path: found.map(|(known, row)| record_path(known, row)),
+        path: found.map(|(known, row)| record_path(known, row.key)),
         labels: labels.join(", "),
         is_deleted: row.is_some_and(|row| row.archived),
     }

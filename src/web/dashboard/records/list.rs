@@ -214,7 +214,7 @@ fn list_row(lexicon: &Lexicon, row: &RowView) -> ListRow {
     let texts = cells.iter().filter_map(|cell| cell.shown.as_ref().map(|shown| shown.text.as_str()));
     let below = texts.take(2).collect::<Vec<_>>().join(" · ");
     ListRow {
-        link: record_path(lexicon.object_type, row),
+        link: record_path(lexicon.object_type, row.key),
         name: name_of(lexicon.object_type, row),
         below: Some(below).filter(|below| !below.is_empty()),
         cells,

@@ -47,7 +47,7 @@ pub(super) async fn ask(
     writable(&app, object_type).await?;
     let row = row_named(&app, object_type, name).await?;
     if row.archived {
-        return Ok(Redirect::to(&record_path(object_type, &row)).into_response());
+        return Ok(Redirect::to(&record_path(object_type, row.key)).into_response());
     }
     question(&app, object_type, &row, false).await
 }
@@ -65,7 +65,7 @@ pub(super) async fn remove(
     let name = RowName::Key(row.key);
     match edit_by_hand(&app.database, &table, name, &HandEdit::Delete, is_expected).await {
         Ok(row) => {
-            let path = record_path(object_type, &row);
+            let path = record_path(object_type, row.key);
             Ok(Redirect::to(&format!("{path}?done=deleted")).into_response())
         }
         Err(NotEdited::Stale(row)) => question(&app, object_type, &row, true).await,
@@ -87,7 +87,7 @@ async fn question(
             frame: Frame::new(app, section(object_type)).await?,
             name: name_of(object_type, row),
             singular: in_words(object_type.singular).to_lowercase(),
-            path: record_path(object_type, row),
+            path: record_path(object_type, row.key),
             version: row.version,
             is_in_hubspot: row.hubspot_id.is_some(),
             is_changed,

@@ -128,7 +128,7 @@ pub(super) async fn show(
     Ok(page(&ShowPage {
         frame: Frame::new(&app, section(object_type)).await?,
         name: name_of(object_type, &row),
-        path: record_path(object_type, &row),
+        path: record_path(object_type, row.key),
         list: list_path(object_type),
         plural: in_words(object_type.name),
         done: parameters.done.as_deref().and_then(done),
