@@ -64,7 +64,7 @@ impl Writers {
 
     /// An edit made here that is nowhere to be found.
     fn lost(&self, traces: &Traces, edit: &LocalEdit) -> Option<String> {
-        let LocalEdit { number, kind, who, field, value, at, .. } = edit;
+        let LocalEdit { number, kind, who, field, value, known, at } = edit;
         let ids = self.ids(traces, *kind, who);
         let has_arrived = ids.iter().any(|id| {
             let mut history = traces.history(*kind, *id, field).iter();
@@ -80,7 +80,10 @@ impl Writers {
             self.ledger.deletes.iter().filter(|delete| delete.number > *number && delete.kind == *kind);
         let is_deleted = deletes.any(|delete| self.meet(traces, *kind, who, &delete.who));
         let is_named = traces.names(*kind, field, value);
-        (!has_arrived && !is_superseded && !is_deleted && !is_named)
+        // What was cleared before it ever left has nothing to be cleared there.
+        let never_left = matches!(who, Who::Made(_)) && !traces.has(*kind, field, known);
+        let is_nothing = value.is_empty() && never_left;
+        (!has_arrived && !is_superseded && !is_deleted && !is_named && !is_nothing)
             .then(|| format!("{}: {edit:?} is lost; records {ids:?}", KINDS[*kind].name))
     }
 

@@ -52,6 +52,9 @@ async fn every_setting_is_shown_and_no_secret() {
 #[tokio::test]
 async fn deletes_wait_for_somebody_who_has_looked_at_them() {
     let (served, visitor) = served().await;
+    for id in served.test.rows("hubspot_companies", &["hubspot_id"], "ORDER BY id LIMIT 3").await {
+        served.simulator.delete("companies", &id).await;
+    }
     let sql = "INSERT INTO sync_lanes (object_type, lane, status) VALUES ('companies', 'archive', 'error') \
                ON DUPLICATE KEY UPDATE status = 'error', pass_cursor = NULL";
     served.test.execute(sql).await;
