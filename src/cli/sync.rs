@@ -114,11 +114,9 @@ impl Sync {
         for subject in self.subjects_now(&leading.engine, &mut succeeded).await {
             let state = states.iter().find(|state| state.object_type == subject.to_string());
             let (engine, request) = (leading.engine.clone(), state.and_then(SyncState::request));
-            runs.push(
-                lifecycle.spawn(async move {
-                    engine.run_verified(subject, Trigger::Request, request).await.is_ok()
-                }),
-            );
+            runs.push(lifecycle.spawn(async move {
+                engine.run_patiently(subject, Trigger::Request, request).await.is_ok()
+            }));
         }
         for run in runs {
             succeeded &= run.await.context("a run panicked")?;
@@ -133,7 +131,7 @@ impl Sync {
         let (schemas, mut subjects): (Vec<_>, Vec<_>) =
             self.subjects.iter().partition(|subject| matches!(subject, Subject::Schema(_)));
         for schema in schemas {
-            *succeeded &= engine.run_verified(schema, Trigger::Request, None).await.is_ok();
+            *succeeded &= engine.run_patiently(schema, Trigger::Request, None).await.is_ok();
             let name = schema.to_string();
             subjects.extend(engine.subjects().iter().filter(|subject| subject.belongs_to(&name)));
         }

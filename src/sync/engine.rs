@@ -12,6 +12,7 @@ use super::access::Refusals;
 use super::account::AccountCheck;
 use super::associations::Pairs;
 use super::error::SyncError;
+use super::patience::Patience;
 use super::push::{Brakes, LockedRows};
 use super::records::Mirrors;
 use super::{Events, Subject, plan};
@@ -187,6 +188,26 @@ impl Engine {
             return Err(SyncError::Unverified);
         }
         self.run(subject, trigger, request).await
+    }
+
+    /// [`Engine::run_verified`] for somebody who waits for it: what failed only because the database was away for a
+    /// moment is run again, where a daemon would do so with its next look.
+    ///
+    /// # Errors
+    /// As [`Engine::run_verified`].
+    pub async fn run_patiently(
+        &self,
+        subject: Subject,
+        trigger: Trigger,
+        request: Option<Request>,
+    ) -> Result<(), SyncError> {
+        let mut patience = Patience::new(&self.stop, format!("Syncing {subject}"));
+        loop {
+            match self.run_verified(subject, trigger, request).await {
+                Err(SyncError::Storage(error)) => patience.wait(error).await?,
+                result => return result,
+            }
+        }
     }
 
     /// Brings `subject` up to date and records in `sync_state` how it went and when it is due next. `request` is what
