@@ -19,6 +19,7 @@
 
 mod access;
 mod api;
+mod client;
 mod dashboard;
 mod endpoint;
 mod error;

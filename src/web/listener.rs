@@ -3,14 +3,17 @@
 
 mod impatient;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::Request;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -19,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use self::impatient::Impatient;
+use super::client::Client;
 use crate::lifecycle::Lifecycle;
 
 /// Pause between two attempts to listen, and after a connection that could not be accepted.
@@ -80,7 +84,9 @@ pub(super) async fn serve(listener: TcpListener, router: Router, stop: &Cancella
             () = stop.cancelled() => break,
             Some(()) = connections.next() => {}
             accepted = listener.accept(), if connections.len() < CONNECTIONS => match accepted {
-                Ok((stream, _)) => connections.push(answer(stream, router.clone(), stop.clone())),
+                Ok((stream, peer)) => {
+                    connections.push(answer(stream, peer.ip(), router.clone(), stop.clone()));
+                }
                 // Out of descriptors, as a rule: others have to be closed first.
                 Err(error) => {
                     warn!("Cannot accept a connection: {error}");
@@ -98,13 +104,24 @@ pub(super) async fn serve(listener: TcpListener, router: Router, stop: &Cancella
 
 /// Answers the requests of a connection, in a task of its own that ends with the future. Once the process stops it answers
 /// the one under way.
-fn answer(stream: TcpStream, router: Router, stop: CancellationToken) -> impl Future<Output = ()> {
+fn answer(
+    stream: TcpStream,
+    peer: IpAddr,
+    router: Router,
+    stop: CancellationToken,
+) -> impl Future<Output = ()> {
+    let service = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        let client = Client::of(peer, request.headers());
+        request.extensions_mut().insert(client);
+        service.call(request)
+    });
     let handle = Lifecycle::spawn_attached(async move {
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD)
             .max_buf_size(HEAD_BYTES)
-            .serve_connection(TokioIo::new(Impatient::new(stream, READ)), TowerToHyperService::new(router))
+            .serve_connection(TokioIo::new(Impatient::new(stream, READ)), service)
             .with_upgrades();
         let mut connection = pin!(connection);
         let ended = tokio::select! {

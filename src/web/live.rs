@@ -108,16 +108,14 @@ async fn admit(app: &App, headers: &HeaderMap) -> Result<(), ApiError> {
     if app.is_open() {
         return expect_local(headers);
     }
-    match app.password_hash() {
-        Some(hash) if !headers.contains_key(header::AUTHORIZATION) => {
-            if is_signed_in(app, hash, headers).await? {
-                return Ok(());
-            }
-            let message = "Show a bearer token, or sign in to the dashboard";
-            Err(ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", message))
-        }
-        _ => app.authorise(headers, Access::Read).map(|_| ()),
+    if app.password_hash().is_none() || headers.contains_key(header::AUTHORIZATION) {
+        return app.authorise(headers, Access::Read).map(|_| ());
     }
+    if is_signed_in(app, headers).await? {
+        return Ok(());
+    }
+    let message = "Show a bearer token, or sign in to the dashboard";
+    Err(ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", message))
 }
 
 /// Whether a request comes from no page, or from one of ours: of the host that is asked, or of the public address.

@@ -10,10 +10,9 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
-use secrecy::SecretString;
 use url::form_urlencoded;
 
-use super::session::SessionKey;
+use super::session::Sessions;
 use crate::web::App;
 use crate::web::access::expect_local;
 use crate::web::error::ApiError;
@@ -38,24 +37,23 @@ pub(super) async fn admit(State(app): State<App>, request: Request, next: Next) 
 
 /// Whether somebody may see pages; a session says so where there is a password.
 async fn is_admitted(app: &App, headers: &HeaderMap) -> Result<bool, ApiError> {
-    let Some(password_hash) = app.password_hash() else {
+    let Some(sessions) = Sessions::of(app) else {
         return expect_open(app, headers).map(|()| true);
     };
     // Before the tables are there nobody can be known.
     guard::expect_ready(app)?;
-    is_signed_in(app, password_hash, headers).await
+    Ok(sessions.is_begun(&app.database, headers).await?)
 }
 
-/// Whether a request comes from somebody who gave the password.
+/// Whether a request comes from somebody who gave the password; nobody did where there is none.
 ///
 /// # Errors
 /// When the database fails.
-pub(in crate::web) async fn is_signed_in(
-    app: &App,
-    password_hash: &SecretString,
-    headers: &HeaderMap,
-) -> Result<bool, ApiError> {
-    Ok(SessionKey::of(password_hash).is_begun(&app.database, headers).await?)
+pub(in crate::web) async fn is_signed_in(app: &App, headers: &HeaderMap) -> Result<bool, ApiError> {
+    match Sessions::of(app) {
+        Some(sessions) => Ok(sessions.is_begun(&app.database, headers).await?),
+        None => Ok(false),
+    }
 }
 
 /// Refuses whoever is not at this machine, or may not be.

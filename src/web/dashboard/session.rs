@@ -2,6 +2,8 @@
 //!
 //! The key of the signature comes from the hash of the password, so whoever changes the password signs everybody out, and
 //! nothing else has to be kept secret. Without the signature every invented cookie would cost a question to the database.
+//!
+//! Cookies know no ports: two daemons of one host would sign each other out if theirs had the same name.
 
 use axum::http::HeaderMap;
 use axum_extra::extract::cookie::{Cookie, Key, SameSite, SignedCookieJar};
@@ -13,28 +15,38 @@ use uuid::Uuid;
 
 use crate::clock;
 use crate::storage::{Database, StorageError, end_session, is_session, start_session};
+use crate::web::App;
 
-/// Name of the cookie.
-const COOKIE: &str = "hubspot-connector-session";
 /// How long nobody has to give the password again.
 const LIFETIME: TimeDelta = TimeDelta::days(7);
 
-/// The key cookies are signed with.
-#[derive(Clone)]
-pub(super) struct SessionKey(Key);
+/// The sessions of a server with a password.
+pub(super) struct Sessions {
+    /// The key cookies are signed with.
+    key: Key,
+    /// The name of the cookie.
+    cookie: String,
+}
 
-impl SessionKey {
-    /// The key that belongs to the hash of a password.
-    pub(super) fn of(password_hash: &SecretString) -> Self {
+impl Sessions {
+    /// Those of this server; `None` without a password.
+    pub(super) fn of(app: &App) -> Option<Self> {
+        let port = app.config.web.as_ref().map_or(0, |web| web.address.port());
+        app.password_hash().map(|password_hash| Self::with(password_hash, port))
+    }
+
+    /// Those of a server with the hash of that password at that port.
+    fn with(password_hash: &SecretString, port: u16) -> Self {
         let mut mac = Hmac::<Sha512>::new_from_slice(b"hubspot-connector: sessions of the dashboard")
             .expect("a key has any length");
         mac.update(password_hash.expose_secret().as_bytes());
-        Self(Key::from(&mac.finalize().into_bytes()))
+        let key = Key::from(&mac.finalize().into_bytes());
+        Self { key, cookie: format!("hubspot-connector-{port}") }
     }
 
     /// The cookies of a request.
     fn jar(&self, headers: &HeaderMap) -> SignedCookieJar {
-        SignedCookieJar::from_headers(headers, self.0.clone())
+        SignedCookieJar::from_headers(headers, self.key.clone())
     }
 
     /// Signs somebody in: the cookies of the answer.
@@ -50,7 +62,7 @@ impl SessionKey {
         let id = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
         let now = clock::now();
         start_session(database, &digest(&id), now, now + LIFETIME).await?;
-        let mut cookie = Cookie::new(COOKIE, id);
+        let mut cookie = Cookie::new(self.cookie.clone(), id);
         cookie.set_path("/");
         cookie.set_http_only(true);
         cookie.set_same_site(SameSite::Strict);
@@ -68,7 +80,7 @@ impl SessionKey {
         database: &Database,
         headers: &HeaderMap,
     ) -> Result<bool, StorageError> {
-        match self.jar(headers).get(COOKIE) {
+        match self.jar(headers).get(&self.cookie) {
             Some(cookie) => is_session(database, &digest(cookie.value()), clock::now()).await,
             None => Ok(false),
         }
@@ -84,10 +96,10 @@ impl SessionKey {
         headers: &HeaderMap,
     ) -> Result<SignedCookieJar, StorageError> {
         let jar = self.jar(headers);
-        if let Some(cookie) = jar.get(COOKIE) {
+        if let Some(cookie) = jar.get(&self.cookie) {
             end_session(database, &digest(cookie.value())).await?;
         }
-        Ok(jar.remove(Cookie::build(COOKIE).path("/")))
+        Ok(jar.remove(Cookie::build(self.cookie.clone()).path("/")))
     }
 }
 
@@ -107,9 +119,15 @@ mod tests {
 
     #[test]
     fn another_password_has_another_key() {
-        let key = |hash: &str| SessionKey::of(&SecretString::from(hash)).0;
+        let key = |hash: &str| Sessions::with(&SecretString::from(hash), 3000).key;
         assert!(key("a") == key("a"));
         assert!(key("a") != key("b"));
+    }
+
+    #[test]
+    fn servers_of_one_host_have_cookies_of_their_own() {
+        let cookie = |port| Sessions::with(&SecretString::from("a"), port).cookie;
+        assert_ne!(cookie(3000), cookie(3001));
     }
 
     #[test]
