@@ -97,8 +97,9 @@ pub use mirror::{
 pub use mirror_schema::{TypedColumn, ensure_table};
 pub use owners::{load_owners, store_owners};
 pub use pending_deletes::{
-    DeleteReason, DeleteShare, PendingDelete, apply_deletes, apply_deletes_at_once, confirm_deletes,
-    delete_share, forget_deletes, pending_deletes, stage_deletes, waiting_deletes,
+    DeleteReason, DeleteShare, PendingDelete, WaitingMark, apply_deletes, apply_deletes_at_once,
+    confirm_deletes, confirm_deletes_as_seen, delete_share, forget_deletes, pending_deletes, stage_deletes,
+    waiting_deletes, waiting_mark,
 };
 pub use pipelines::{load_pipelines, store_pipelines};
 pub use preflight::{ServerFacts, probe_rights, server_facts};

@@ -14,7 +14,9 @@ use super::words::stored_words;
 use super::{Database, Lease, MirrorTable, StorageError, UpkeepLane};
 use crate::model::{ObjectId, ObjectType};
 
-pub use waiting::{confirm_deletes, pending_deletes, waiting_deletes};
+pub use waiting::{
+    WaitingMark, confirm_deletes, confirm_deletes_as_seen, pending_deletes, waiting_deletes, waiting_mark,
+};
 
 /// Rows a statement reads or writes.
 const BATCH: usize = 500;

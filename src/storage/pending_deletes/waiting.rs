@@ -14,6 +14,13 @@ const STOPPED: &str = "NOT confirmed AND EXISTS (SELECT 1 FROM sync_lanes \
                        AND sync_lanes.lane = pending_deletes.found_by \
                        AND sync_lanes.status = 'error' AND sync_lanes.pass_cursor IS NULL)";
 
+/// What waits of the type at this moment.
+const MARK: &str =
+    "SELECT COUNT(*) AS count, MAX(found_at) AS newest FROM pending_deletes WHERE object_type = ? AND";
+
+/// Confirms what waits of a type.
+const CONFIRM: &str = "UPDATE pending_deletes SET confirmed = TRUE WHERE object_type = ? AND";
+
 /// How many deletes wait for a person, by type.
 ///
 /// # Errors
@@ -61,13 +68,53 @@ pub async fn waiting_deletes(
     rows.into_iter().map(delete).collect()
 }
 
+/// What tells the deletes of a type that wait for a person from others: each that is found later has a later time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromRow)]
+pub struct WaitingMark {
+    /// How many there are.
+    pub count: i64,
+    /// When the last one was found; `None` when there is none.
+    pub newest: Option<DateTime<Utc>>,
+}
+
+/// What waits for a person of the type.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn waiting_mark(database: &Database, object_type: &str) -> Result<WaitingMark, StorageError> {
+    let sql = format!("{MARK} {STOPPED}");
+    let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(object_type);
+    let found = query.fetch_one(database.pool()).await;
+    found.map_err(StorageError::query(format!("read the pending deletes of {object_type}")))
+}
+
+/// Confirms the deletes of the type that somebody was shown; `false` when others wait by now, and nothing is confirmed.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn confirm_deletes_as_seen(
+    database: &Database,
+    object_type: &str,
+    seen: WaitingMark,
+) -> Result<bool, StorageError> {
+    let failed = || StorageError::query(format!("confirm the pending deletes of {object_type}"));
+    let mut transaction = database.begin().await?;
+    let query = sqlx::query_as(sqlx::AssertSqlSafe(format!("{MARK} {STOPPED} FOR UPDATE"))).bind(object_type);
+    let waiting: WaitingMark = query.fetch_one(&mut *transaction).await.map_err(failed())?;
+    if waiting != seen {
+        return Ok(false);
+    }
+    let query = sqlx::query(sqlx::AssertSqlSafe(format!("{CONFIRM} {STOPPED}"))).bind(object_type);
+    query.execute(&mut *transaction).await.map_err(failed())?;
+    transaction.commit().await.map(|()| true).map_err(failed())
+}
+
 /// Confirms every delete of the type that waits for a person; returns how many there were.
 ///
 /// # Errors
 /// When the database cannot be written.
 pub async fn confirm_deletes(database: &Database, object_type: &str) -> Result<u64, StorageError> {
-    let sql = format!("UPDATE pending_deletes SET confirmed = TRUE WHERE object_type = ? AND {STOPPED}");
-    let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(object_type);
+    let query = sqlx::query(sqlx::AssertSqlSafe(format!("{CONFIRM} {STOPPED}"))).bind(object_type);
     let confirmed = query.execute(database.pool()).await;
     confirmed
         .map(|done| done.rows_affected())

@@ -4,13 +4,21 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::Request;
-use axum::http::HeaderValue;
-use axum::http::header;
+use axum::http::{HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
 use super::frame::{Frame, page_with};
 use crate::web::error::ApiError;
+
+/// What to look at while the daemon starts.
+const STARTING: &[&str] = &[
+    "The daemon waits for MariaDB if it has to: its log says what for, and `systemctl status mariadb` whether it runs.",
+    "`hubspot-connector check` says what is wrong with the connection.",
+];
+/// What becomes of a form that could not be worked on.
+const TYPED: &str = "What you typed is kept by your browser: go back in a moment, see whether it was saved, and send \
+                     it again if it was not.";
 
 /// The page of an error.
 #[derive(Template)]
@@ -19,17 +27,18 @@ struct FailurePage {
     frame: Frame,
     title: &'static str,
     message: String,
-    steps: &'static [&'static str],
+    steps: Vec<&'static str>,
     /// Whether there is anything to go back to.
     has_way_back: bool,
 }
 
 /// Makes a page of the error an answer is, if it is one.
 pub(super) async fn show(request: Request, next: Next) -> Response {
+    let is_form = request.method() == Method::POST;
     let response = next.run(request).await;
     let Some(error) = response.extensions().get::<Arc<ApiError>>().cloned() else { return response };
     let (status, old_headers) = (response.status(), response.headers().clone());
-    let mut shown = page_with(status, &FailurePage::of(&error));
+    let mut shown = page_with(status, &FailurePage::of(&error, is_form));
     if let Some(after) = old_headers.get(header::RETRY_AFTER) {
         let after: &HeaderValue = after;
         shown.headers_mut().insert(header::RETRY_AFTER, after.clone());
@@ -40,32 +49,53 @@ pub(super) async fn show(request: Request, next: Next) -> Response {
 }
 
 impl FailurePage {
-    /// The page of that error.
-    fn of(error: &ApiError) -> Self {
+    /// The page of that error; of a form that was sent it says how nothing of it is lost. Such a page does not come back by
+    /// itself: it would ask for another, without what was typed.
+    fn of(error: &ApiError, is_form: bool) -> Self {
         let (title, steps): (_, &[&str]) = match error.code() {
-            "starting" => ("Starting", &["This page comes back by itself as soon as the tables are ready."]),
+            "starting" => ("Starting", STARTING),
             "database_unavailable" => (
                 "The database does not answer",
                 &[
                     "Nothing is lost: syncing goes on where it was, as soon as the database is back.",
                     "Look whether MariaDB runs and has room on its disk: `systemctl status mariadb`, `df -h`.",
                     "`hubspot-connector check` says what is wrong with the connection.",
-                    "This page comes back by itself.",
                 ],
             ),
-            "busy" | "too_slow" => ("Busy", &["This page comes back by itself."]),
+            "busy" | "too_slow" => ("Busy", &[]),
             "not_found" => ("Not here", &[]),
             "signed_out" => ("Signed out", &[]),
             "password_not_configured" => ("The dashboard is closed", &[]),
             _ => ("This did not work", &[]),
         };
-        let comes_back = matches!(error.code(), "starting" | "database_unavailable" | "busy" | "too_slow");
+        let is_passing = matches!(error.code(), "starting" | "database_unavailable" | "busy" | "too_slow");
+        let how = match (is_passing, is_form) {
+            (true, false) => Some("This page comes back by itself."),
+            (true, true) => Some(TYPED),
+            (false, _) => None,
+        };
         Self {
-            frame: if comes_back { Frame::waiting() } else { Frame::bare() },
+            frame: if is_passing && !is_form { Frame::waiting() } else { Frame::bare() },
             title,
             message: error.message().to_owned(),
-            steps,
-            has_way_back: !comes_back && error.code() != "password_not_configured",
+            steps: steps.iter().copied().chain(how).collect(),
+            has_way_back: !is_passing && error.code() != "password_not_configured",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_comes_back_by_itself_and_a_form_does_not() {
+        let page = |code, is_form| FailurePage::of(&ApiError::unavailable(code, "away"), is_form);
+        for code in ["starting", "database_unavailable", "busy"] {
+            let (asked, sent) = (page(code, false), page(code, true));
+            assert!(asked.frame.refresh.is_some() && sent.frame.refresh.is_none(), "{code}");
+            assert!(sent.steps.contains(&TYPED) && !asked.steps.contains(&TYPED), "{code}");
+        }
+        assert!(page("other", false).frame.refresh.is_none());
     }
 }

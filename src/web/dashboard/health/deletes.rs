@@ -5,12 +5,14 @@ use askama::Template;
 use axum::extract::{Form, Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
+use chrono::DateTime;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::clock;
 use crate::storage::{
-    DeleteReason, UpkeepLane, confirm_deletes, pending_deletes, request_lane, waiting_deletes,
+    DeleteReason, UpkeepLane, WaitingMark, confirm_deletes_as_seen, request_lane, waiting_deletes,
+    waiting_mark,
 };
 use crate::web::App;
 use crate::web::api::query::type_name;
@@ -29,6 +31,8 @@ struct DeletesPage {
     frame: Frame,
     object_type: String,
     count: u64,
+    /// When the last of them was found, in milliseconds since 1970.
+    newest: i64,
     rows: Vec<DeleteRow>,
     /// What has to be read first.
     notice: Option<&'static str>,
@@ -48,8 +52,10 @@ struct DeleteRow {
 /// What somebody confirms.
 #[derive(Debug, Deserialize)]
 pub(super) struct Confirmation {
-    /// How many deletes were shown.
-    count: u64,
+    /// How many deletes there were.
+    count: i64,
+    /// When the last of them was found, in milliseconds since 1970.
+    newest: i64,
 }
 
 /// Shows the deletes of a type.
@@ -67,20 +73,14 @@ pub(super) async fn confirm(
     Form(confirmation): Form<Confirmation>,
 ) -> Result<Response, ApiError> {
     type_name(Some(object_type.clone()))?;
-    if waiting(&app, &object_type).await? != confirmation.count {
+    let newest = DateTime::from_timestamp_millis(confirmation.newest);
+    let seen = WaitingMark { count: confirmation.count, newest };
+    if !confirm_deletes_as_seen(&app.database, &object_type, seen).await? {
         let notice = "There are others than you were shown. Look at them once more; nothing was confirmed.";
         return shown(&app, object_type, StatusCode::CONFLICT, Some(notice)).await;
     }
-    if confirm_deletes(&app.database, &object_type).await? > 0 {
-        request_lane(&app.database, &object_type, UpkeepLane::Archive, &Value::Null).await?;
-    }
+    request_lane(&app.database, &object_type, UpkeepLane::Archive, &Value::Null).await?;
     Ok(Redirect::to("/health#deletes").into_response())
-}
-
-/// How many deletes of a type wait.
-async fn waiting(app: &App, object_type: &str) -> Result<u64, ApiError> {
-    let waiting = pending_deletes(&app.database).await?;
-    Ok(waiting.into_iter().find(|(name, _)| name == object_type).map_or(0, |(_, count)| count))
 }
 
 /// The page.
@@ -91,7 +91,8 @@ async fn shown(
     notice: Option<&'static str>,
 ) -> Result<Response, ApiError> {
     type_name(Some(object_type.clone()))?;
-    let count = waiting(app, &object_type).await?;
+    let WaitingMark { count, newest } = waiting_mark(&app.database, &object_type).await?;
+    let (count, newest) = (count.unsigned_abs(), newest.map_or(0, |newest| newest.timestamp_millis()));
     let deletes = waiting_deletes(&app.database, &object_type, SHOWN).await?;
     let name = |id| RecordName { object_type: object_type.clone(), row_id: None, hubspot_id: Some(id) };
     let names: Vec<_> = deletes.iter().map(|delete| name(delete.id)).collect();
@@ -108,5 +109,5 @@ async fn shown(
     let rows = rows.collect();
     let share = format!("{} %", app.config.sync.upkeep.max_delete_share * 100.0);
     let frame = Frame::new(app, Section::Health).await?;
-    Ok(page_with(status, &DeletesPage { frame, object_type, count, rows, notice, share }))
+    Ok(page_with(status, &DeletesPage { frame, object_type, count, newest, rows, notice, share }))
 }

@@ -90,8 +90,15 @@ pub(super) struct Chosen {
 
 impl Chosen {
     /// The entry; `None`: all of them.
-    fn name(self) -> Option<QuarantineName> {
-        Some((given(self.object_type)?, given(self.record)?, self.property))
+    ///
+    /// # Errors
+    /// When only half of a name is given: it must not become everything.
+    fn name(self) -> Result<Option<QuarantineName>, ApiError> {
+        match (given(self.object_type), given(self.record)) {
+            (Some(object_type), Some(record)) => Ok(Some((object_type, record, self.property))),
+            (None, None) => Ok(None),
+            _ => Err(ApiError::bad_request("An entry has a type and a record; give both, or none for all")),
+        }
     }
 }
 
@@ -130,7 +137,7 @@ pub(super) async fn show(
 pub(super) async fn read(State(app): State<App>, Form(chosen): Form<Chosen>) -> Result<Response, ApiError> {
     let types = app.types().await?;
     let mut wanted: Vec<(&ObjectType, ObjectId)> = Vec::new();
-    match chosen.name() {
+    match chosen.name()? {
         Some((object_type, record, _)) => {
             let object_type = types.iter().find(|known| known.name == object_type);
             wanted.extend(object_type.copied().zip(record.parse().ok()));
@@ -161,7 +168,7 @@ pub(super) async fn release(
     State(app): State<App>,
     Form(chosen): Form<Chosen>,
 ) -> Result<Response, ApiError> {
-    let entry = chosen.name();
+    let entry = chosen.name()?;
     type_name(entry.as_ref().map(|entry| entry.0.clone()))?;
     let released = let_go(&app.database, entry.as_ref()).await?;
     Ok(Redirect::to(&format!("/health/quarantine?released={released}")).into_response())
@@ -246,10 +253,11 @@ mod tests {
     fn a_form_without_a_record_means_all_of_them() {
         let text = |text: &str| Some(text.to_owned());
         let chosen = |object_type, record| Chosen { object_type, record, property: String::new() };
-        assert_eq!(chosen(None, None).name(), None);
+        assert_eq!(chosen(None, None).name().unwrap(), None);
         assert_eq!(
-            chosen(text("contacts"), text("7")).name(),
+            chosen(text("contacts"), text("7")).name().unwrap(),
             Some(("contacts".into(), "7".into(), String::new()))
         );
+        assert!(chosen(text("contacts"), None).name().is_err() && chosen(None, text("7")).name().is_err());
     }
 }

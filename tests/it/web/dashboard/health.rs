@@ -2,6 +2,8 @@
 
 use super::super::Served;
 use super::Visitor;
+use super::form::Form;
+use crate::support::lanes::{failed_lane, lane_is_done};
 use crate::support::simulator::TOKEN;
 use crate::support::{eventually, holds};
 
@@ -51,35 +53,41 @@ async fn every_setting_is_shown_and_no_secret() {
 
 #[tokio::test]
 async fn deletes_wait_for_somebody_who_has_looked_at_them() {
-    let (served, visitor) = served().await;
-    for id in served.test.rows("hubspot_companies", &["hubspot_id"], "ORDER BY id LIMIT 3").await {
-        served.simulator.delete("companies", &id).await;
+    let served =
+        Served::start_with(120, 4, |setup| setup.at("* * * * * *").set("ARCHIVE_INTERVAL_MINUTES", "60"))
+            .await;
+    let visitor = Visitor::at(served.api.address());
+    lane_is_done(&served.test, "archive").await;
+    for id in served.test.rows("hubspot_contacts", &["hubspot_id"], "ORDER BY id LIMIT 110").await {
+        served.simulator.delete("contacts", &id).await;
     }
-    let sql = "INSERT INTO sync_lanes (object_type, lane, status) VALUES ('companies', 'archive', 'error') \
-               ON DUPLICATE KEY UPDATE status = 'error', pass_cursor = NULL";
-    served.test.execute(sql).await;
-    let sql = "INSERT INTO pending_deletes (object_type, hubspot_id, reason, found_at, found_by) \
-               SELECT 'companies', hubspot_id, 'archived', UTC_TIMESTAMP(3) + INTERVAL 1 MINUTE, 'archive' \
-               FROM hubspot_companies ORDER BY id LIMIT 3";
-    served.test.execute(sql).await;
-    let name = served.test.value("(SELECT name FROM hubspot_companies ORDER BY id LIMIT 1)").await;
-    assert!(visitor.get("/health").await.ok().contains("<strong>3</strong> companies would be marked"));
-    let html = visitor.get("/health/deletes/companies").await.ok();
-    assert!(html.contains("Mark all 3 as deleted") && html.contains(&name.replace('\'', "&#39;")), "{html}");
-    let unconfirmed = "SELECT COUNT(*) FROM pending_deletes WHERE NOT confirmed";
+    failed_lane(&served.test, "archive").await;
+    let name = served.test.value("(SELECT lastname FROM hubspot_contacts ORDER BY id LIMIT 1)").await;
+    assert!(visitor.get("/health").await.ok().contains("<strong>110</strong> contacts would be marked"));
+    let html = visitor.get("/health/deletes/contacts").await.ok();
+    for text in ["Mark all 110 as deleted", &name.replace('\'', "&#39;"), "and 60 more"] {
+        assert!(html.contains(text), "no `{text}` in {html}");
+    }
 
-    let page = visitor.post("/health/deletes/companies", &[("count", "2")]).await;
-    assert_eq!(page.status, 409);
-    assert!(page.html.contains("others than you were shown"), "{}", page.html);
-    assert_eq!(served.test.number(unconfirmed).await, 3);
-    let page = visitor.post("/health/deletes/companies", &[("count", "3")]).await;
+    // One of them is found anew: what is confirmed is not what was shown.
+    let anew = "UPDATE pending_deletes SET found_at = UTC_TIMESTAMP(3) + INTERVAL 1 SECOND ORDER BY hubspot_id LIMIT 1";
+    served.test.execute(anew).await;
+    let refused = visitor.post("/health/deletes/contacts", &Form::of(&html).fields()).await;
+    assert_eq!(refused.status, 409);
+    assert!(refused.html.contains("others than you were shown"), "{}", refused.html);
+    assert_eq!(served.test.number("SELECT COUNT(*) FROM pending_deletes WHERE NOT confirmed").await, 110);
+    let page = visitor.post("/health/deletes/contacts", &Form::of(&refused.html).fields()).await;
     assert_eq!(page.sent_to(), "/health#deletes");
     eventually("the daemon has marked them", async || {
-        let archived = served.test.number("SELECT COUNT(*) FROM hubspot_companies WHERE archived").await;
-        holds(archived == 3, archived)
+        let archived = served.test.number("SELECT COUNT(*) FROM hubspot_contacts WHERE archived").await;
+        holds(archived == 110, archived)
     })
     .await;
-    assert!(visitor.get("/health/deletes/companies").await.ok().contains("No delete of this type waits"));
+    eventually("none waits", async || {
+        let html = visitor.get("/health/deletes/contacts").await.ok();
+        holds(html.contains("No delete of this type waits"), html)
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -117,6 +125,13 @@ async fn the_quarantine_is_read_again_or_let_go() {
         visitor.post("/health/quarantine/read", &[]).await.sent_to().starts_with("/health/quarantine?asked=")
     );
     assert!(served.test.number(asked).await >= 2, "all that have an id");
+
+    // Half a name is a mistake, and not everything.
+    for half in [[("type", "contacts")], [("record", "7")]] {
+        assert_eq!(visitor.post("/health/quarantine/release", &half).await.status, 400);
+        assert_eq!(visitor.post("/health/quarantine/read", &half).await.status, 400);
+    }
+    assert!(served.test.number("SELECT COUNT(*) FROM quarantine").await > 0);
 
     assert!(visitor.get("/health/quarantine/release").await.ok().contains("Let all"));
     assert!(visitor.post("/health/quarantine/release", &[]).await.sent_to().contains("released="));
