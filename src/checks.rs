@@ -1,13 +1,18 @@
-//! What can be found out about an installation without asking HubSpot, in words that say what to do: for `check` and for
-//! the page Health.
+//! What can be found out about an installation, in words that say what to do: for `check` and for the page Health.
+
+mod hubspot;
 
 use std::fmt;
 
 use chrono::TimeDelta;
 
-use crate::config::SyncConfig;
-use crate::storage::{Database, ServerFacts, StorageError, pending_migrations, probe_rights};
+use crate::config::{Config, SyncConfig};
+use crate::storage::{
+    Database, ServerFacts, StorageError, pending_migrations, probe_rights, recall_types, server_facts,
+};
 use crate::sync::Chain;
+
+pub use hubspot::check_hubspot;
 
 /// A larger difference between two clocks is worth a warning; the sync itself goes by HubSpot's clock.
 pub const CLOCK_TOLERANCE: TimeDelta = TimeDelta::seconds(5);
@@ -61,6 +66,53 @@ impl Finding {
     /// The same of an error of the database.
     fn of_storage(subject: &str, error: &StorageError) -> Self {
         Self::failure(subject, error, error.advice())
+    }
+}
+
+/// Where findings go as they are made.
+pub struct Report<'r>(&'r mut (dyn FnMut(Finding) + Send));
+
+impl<'r> Report<'r> {
+    /// A report to whoever takes findings.
+    pub fn to(take: &'r mut (dyn FnMut(Finding) + Send)) -> Self {
+        Self(take)
+    }
+
+    /// Adds a finding.
+    pub fn add(&mut self, finding: Finding) {
+        (self.0)(finding);
+    }
+
+    /// Adds a line.
+    fn line(&mut self, verdict: Verdict, subject: &str, text: impl Into<String>) {
+        self.add(Finding::new(verdict, subject, text));
+    }
+
+    /// Adds the error of a check and what to do about it.
+    fn failure(&mut self, subject: &str, error: &dyn std::error::Error, advice: &str) {
+        self.add(Finding::failure(subject, error, advice));
+    }
+}
+
+/// Reachability, version, settings, rights and schema. Recalls what the custom objects are, where that is stored.
+pub async fn check_database(config: &mut Config, database: &Database, report: &mut Report<'_>) {
+    let facts = match server_facts(database).await {
+        Ok(facts) => facts,
+        Err(error) => return report.failure("database", &error, error.advice()),
+    };
+    for finding in check_server(&facts) {
+        report.add(finding);
+    }
+    // On another kind of server the rest would fail for the same reason, in worse words.
+    if facts.shortcoming().is_some() {
+        return;
+    }
+    let (migrates, captures) = (config.database.migrate_on_start, !config.sync.push.writable.is_empty());
+    report.add(check_rights(database, migrates, captures).await);
+    report.add(check_schema(database, migrates).await);
+    match recall_types(database, &config.sync.objects).await {
+        Ok(objects) => config.sync.objects = objects,
+        Err(error) => report.failure("database", &error, error.advice()),
     }
 }
 

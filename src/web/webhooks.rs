@@ -38,7 +38,7 @@ use crate::storage::{
     Database, NewWebhookEvent, StorageError, bound_account, count_refused_webhooks, store_webhook_events,
 };
 
-pub use probe::{Probe, probe};
+pub use probe::check_webhooks;
 
 /// Where HubSpot sends events to, below `PUBLIC_URL`.
 pub const PATH: &str = "/api/webhooks/hubspot";

@@ -1,6 +1,7 @@
 //! Health: what is wrong, what the checks say that need the database and the settings only, deletes that wait for a person,
-//! webhooks; beside it the quarantine and the settings.
+//! webhooks; beside it all checks, the quarantine and the settings.
 
+mod check;
 mod configuration;
 mod deletes;
 mod quarantine;
@@ -8,7 +9,7 @@ mod report;
 
 use askama::Template;
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::response::Response;
 use axum::routing::{get, post};
 
@@ -48,6 +49,8 @@ pub(super) fn routes() -> Router<App> {
         .route("/health/quarantine/read", post(quarantine::read))
         .route("/health/quarantine/release", get(quarantine::ask).post(quarantine::release))
         .route("/health/deletes/{type}", get(deletes::show).post(deletes::confirm))
+        .route("/health/check", get(check::show).post(check::begin))
+        .layer(Extension(check::Examination::default()))
 }
 
 /// Shows it.

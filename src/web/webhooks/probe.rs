@@ -10,6 +10,7 @@ use secrecy::ExposeSecret;
 
 use super::PATH;
 use super::signature::{Signed, sign};
+use crate::checks::{Finding, Report, Verdict};
 use crate::clock;
 use crate::config::WebhookConfig;
 
@@ -20,7 +21,7 @@ const NOTHING: &[u8] = b"[]";
 
 /// What became of the delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Probe {
+enum Probe {
     /// Webhooks are not configured.
     Unused,
     /// The daemon took it, at this address.
@@ -31,8 +32,19 @@ pub enum Probe {
     Refused(String),
 }
 
+/// Whether HubSpot's webhooks would arrive.
+pub async fn check_webhooks(config: &WebhookConfig, report: &mut Report<'_>) {
+    let (verdict, text) = match probe(config).await {
+        Probe::Unused => return,
+        Probe::Taken(url) => (Verdict::Ok, format!("a signed delivery to {url} was taken")),
+        Probe::Untried(why) => (Verdict::Warning, why),
+        Probe::Refused(why) => (Verdict::Failed, why),
+    };
+    report.add(Finding::new(verdict, "webhooks", text));
+}
+
 /// Sends a delivery to the public address. It changes nothing, wherever it arrives.
-pub async fn probe(config: &WebhookConfig) -> Probe {
+async fn probe(config: &WebhookConfig) -> Probe {
     let (Some(secret), Some(base)) = (&config.signing_key, &config.public_url) else {
         return match (&config.signing_key, &config.public_url) {
             (None, None) => Probe::Unused,

@@ -38,6 +38,33 @@ async fn the_state_tells_checks_alerts_and_webhooks() {
 }
 
 #[tokio::test]
+async fn everything_is_checked_when_somebody_asks() {
+    let (served, visitor) = served().await;
+    assert!(visitor.get("/health/check").await.ok().contains("Nothing was checked"));
+    assert_eq!(visitor.post("/health/check", &[]).await.sent_to(), "/health/check");
+    let checked = async || {
+        eventually("the checks are made", async || {
+            let html = visitor.get("/health/check").await.ok();
+            holds(html.contains("Checked "), html)
+        })
+        .await;
+        visitor.get("/health/check").await.ok()
+    };
+    let html = checked().await;
+    for text in
+        ["MariaDB ", "3 record(s)", "24 owner(s)", "requests per 10 s", "may read what is to be mirrored"]
+    {
+        assert!(html.contains(text), "no `{text}` in {html}");
+    }
+    assert!(!html.contains("failed") && !html.contains("http-equiv"), "{html}");
+
+    served.simulator.set(serde_json::json!({"deniedScopes": ["crm.objects.companies.read"]})).await;
+    visitor.post("/health/check", &[]).await;
+    let html = checked().await;
+    assert!(html.contains("the token lacks") && html.contains("crm.objects.companies.read"), "{html}");
+}
+
+#[tokio::test]
 async fn every_setting_is_shown_and_no_secret() {
     let (served, visitor) = served().await;
     let html = visitor.get("/health/configuration").await.ok();
