@@ -21,30 +21,8 @@ fn config() -> AlertConfig {
 
 /// A type that was brought up to date five minutes ago.
 fn state(name: &str) -> SyncState {
-    let recently = Some(now() - TimeDelta::minutes(5));
-    SyncState {
-        object_type: name.to_owned(),
-        status: SyncStatus::Idle,
-        mode: None,
-        last_sync_date: recently,
-        watermark: recently,
-        delayed_watermark: None,
-        backfill_cursor: None,
-        backfill_started_at: None,
-        records_synced: 10,
-        records_total: Some(10),
-        last_error: None,
-        last_error_at: None,
-        error_kind: None,
-        notice: None,
-        waiting: None,
-        consecutive_failures: 0,
-        next_run_at: Some(now() + TimeDelta::minutes(10)),
-        requested_mode: None,
-        requested_at: None,
-        verified_as_of: None,
-        audit_repairs: 0,
-    }
+    let next_run_at = Some(now() + TimeDelta::minutes(10));
+    SyncState { next_run_at, ..SyncState::synced(name, Some(now() - TimeDelta::minutes(5))) }
 }
 
 /// The same after some failures in a row.

@@ -40,3 +40,25 @@ pub struct Property {
     /// When the definition last changed, where HubSpot says so.
     pub updated_at: Option<DateTime<Utc>>,
 }
+
+#[cfg(test)]
+impl Property {
+    /// A property of HubSpot's own with that type of data, which may be written and has no options.
+    pub(crate) fn named(name: &str, data_type: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            label: String::new(),
+            data_type: data_type.to_owned(),
+            field_type: "text".to_owned(),
+            group_name: String::new(),
+            description: String::new(),
+            calculated: false,
+            read_only: false,
+            has_unique_value: false,
+            hidden: false,
+            hubspot_defined: true,
+            options: Value::Array(Vec::new()),
+            updated_at: None,
+        }
+    }
+}

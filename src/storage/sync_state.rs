@@ -91,6 +91,36 @@ pub struct SyncState {
     pub audit_repairs: i64,
 }
 
+#[cfg(test)]
+impl SyncState {
+    /// A type with ten records that was brought up to date then; `None`: never.
+    pub(crate) fn synced(object_type: &str, at: Option<DateTime<Utc>>) -> Self {
+        Self {
+            object_type: object_type.to_owned(),
+            status: SyncStatus::Idle,
+            mode: None,
+            last_sync_date: at,
+            watermark: at,
+            delayed_watermark: None,
+            backfill_cursor: None,
+            backfill_started_at: None,
+            records_synced: 10,
+            records_total: Some(10),
+            last_error: None,
+            last_error_at: None,
+            error_kind: None,
+            notice: None,
+            waiting: None,
+            consecutive_failures: 0,
+            next_run_at: None,
+            requested_mode: None,
+            requested_at: None,
+            verified_as_of: None,
+            audit_repairs: 0,
+        }
+    }
+}
+
 /// A run somebody asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Request {

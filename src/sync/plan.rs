@@ -119,7 +119,6 @@ mod tests {
 
     use super::*;
     use crate::config::{Config, Environment};
-    use crate::storage::SyncStatus;
 
     fn config(pairs: &[(&str, &str)]) -> SyncConfig {
         let required = [("HUBSPOT_ACCESS_TOKEN", "t")];
@@ -133,29 +132,7 @@ mod tests {
     }
 
     fn state(watermark: Option<DateTime<Utc>>) -> SyncState {
-        SyncState {
-            object_type: "contacts".into(),
-            status: SyncStatus::Idle,
-            mode: None,
-            last_sync_date: None,
-            watermark,
-            delayed_watermark: watermark,
-            backfill_cursor: None,
-            backfill_started_at: None,
-            records_synced: 0,
-            records_total: None,
-            last_error: None,
-            last_error_at: None,
-            error_kind: None,
-            notice: None,
-            waiting: None,
-            consecutive_failures: 0,
-            next_run_at: None,
-            requested_mode: None,
-            requested_at: None,
-            verified_as_of: None,
-            audit_repairs: 0,
-        }
+        SyncState { delayed_watermark: watermark, ..SyncState::synced("contacts", watermark) }
     }
 
     const NOW: i64 = 1_800_000_000;

@@ -199,26 +199,14 @@ fn is_column_name(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
-
     use super::*;
 
     /// A property definition.
     fn property(name: &str, data_type: &str, field_type: &str) -> Property {
         Property {
-            name: name.to_owned(),
-            label: String::new(),
-            data_type: data_type.to_owned(),
             field_type: field_type.to_owned(),
-            group_name: String::new(),
-            description: String::new(),
-            calculated: false,
-            read_only: false,
-            has_unique_value: false,
-            hidden: false,
             hubspot_defined: false,
-            options: Value::Null,
-            updated_at: None,
+            ..Property::named(name, data_type)
         }
     }
 

@@ -179,19 +179,9 @@ mod tests {
     /// A property of that kind.
     fn property(data_type: &str, field_type: &str, options: &[&str]) -> Property {
         Property {
-            name: "email".into(),
-            label: String::new(),
-            data_type: data_type.into(),
             field_type: field_type.into(),
-            group_name: String::new(),
-            description: String::new(),
-            calculated: false,
-            read_only: false,
-            has_unique_value: false,
-            hidden: false,
-            hubspot_defined: true,
             options: options.iter().map(|value| json!({ "value": value, "label": value })).collect(),
-            updated_at: None,
+            ..Property::named("email", data_type)
         }
     }
 

@@ -62,6 +62,27 @@ pub struct RowView {
     pub properties: Properties,
 }
 
+#[cfg(test)]
+impl RowView {
+    /// Row 7 in its third version with some values, in step and not in HubSpot.
+    pub(crate) fn holding(values: &[(&str, &str)]) -> Self {
+        Self {
+            key: 7,
+            hubspot_id: None,
+            status: RowStatus::Synced,
+            version: 3,
+            archived: false,
+            archived_at: None,
+            edited_at: None,
+            hubspot_created_at: None,
+            hubspot_updated_at: None,
+            synced_at: None,
+            error: None,
+            properties: values.iter().copied().collect(),
+        }
+    }
+}
+
 /// Which rows are wanted: those that meet every condition given.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RowFilter {

@@ -1,7 +1,5 @@
 //! What is done about each column.
 
-use serde_json::json;
-
 use super::*;
 use crate::model::ColumnDef;
 
@@ -21,25 +19,6 @@ static THINGS: ObjectType = ObjectType {
         ColumnDef { name: "changed", column_type: ColumnType::DateTime, indexed: false },
     ],
 };
-
-/// A property of HubSpot.
-fn property(name: &str, data_type: &str) -> Property {
-    Property {
-        name: name.to_owned(),
-        label: String::new(),
-        data_type: data_type.to_owned(),
-        field_type: String::new(),
-        group_name: String::new(),
-        description: String::new(),
-        calculated: false,
-        read_only: false,
-        has_unique_value: false,
-        hidden: false,
-        hubspot_defined: false,
-        options: json!([]),
-        updated_at: None,
-    }
-}
 
 /// A typed column.
 fn ours(name: &str, column_type: ColumnType) -> PresentColumn {
@@ -70,12 +49,12 @@ fn planned(wanted: &[&str], catalogue: &[Property], present: &[PresentColumn]) -
 #[test]
 fn a_table_as_it_should_be_needs_nothing() {
     let present = [defaults(), vec![ours("score", ColumnType::Number), foreign("remark")]].concat();
-    assert!(planned(&["score", "email"], &[property("score", "number")], &present).is_empty());
+    assert!(planned(&["score", "email"], &[Property::named("score", "number")], &present).is_empty());
 }
 
 #[test]
 fn missing_columns_are_added_each_once_and_default_ones_unasked() {
-    let catalogue = [property("score", "number"), property("email", "number")];
+    let catalogue = [Property::named("score", "number"), Property::named("email", "number")];
     let steps = planned(&["score", "score", "email"], &catalogue, &[foreign("id")]);
     assert_eq!(steps, ["add email Text", "add changed DateTime", "add score Number"]);
 }
@@ -89,8 +68,11 @@ fn default_columns_keep_their_declared_type_and_all_others_follow_hubspot() {
         ours("no_longer_named", ColumnType::Number),
         ours("gone_from_hubspot", ColumnType::Number),
     ];
-    let catalogue =
-        [property("email", "number"), property("score", "number"), property("no_longer_named", "bool")];
+    let catalogue = [
+        Property::named("email", "number"),
+        Property::named("score", "number"),
+        Property::named("no_longer_named", "bool"),
+    ];
     let steps = planned(&["score"], &catalogue, &present);
     assert_eq!(steps, ["retype changed DateTime", "retype score Number", "retype no_longer_named Bool"]);
 }
@@ -105,7 +87,7 @@ fn a_type_somebody_else_gave_a_column_is_set_right() {
 #[test]
 fn what_cannot_be_had_is_left_out() {
     let present = [defaults(), vec![foreign("version"), foreign("Remark")]].concat();
-    let catalogue = [property("version", "string"), property("remark", "string")];
+    let catalogue = [Property::named("version", "string"), Property::named("remark", "string")];
     let steps = planned(&["unknown", "version", "remark"], &catalogue, &present);
     assert_eq!(steps, ["leave out unknown", "leave out remark", "leave out version"]);
 }

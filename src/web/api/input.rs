@@ -200,44 +200,17 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::model::{ObjectId, Properties};
-    use crate::storage::RowStatus;
+    use crate::model::ObjectId;
 
     /// A property.
     fn property(name: &str, data_type: &str) -> Property {
-        Property {
-            name: name.into(),
-            label: String::new(),
-            data_type: data_type.into(),
-            field_type: "text".into(),
-            group_name: String::new(),
-            description: String::new(),
-            calculated: false,
-            read_only: name.starts_with("hs_"),
-            has_unique_value: false,
-            hidden: false,
-            hubspot_defined: true,
-            options: json!([]),
-            updated_at: None,
-        }
+        Property { read_only: name.starts_with("hs_"), ..Property::named(name, data_type) }
     }
 
     /// A contact with some values.
     fn contact() -> RowView {
-        RowView {
-            key: 7,
-            hubspot_id: Some(ObjectId(512)),
-            status: RowStatus::Synced,
-            version: 3,
-            archived: false,
-            archived_at: None,
-            edited_at: None,
-            hubspot_created_at: None,
-            hubspot_updated_at: None,
-            synced_at: None,
-            error: None,
-            properties: Properties::from_iter([("email", "a@b.example"), ("hs_score", "5"), ("gone", "x")]),
-        }
+        let values = [("email", "a@b.example"), ("hs_score", "5"), ("gone", "x")];
+        RowView { hubspot_id: Some(ObjectId(512)), ..RowView::holding(&values) }
     }
 
     /// Reads a request about a contact; else what is wrong, by field.

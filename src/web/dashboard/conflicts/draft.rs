@@ -194,25 +194,6 @@ mod tests {
         }
     }
 
-    /// A property of that type.
-    fn property(name: &str, data_type: &str) -> Property {
-        Property {
-            name: name.into(),
-            label: String::new(),
-            data_type: data_type.into(),
-            field_type: "text".into(),
-            group_name: String::new(),
-            description: String::new(),
-            calculated: false,
-            read_only: false,
-            has_unique_value: false,
-            hidden: false,
-            hubspot_defined: true,
-            options: serde_json::json!([]),
-            updated_at: None,
-        }
-    }
-
     #[test]
     fn a_form_becomes_a_decision_field_by_field() {
         let draft =
@@ -221,14 +202,15 @@ mod tests {
             ("city".to_owned(), Choice::HubSpot),
             ("height".to_owned(), Choice::Value("7".to_owned())),
         ]);
-        let decided = draft.decide(&about(ConflictKind::Fields), &[property("height", "number")]).unwrap();
+        let decided =
+            draft.decide(&about(ConflictKind::Fields), &[Property::named("height", "number")]).unwrap();
         assert_eq!(decided, Resolution::Fields(expected));
     }
 
     #[test]
     fn what_is_missing_or_wrong_is_told_at_its_field() {
         let draft = form(&[("side.height", "own"), ("own.height", "tall")]);
-        let catalogue = [property("city", "string"), property("height", "number")];
+        let catalogue = [Property::named("city", "string"), Property::named("height", "number")];
         let problems = draft.decide(&about(ConflictKind::Merged), &catalogue).unwrap_err();
         assert_eq!(problems.keys().collect::<Vec<_>>(), ["city", "height"]);
         assert_eq!(problems["city"], "Choose what counts");

@@ -107,30 +107,7 @@ mod tests {
 
     /// A type that was brought up to date so many minutes ago.
     fn state(minutes: i64) -> SyncState {
-        let at = Some(now() - TimeDelta::minutes(minutes));
-        SyncState {
-            object_type: "contacts".to_owned(),
-            status: SyncStatus::Idle,
-            mode: None,
-            last_sync_date: at,
-            watermark: at,
-            delayed_watermark: None,
-            backfill_cursor: None,
-            backfill_started_at: None,
-            records_synced: 10,
-            records_total: Some(10),
-            last_error: None,
-            last_error_at: None,
-            error_kind: None,
-            notice: None,
-            waiting: None,
-            consecutive_failures: 0,
-            next_run_at: None,
-            requested_mode: None,
-            requested_at: None,
-            verified_as_of: None,
-            audit_repairs: 0,
-        }
+        SyncState::synced("contacts", Some(now() - TimeDelta::minutes(minutes)))
     }
 
     /// The same after some failures in a row.
