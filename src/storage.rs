@@ -68,15 +68,13 @@ pub use dashboard_sessions::{end_session, is_session, start_session};
 pub use database::{Database, PoolUse};
 pub use error::{StorageError, StorageErrorKind};
 pub use failure::{FailureKind, RunFailure};
-pub use hours::{
-    RunHour, count_webhook_changes, hour_of, purge_webhook_hours, push_hours, run_hours, webhook_hours,
-};
+pub use hours::{RunHour, count_webhook_changes, hour_of, purge_hours, push_hours, run_hours, webhook_hours};
 pub use idempotency::{Remembered, recall, remember_afterwards};
 pub use jobs::{
-    Chosen, Job, JobEntry, JobKind, JobState, QueueFigures, Rescued, Settled, claim_jobs, count_stuck,
-    dead_jobs, deleted_records, enqueue_jobs, finish_job, give_back_jobs, held_jobs, next_due, note_sent,
-    park_job, postpone_jobs, queue_figures, renew_jobs, repeat_job, rescue_jobs, retry_job, revive_jobs,
-    stuck_among,
+    Chosen, Job, JobEntry, JobKind, JobState, QueueFigures, Rescued, Settled, claim_jobs, count_dead,
+    count_stuck, dead_jobs, deleted_records, enqueue_jobs, finish_job, give_back_jobs, held_jobs, next_due,
+    note_sent, park_job, postpone_jobs, queue_figures, renew_jobs, repeat_job, rescue_jobs, retry_job,
+    revive_jobs, stuck_among,
 };
 pub use lease::{ACCOUNT_LEASE, LEASE_TTL, Lease, LeaseKeeper, LeasedTransaction, lease_holder};
 pub use marks::{Marks, load_marks};

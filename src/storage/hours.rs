@@ -1,7 +1,7 @@
 //! What was going on in each hour, for the charts of the dashboard.
 //!
-//! Runs and pushes have rows of their own and are counted from these. What webhooks bring belongs to no run, so
-//! `webhook_hours` counts it when it is stored.
+//! Runs have rows of their own and are counted from these. What webhooks bring belongs to no run, and pushes are too many to
+//! be counted whenever somebody looks: `webhook_hours` and `push_hours` count them as they are stored.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use sqlx::MySqlConnection;
 
 use super::{Database, StorageError};
 
-/// How long the counts of webhooks are kept.
+/// How long counts are kept.
 const KEPT: TimeDelta = TimeDelta::days(30);
 
 /// What runs did in an hour; a run counts in the hour in which it began.
@@ -65,11 +65,9 @@ pub async fn push_hours(
     database: &Database,
     since: DateTime<Utc>,
 ) -> Result<BTreeMap<DateTime<Utc>, u64>, StorageError> {
-    let sql = "SELECT TIMESTAMPDIFF(HOUR, ?, updated_at) AS hour, COUNT(*) FROM sync_log \
-               WHERE status = 'success' AND updated_at >= ? AND direction = 'push' GROUP BY hour";
-    let since = hour_of(since);
-    let query = sqlx::query_as(sql).bind(since).bind(since);
-    by_hour(query.fetch_all(database.pool()).await, since, "count pushes by hour")
+    let sql = "SELECT TIMESTAMPDIFF(HOUR, ?, hour) AS age, CAST(SUM(changes) AS SIGNED) FROM push_hours \
+               WHERE hour >= ? GROUP BY age";
+    by_hour(database, sql, since, "count pushes by hour").await
 }
 
 /// Changes that came by webhooks from `since` on, by hour; hours without any are left out.
@@ -82,19 +80,21 @@ pub async fn webhook_hours(
 ) -> Result<BTreeMap<DateTime<Utc>, u64>, StorageError> {
     let sql = "SELECT TIMESTAMPDIFF(HOUR, ?, hour) AS age, CAST(SUM(changes) AS SIGNED) FROM webhook_hours \
                WHERE hour >= ? GROUP BY age";
-    let since = hour_of(since);
-    let query = sqlx::query_as(sql).bind(since).bind(since);
-    by_hour(query.fetch_all(database.pool()).await, since, "count changes by webhooks")
+    by_hour(database, sql, since, "count changes by webhooks").await
 }
 
 /// Counts with the hours they belong to, of rows that number the hours from `since`.
-fn by_hour(
-    rows: Result<Vec<(i64, i64)>, sqlx::Error>,
+async fn by_hour(
+    database: &Database,
+    sql: &'static str,
     since: DateTime<Utc>,
     what: &'static str,
 ) -> Result<BTreeMap<DateTime<Utc>, u64>, StorageError> {
+    let since = hour_of(since);
+    let rows = sqlx::query_as(sql).bind(since).bind(since).fetch_all(database.pool()).await;
+    let rows: Vec<(i64, i64)> = rows.map_err(StorageError::query(what))?;
     let hour = |(hour, count): (i64, i64)| (since + TimeDelta::hours(hour), count.unsigned_abs());
-    Ok(rows.map_err(StorageError::query(what))?.into_iter().map(hour).collect())
+    Ok(rows.into_iter().map(hour).collect())
 }
 
 /// Counts changes of a type that webhooks brought, inside the caller's transaction.
@@ -107,22 +107,47 @@ pub async fn count_webhook_changes(
     changes: u64,
     now: DateTime<Utc>,
 ) -> Result<(), StorageError> {
+    let sql = "INSERT INTO webhook_hours (hour, object_type, changes) VALUES (?, ?, ?) \
+               ON DUPLICATE KEY UPDATE changes = changes + VALUES(changes)";
+    count(connection, sql, (object_type, changes), now).await
+}
+
+/// Counts records of a type that were changed in HubSpot, inside the caller's transaction and towards its end: whoever
+/// counts in the same hour waits for it.
+pub(super) async fn count_pushes(
+    connection: &mut MySqlConnection,
+    object_type: &str,
+    changes: u64,
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    let sql = "INSERT INTO push_hours (hour, object_type, changes) VALUES (?, ?, ?) \
+               ON DUPLICATE KEY UPDATE changes = changes + VALUES(changes)";
+    count(connection, sql, (object_type, changes), now).await
+}
+
+/// Adds changes of a type to those of the hour.
+async fn count(
+    connection: &mut MySqlConnection,
+    sql: &'static str,
+    (object_type, changes): (&str, u64),
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
     if changes == 0 {
         return Ok(());
     }
-    let sql = "INSERT INTO webhook_hours (hour, object_type, changes) VALUES (?, ?, ?) \
-               ON DUPLICATE KEY UPDATE changes = changes + VALUES(changes)";
     let query = sqlx::query(sql).bind(hour_of(now)).bind(object_type).bind(changes);
     let counted = query.execute(connection).await;
-    counted.map(|_| ()).map_err(StorageError::query("count changes by webhooks"))
+    counted.map(|_| ()).map_err(StorageError::query(format!("count changes of {object_type}")))
 }
 
-/// Lets go of counts of webhooks older than 30 days.
+/// Lets go of counts older than 30 days.
 ///
 /// # Errors
 /// When the database cannot be written.
-pub async fn purge_webhook_hours(database: &Database, now: DateTime<Utc>) -> Result<(), StorageError> {
-    let query = sqlx::query("DELETE FROM webhook_hours WHERE hour < ?").bind(now - KEPT);
-    let purged = query.execute(database.pool()).await;
-    purged.map(|_| ()).map_err(StorageError::query("remove old counts of webhooks"))
+pub async fn purge_hours(database: &Database, now: DateTime<Utc>) -> Result<(), StorageError> {
+    for sql in ["DELETE FROM webhook_hours WHERE hour < ?", "DELETE FROM push_hours WHERE hour < ?"] {
+        let purged = sqlx::query(sql).bind(now - KEPT).execute(database.pool()).await;
+        purged.map_err(StorageError::query("remove old counts of changes"))?;
+    }
+    Ok(())
 }

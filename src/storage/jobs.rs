@@ -24,8 +24,8 @@ use super::words::stored_words;
 use super::{Database, StorageError};
 
 pub use figures::{
-    JobEntry, QueueFigures, count_stuck, dead_jobs, deleted_records, held_jobs, next_due, queue_figures,
-    stuck_among,
+    JobEntry, QueueFigures, count_dead, count_stuck, dead_jobs, deleted_records, held_jobs, next_due,
+    queue_figures, stuck_among,
 };
 pub use rescue::{Chosen, Rescued, rescue_jobs, revive_jobs};
 pub use settle::{

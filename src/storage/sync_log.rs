@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use sqlx::mysql::MySqlRow;
 use sqlx::{MySql, MySqlConnection, QueryBuilder, Row};
 
+use super::hours::count_pushes;
 use super::jobs::shortened;
 use super::mirror::limited;
 use super::words::stored_words;
@@ -128,10 +129,15 @@ impl LogEntry {
         let hubspot_id = if self.row_id.is_some() { None } else { self.hubspot_id };
         (self.row_id, hubspot_id.map(|id| id.0), self.direction.word())
     }
+
+    /// Whether it tells of a record that was changed in HubSpot.
+    fn has_arrived(&self) -> bool {
+        self.direction == LogDirection::Push && self.status == LogStatus::Success
+    }
 }
 
 /// Writes what was done to records of a type at `now`, inside the transaction that stores what came of it: into the open
-/// row of each record, or into a new one.
+/// row of each record, or into a new one. What has arrived in HubSpot is counted.
 ///
 /// # Errors
 /// When the database cannot be written.
@@ -154,7 +160,8 @@ pub async fn write_log(
             insert(connection, object_type, &new, now).await?;
         }
     }
-    Ok(())
+    let sent = entries.iter().filter(|entry| entry.has_arrived()).count();
+    count_pushes(connection, object_type, sent as u64, now).await
 }
 
 /// The open rows of the entries' records.
@@ -269,6 +276,9 @@ pub async fn recent_log(
     }
     if let Some(status) = filter.status {
         query.push(" AND status = ").push_bind(status.word());
+    } else if filter.direction.is_some() {
+        // The index of directions begins with the status; few went one way where most went the other.
+        query.push(" AND status IN ('success', 'failed', 'pending', 'retrying')");
     }
     query.push(" ORDER BY id DESC LIMIT ").push_bind(limit);
     let rows = query.build().persistent(false).fetch_all(database.pool()).await;
@@ -285,7 +295,7 @@ pub async fn load_log(database: &Database, id: i64) -> Result<Option<LogRow>, St
     row.map_err(StorageError::query("read sync_log"))?.as_ref().map(from_row).transpose()
 }
 
-/// Notes that open pushes of the rows have arrived, inside the caller's transaction.
+/// Notes that open pushes of the rows have arrived, inside the caller's transaction, and counts them.
 ///
 /// # Errors
 /// When the database cannot be written.
@@ -295,6 +305,7 @@ pub async fn close_open_log(
     row_ids: &[i64],
     now: DateTime<Utc>,
 ) -> Result<(), StorageError> {
+    let mut closed = 0;
     for chunk in row_ids.chunks(BATCH) {
         let mut update = QueryBuilder::<MySql>::new(
             "UPDATE sync_log SET status = 'success', message = NULL, updated_at = ",
@@ -306,10 +317,10 @@ pub async fn close_open_log(
             list.push_bind(*row_id);
         }
         update.push(")");
-        let closed = update.build().persistent(false).execute(&mut *connection).await;
-        closed.map_err(StorageError::query("close rows of sync_log"))?;
+        let updated = update.build().persistent(false).execute(&mut *connection).await;
+        closed += updated.map_err(StorageError::query("close rows of sync_log"))?.rows_affected();
     }
-    Ok(())
+    count_pushes(connection, object_type, closed, now).await
 }
 
 /// How many records were changed in HubSpot since then, or with an `action` by it.
@@ -321,10 +332,18 @@ pub async fn pushed_since(
     action: Option<LogAction>,
     since: DateTime<Utc>,
 ) -> Result<u64, StorageError> {
-    let sql = "SELECT COUNT(*) FROM sync_log WHERE status = 'success' AND updated_at >= ? AND direction = 'push' \
-               AND action = COALESCE(?, action)";
-    let query = sqlx::query_scalar(sql).bind(since).bind(action.map(LogAction::word));
-    let count: Result<i64, _> = query.fetch_one(database.pool()).await;
+    // All actions by name rather than none: so it is counted from the index.
+    let mut query = QueryBuilder::<MySql>::new(
+        "SELECT COUNT(*) FROM sync_log WHERE status = 'success' AND direction = 'push' AND updated_at >= ",
+    );
+    query.push_bind(since).push(" AND action IN (");
+    let mut list = query.separated(", ");
+    let actions = action.map_or_else(|| LogAction::ALL.to_vec(), |action| vec![action]);
+    for action in actions {
+        list.push_bind(action.word());
+    }
+    query.push(")");
+    let count: Result<i64, _> = query.build_query_scalar().fetch_one(database.pool()).await;
     Ok(count.map_err(StorageError::query("count pushes in sync_log"))?.unsigned_abs())
 }
 

@@ -92,6 +92,16 @@ pub async fn stuck_among(database: &Database, ids: &[i64]) -> Result<HashSet<i64
     Ok(found.into_iter().collect())
 }
 
+/// How many jobs wait for a person.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn count_dead(database: &Database) -> Result<u64, StorageError> {
+    let query = sqlx::query_scalar("SELECT COUNT(*) FROM jobs WHERE state = 'dead'");
+    let counted: Result<i64, _> = query.fetch_one(database.pool()).await;
+    Ok(counted.map_err(StorageError::query("count dead jobs"))?.unsigned_abs())
+}
+
 /// How many jobs a person may want to be done now: dead ones, then those that are held up.
 ///
 /// # Errors

@@ -5,8 +5,8 @@ use tracing::{info, warn};
 use crate::clock;
 use crate::model::ObjectType;
 use crate::storage::{
-    Lane, LeasedTransaction, RunCounts, StorageError, count_unannounced, judge_silence, purge_webhook_events,
-    purge_webhook_hours, show_notices,
+    Lane, LeasedTransaction, RunCounts, StorageError, count_unannounced, judge_silence, purge_hours,
+    purge_webhook_events, show_notices,
 };
 use crate::sync::engine::Engine;
 use crate::sync::error::SyncError;
@@ -44,7 +44,7 @@ impl Engine {
     /// Lets go of old events, and says which types' webhooks have gone silent or come again.
     pub(super) async fn tidy_webhooks(&self) -> Result<(), SyncError> {
         let now = clock::now();
-        purge_webhook_hours(&self.database, now).await?;
+        purge_hours(&self.database, now).await?;
         let (_, unread) = purge_webhook_events(&self.database, now).await?;
         if unread > 0 {
             warn!("{unread} webhook(s) were given up after two days; polling has found what they told of");

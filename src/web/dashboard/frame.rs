@@ -5,7 +5,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::assets;
-use crate::storage::{count_quarantined, open_conflicts, queue_figures};
+use crate::storage::{count_dead, count_quarantined, open_conflicts};
 use crate::web::App;
 use crate::web::error::ApiError;
 use crate::web::guard::HTML;
@@ -94,7 +94,7 @@ impl Frame {
     pub(super) async fn new(app: &App, current: impl Into<Option<Section>>) -> Result<Self, ApiError> {
         let current = current.into();
         let conflicts: u64 = open_conflicts(&app.database).await?.into_iter().map(|(_, count)| count).sum();
-        let dead = queue_figures(&app.database).await?.iter().map(|figures| figures.dead).sum();
+        let dead = count_dead(&app.database).await?;
         let quarantined = count_quarantined(&app.database).await?;
         let waiting = |section| match section {
             Section::Conflicts => conflicts,
@@ -110,6 +110,12 @@ impl Frame {
         };
         let entries = Section::ALL.map(entry).into();
         Ok(Self { entries, is_signed_in: app.password_hash().is_some(), ..Self::bare() })
+    }
+
+    /// How many things wait for a person in a section.
+    pub(super) fn waiting_in(&self, section: Section) -> u64 {
+        let entry = self.entries.iter().find(|entry| entry.path == section.path());
+        entry.map_or(0, |entry| entry.waiting)
     }
 
     /// Around a page from which nobody can go anywhere.

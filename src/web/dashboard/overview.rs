@@ -18,17 +18,15 @@ mod upkeep;
 mod verdict;
 mod waiting;
 
-use std::sync::Arc;
-
 use askama::Template;
 use axum::Router;
-use axum::extract::{Extension, State};
+use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use self::chart::Chart;
-use self::history::History;
+use self::history::charts;
 use self::limits::{Gauge, gauges};
 use self::types::{Failure, Listing, Next, TypeRow, copied};
 use self::upkeep::Upkeep;
@@ -38,10 +36,7 @@ use super::frame::{Frame, Section, page};
 use super::moment::Moment;
 use crate::alerts::{self, judge};
 use crate::clock;
-use crate::storage::{
-    ACCOUNT_LEASE, AlertKind, FailureKind, Run, SyncState, count_quarantined, latest_runs, lease_holder,
-    open_conflicts,
-};
+use crate::storage::{ACCOUNT_LEASE, AlertKind, FailureKind, Run, SyncState, latest_runs, lease_holder};
 use crate::sync::Subject;
 use crate::web::App;
 use crate::web::error::ApiError;
@@ -82,20 +77,18 @@ enum Leader {
 
 /// The route.
 pub(super) fn routes() -> Router<App> {
-    Router::new().route("/", get(show)).layer(Extension(Arc::new(History::default())))
+    Router::new().route("/", get(show))
 }
 
 /// Shows it.
-async fn show(
-    State(app): State<App>,
-    Extension(history): Extension<Arc<History>>,
-) -> Result<Response, ApiError> {
+async fn show(State(app): State<App>) -> Result<Response, ApiError> {
     let (database, now) = (&app.database, clock::now());
     let periods = periods(&app, now).await?;
     // As one who has led for long: what was missed before is behind as well.
     let facts = alerts::Facts::load(database, periods, DateTime::UNIX_EPOCH, now).await?;
     let mut types = rows(&facts, &latest_runs(database).await?, &app);
-    let conflicts = open_conflicts(database).await?.into_iter().map(|(_, count)| count).sum();
+    let frame = Frame::new(&app, Section::Overview).await?;
+    let conflicts = frame.waiting_in(Section::Conflicts);
     let (leader, edits, problems) =
         (Leader::of(&app).await?, Edits::of(&facts.queues), problems(&facts, &app));
     let verdict = Verdict::of(&verdict::Facts {
@@ -108,18 +101,18 @@ async fn show(
     });
     let cause = verdict.about.and_then(|kind| take_failure(&mut types, kind));
     Ok(page(&OverviewPage {
-        frame: Frame::new(&app, Section::Overview).await?,
         verdict,
         cause,
         as_of: as_of(&facts).map(|at| Moment::new(at, now)),
         leader,
         problems,
         listings: types.iter_mut().filter_map(|row| row.listing.take()).collect(),
-        figures: figures(edits, conflicts, count_quarantined(database).await?),
+        figures: figures(edits, conflicts, frame.waiting_in(Section::Health)),
         upkeep: Upkeep::new(scheduled(&facts).filter_map(|(_, _, state)| state), &facts.lanes, now),
         types,
         gauges: Limiter::load(&app, now).await?.map(|limits| gauges(&limits, now)),
-        charts: history.charts(database, app.config.sync.overlap, now).await?,
+        charts: charts(database, app.config.sync.overlap, now).await?,
+        frame,
     }))
 }
 

@@ -3,7 +3,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use hubspot_mariadb_connector::model::ObjectId;
 use hubspot_mariadb_connector::storage::{
-    LogAction, LogDirection, LogEntry, LogFilter, LogStatus, purge_sync_log, recent_log, write_log,
+    LogAction, LogDirection, LogEntry, LogFilter, LogStatus, close_open_log, hour_of, purge_sync_log,
+    push_hours, pushed_since, recent_log, write_log,
 };
 
 use crate::support::database::TestDatabase;
@@ -79,6 +80,26 @@ async fn what_waits_is_no_retry_and_the_directions_of_a_record_are_apart() {
     let expected =
         ["1|10|update|push|success|0|-", "1|10|update|pull|success|0|-", "1|10|update|pull|success|0|-"];
     assert_eq!(rows(&test).await, expected);
+}
+
+#[tokio::test]
+async fn what_has_arrived_is_counted_in_its_hour() {
+    let test = TestDatabase::migrated().await;
+    let pull = LogEntry { direction: LogDirection::Pull, ..push(9, LogStatus::Success) };
+    let tries = [push(1, LogStatus::Success), push(2, LogStatus::Retrying), push(3, LogStatus::Failed), pull];
+    write(&test, &tries, at(0)).await;
+    write(&test, &[push(3, LogStatus::Success)], at(3_600)).await;
+    let mut transaction = test.sql.begin().await.unwrap();
+    close_open_log(&mut transaction, "contacts", &[2, 3], at(3_601)).await.unwrap();
+    write_log(&mut transaction, "companies", &[push(1, LogStatus::Success)], at(3_602)).await.unwrap();
+    transaction.commit().await.unwrap();
+    let counts = push_hours(&test.database, at(0)).await.unwrap();
+    assert_eq!(Vec::from_iter(counts), [(hour_of(at(0)), 1), (hour_of(at(3_600)), 3)]);
+    let later = push_hours(&test.database, at(3_600)).await.unwrap();
+    assert_eq!(Vec::from_iter(later), [(hour_of(at(3_600)), 3)]);
+    let since = async |action, seconds| pushed_since(&test.database, action, at(seconds)).await.unwrap();
+    assert_eq!((since(None, 0).await, since(None, 1).await), (4, 3));
+    assert_eq!((since(Some(LogAction::Update), 0).await, since(Some(LogAction::Delete), 0).await), (4, 0));
 }
 
 #[tokio::test]
