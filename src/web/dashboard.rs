@@ -5,11 +5,11 @@
 //! | `access` | lets people in: those who signed in, or whoever sits at this machine |
 //! | `login`, `session` | the password, and the cookie that stands for it |
 //! | `frame` | what is around every page: navigation, counts, the place where a lost connection is said |
-//! | `records`, `deals` | contacts, companies, deals and all other records |
+//! | `records`, `deals`, `objects` | contacts, companies, deals and all other records, and which types there are |
 //! | `failure` | errors as pages that say what is happening and what to do |
 //! | `assets` | style sheet and scripts |
 //! | `moment`, `number` | times and numbers in words |
-//! | `mention` | records in words, with links |
+//! | `naming`, `mention` | what types and records are called, and mentions of them with links |
 //! | `listing` | filters and addresses of lists |
 //!
 //! A page reads what the API reads, by the same functions, and changes what it changes the same way. Forms post and are
@@ -29,7 +29,9 @@ mod listing;
 mod login;
 mod mention;
 mod moment;
+mod naming;
 mod number;
+mod objects;
 mod overview;
 mod records;
 mod session;
@@ -51,6 +53,7 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 /// Every page, and what belongs to them.
 pub(super) fn router(app: &App) -> Router {
     let pages: Router<App> = overview::routes()
+        .merge(objects::routes())
         .merge(records::routes())
         .merge(deals::routes())
         .merge(conflicts::routes())

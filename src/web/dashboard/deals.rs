@@ -12,8 +12,9 @@ use serde::Deserialize;
 use url::form_urlencoded::Serializer;
 
 use super::frame::{Frame, Section, page};
+use super::naming::name_of;
 use super::number::grouped;
-use super::records::{Lexicon, Pill, home, money, name_of, record_path, status_pill};
+use super::records::{Lexicon, Pill, home, money, record_path, status_pill};
 use crate::model::{Pipeline, Stage};
 use crate::storage::{
     MirrorTable, RowFilter, RowOrder, RowStart, RowStatus, RowView, StageTotal, deal_totals, list_rows,

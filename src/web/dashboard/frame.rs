@@ -17,6 +17,7 @@ pub(super) enum Section {
     Contacts,
     Companies,
     Deals,
+    Objects,
     Conflicts,
     Activity,
     Health,
@@ -24,11 +25,12 @@ pub(super) enum Section {
 
 impl Section {
     /// All of them, in the order they are shown.
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Overview,
         Self::Contacts,
         Self::Companies,
         Self::Deals,
+        Self::Objects,
         Self::Conflicts,
         Self::Activity,
         Self::Health,
@@ -41,6 +43,7 @@ impl Section {
             Self::Contacts => "Contacts",
             Self::Companies => "Companies",
             Self::Deals => "Deals",
+            Self::Objects => "Objects",
             Self::Conflicts => "Conflicts",
             Self::Activity => "Activity",
             Self::Health => "Health",
@@ -54,6 +57,7 @@ impl Section {
             Self::Contacts => "/contacts",
             Self::Companies => "/companies",
             Self::Deals => "/deals",
+            Self::Objects => "/objects",
             Self::Conflicts => "/conflicts",
             Self::Activity => "/activity",
             Self::Health => "/health",
@@ -87,12 +91,11 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    /// Around a page of that section; `None`: of none that the navigation names.
+    /// Around a page of that section.
     ///
     /// # Errors
     /// When the database fails.
-    pub(super) async fn new(app: &App, current: impl Into<Option<Section>>) -> Result<Self, ApiError> {
-        let current = current.into();
+    pub(super) async fn new(app: &App, current: Section) -> Result<Self, ApiError> {
         let conflicts: u64 = open_conflicts(&app.database).await?.into_iter().map(|(_, count)| count).sum();
         let dead = count_dead(&app.database).await?;
         let quarantined = count_quarantined(&app.database).await?;
@@ -105,7 +108,7 @@ impl Frame {
         let entry = |section: Section| Entry {
             title: section.title(),
             path: section.path(),
-            is_current: Some(section) == current,
+            is_current: section == current,
             waiting: waiting(section),
         };
         let entries = Section::ALL.map(entry).into();

@@ -1,7 +1,9 @@
 //! How a page mentions records it is not about: by name, with a link to their own page.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
+use super::naming::{name_by, naming_properties};
 use super::records::record_path;
 use crate::model::{ObjectId, ObjectType};
 use crate::storage::{ConflictRecord, Glance, LogRow, StorageError, glance_at_rows};
@@ -64,7 +66,7 @@ impl Mentions {
                 .filter(|record| record.row_id.is_none())
                 .filter_map(|record| record.hubspot_id)
                 .collect();
-            let properties = name_properties(object_type);
+            let properties = naming_properties(object_type);
             for glance in glance_at_rows(&app.database, object_type, &keys, &ids, &properties).await? {
                 let is_meant = |record: &&RecordName| match record.row_id {
                     Some(key) => key == glance.key,
@@ -92,7 +94,10 @@ impl Mentions {
         let hubspot_id = hubspot_id.or(glance.hubspot_id);
         let whole = RecordName { row_id: row_id.or(Some(glance.key)), hubspot_id, ..record.clone() };
         let ids = ids(&whole);
-        let name = name(object_type, &glance.values).unwrap_or_else(|| ids.clone());
+        let values = naming_properties(object_type).into_iter().zip(&glance.values);
+        let values: HashMap<_, _> = values.collect();
+        let value = |property: &str| values.get(property)?.as_deref().map(Cow::Borrowed);
+        let name = name_by(object_type, glance.key, value);
         Mention { name, ids, path: Some(record_path(object_type, glance.key)) }
     }
 }
@@ -105,47 +110,31 @@ fn ids(record: &RecordName) -> String {
     format!("{} · {}", record.object_type, ids.join(" · "))
 }
 
-/// The properties a record of the type is known by.
-fn name_properties(object_type: &ObjectType) -> Vec<&'static str> {
-    match object_type.name {
-        "contacts" => vec!["firstname", "lastname", "email"],
-        "companies" => vec!["name", "domain"],
-        "deals" => vec!["dealname"],
-        _ => object_type.columns.iter().map(|column| column.name).take(1).collect(),
-    }
-}
-
-/// What people call a record with these values of its [`name_properties`]; `None` where it has none of them.
-fn name(object_type: &ObjectType, values: &[Option<String>]) -> Option<String> {
-    let mut set = values.iter().flatten().map(|value| value.trim()).filter(|value| !value.is_empty());
-    if object_type.name == "contacts" {
-        let person = values.iter().take(2).flatten().map(|part| part.trim()).filter(|part| !part.is_empty());
-        let person: Vec<_> = person.collect();
-        if !person.is_empty() {
-            return Some(person.join(" "));
-        }
-    }
-    set.next().map(str::to_owned)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_record_is_called_by_what_people_know_it_by() {
-        let called = |object_type: &str, values: &[&str]| {
-            let values: Vec<_> = values
-                .iter()
-                .map(|value| Some((*value).to_owned()).filter(|value| !value.is_empty()))
-                .collect();
-            name(ObjectType::named(object_type).unwrap(), &values)
+    /// A mention of row 7 of a type, of which these values are seen.
+    fn mention(object_type: &str, values: &[&str]) -> Mention {
+        let record = RecordName { object_type: object_type.into(), row_id: Some(7), hubspot_id: None };
+        let given = |value: &&str| Some((*value).to_owned()).filter(|value| !value.is_empty());
+        let glance = Glance {
+            key: 7,
+            hubspot_id: Some(ObjectId(512)),
+            edited_at: None,
+            values: values.iter().map(given).collect(),
         };
-        assert_eq!(called("contacts", &["Ada", "Byron", "a@b.test"]).unwrap(), "Ada Byron");
-        assert_eq!(called("contacts", &["", "Byron", "a@b.test"]).unwrap(), "Byron");
-        assert_eq!(called("contacts", &["", " ", "a@b.test"]).unwrap(), "a@b.test");
-        assert_eq!(called("contacts", &["", "", ""]), None);
-        assert_eq!(called("companies", &["", "b.test"]).unwrap(), "b.test");
+        let object_type = ObjectType::named(object_type).unwrap();
+        Mentions(HashMap::from([(record.clone(), (object_type, glance))])).mention(&record)
+    }
+
+    #[test]
+    fn a_record_is_called_as_on_its_own_page() {
+        let contact = mention("contacts", &["", "Byron", "a@b.test", "", ""]);
+        assert_eq!((contact.name.as_str(), contact.path.as_deref()), ("Byron", Some("/contacts/7")));
+        assert_eq!(contact.ids, "contacts · row 7 · HubSpot 512");
+        assert_eq!(mention("contacts", &["", "", "", "", ""]).name, "Contact 7");
+        assert_eq!(mention("companies", &["", "b.test"]).name, "b.test");
     }
 
     #[test]

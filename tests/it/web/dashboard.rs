@@ -2,10 +2,12 @@
 
 mod activity;
 mod conflicts;
+mod cost;
 mod deals;
 mod form;
 mod health;
 mod login;
+mod objects;
 mod overview;
 mod records;
 

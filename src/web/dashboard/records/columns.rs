@@ -1,11 +1,11 @@
 //! What a list shows of each record beside its name, by type.
 
 use super::lexicon::Lexicon;
-use super::naming_columns;
 use super::value::{Shown, money};
 use crate::model::ColumnType;
 use crate::storage::RowView;
 use crate::web::dashboard::listing::shortened;
+use crate::web::dashboard::naming::naming_properties;
 
 /// Columns of types that have no list of their own.
 const FEW: usize = 3;
@@ -37,9 +37,7 @@ pub(super) struct Cell {
 pub(super) fn naming_order(lexicon: &Lexicon) -> Option<&'static str> {
     match lexicon.object_type.name {
         "contacts" => Some("lastname"),
-        "companies" => Some("name"),
-        "deals" => Some("dealname"),
-        _ => naming_columns(lexicon.object_type).first().copied(),
+        _ => naming_properties(lexicon.object_type).first().copied(),
     }
 }
 
@@ -104,14 +102,13 @@ pub(super) fn cell(lexicon: &Lexicon, column: &Column, row: &RowView) -> Cell {
 #[cfg(test)]
 mod tests {
     use super::super::lexicon::tests::{lexicon, property};
-    use super::super::tests::row;
     use super::*;
     use crate::model::ObjectType;
 
     #[test]
     fn a_deal_shows_its_money_its_stage_and_its_day() {
         let lexicon = lexicon(vec![property("dealstage", ("enumeration", "radio"), &[])]);
-        let row = row(&[
+        let row = RowView::holding(&[
             ("amount", "1500.5"),
             ("deal_currency_code", "EUR"),
             ("dealstage", "won"),

@@ -13,7 +13,7 @@ use super::form::Sent;
 use super::lexicon::Lexicon;
 use super::show::row_named;
 use super::value::Shown;
-use super::{home, in_words, list_path, name_of, record_path, section};
+use super::{home, list_path, record_path, section};
 use crate::clock;
 use crate::model::{ObjectType, Properties};
 use crate::storage::{
@@ -24,6 +24,7 @@ use crate::web::api::input::read_texts;
 use crate::web::api::query::{About, Named, Parameters};
 use crate::web::api::writes::{explain, writable};
 use crate::web::dashboard::frame::{Frame, page_with};
+use crate::web::dashboard::naming::{in_words, name_of};
 use crate::web::error::{ApiError, FieldError};
 
 /// What somebody looks for in a form.

@@ -257,7 +257,6 @@ fn keep(choices: &mut Vec<Choice>, value: &str) {
 #[cfg(test)]
 mod tests {
     use super::super::lexicon::tests::{lexicon, property};
-    use super::super::tests::row;
     use super::*;
 
     #[test]
@@ -304,7 +303,7 @@ mod tests {
             property("extra", ("string", "text"), &[]),
             Property { read_only: true, ..property("closed", ("string", "text"), &[]) },
         ]);
-        let current = row(&[("dealname", "Ship"), ("amount", "5")]);
+        let current = RowView::holding(&[("dealname", "Ship"), ("amount", "5")]);
         let usual = Draft { lexicon: &lexicon, current: Some(&current), sent: None, wrong: &[], find: None };
         let values = |fields: &[Field]| -> Vec<_> {
             fields.iter().map(|field| (field.name.clone(), field.value.clone())).collect()
@@ -318,7 +317,7 @@ mod tests {
         let mark = fields.main[0].mark.clone();
         let form = [("value.dealname", "Ship"), ("mark.dealname", &mark), ("value.amount", "x")];
         let sent = Sent::read(pairs(&form));
-        let newer = row(&[("dealname", "Raft"), ("amount", "5")]);
+        let newer = RowView::holding(&[("dealname", "Raft"), ("amount", "5")]);
         let wrong = [FieldError { field: "amount".into(), message: "has to be a number".into() }];
         let again = Draft { current: Some(&newer), sent: Some(&sent), wrong: &wrong, ..usual };
         let fields = again.fields();

@@ -142,7 +142,6 @@ pub(super) fn as_input(property: &Property, value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::lexicon::tests::{lexicon, property};
-    use super::super::tests::row;
     use super::*;
 
     /// A form about a deal.
@@ -219,13 +218,13 @@ mod tests {
             ("value.notes", "old"),
             ("mark.notes", &marks("notes", "old")),
         ]);
-        let now = row(&[("dealname", "Ship"), ("notes", "old")]);
+        let now = RowView::holding(&[("dealname", "Ship"), ("notes", "old")]);
         assert!(sent.is_current(&lexicon, &now));
         // What nobody edits may change in HubSpot meanwhile, and is not changed back.
-        assert!(sent.is_current(&lexicon, &row(&[("dealname", "Ship"), ("notes", "new")])));
+        assert!(sent.is_current(&lexicon, &RowView::holding(&[("dealname", "Ship"), ("notes", "new")])));
         assert!(!sent.edits(&lexicon).contains_key("notes"));
-        assert!(!sent.is_current(&lexicon, &row(&[("dealname", "Raft"), ("notes", "old")])));
-        assert!(!sent.is_current(&lexicon, &row(&[("notes", "old")])));
+        assert!(!sent.is_current(&lexicon, &RowView::holding(&[("dealname", "Raft"), ("notes", "old")])));
+        assert!(!sent.is_current(&lexicon, &RowView::holding(&[("notes", "old")])));
         assert!(!sent.is_current(&lexicon, &RowView { version: 4, ..now }));
     }
 }

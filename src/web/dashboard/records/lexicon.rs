@@ -173,6 +173,7 @@ pub(super) mod tests {
 
     use super::*;
     use crate::model::Stage;
+    use crate::web::dashboard::naming::in_words;
 
     /// A property of that kind with options.
     pub(in crate::web::dashboard::records) fn property(
@@ -181,25 +182,12 @@ pub(super) mod tests {
         options: &[(&str, &str)],
     ) -> Property {
         Property {
-            name: name.into(),
-            label: in_title(name),
-            data_type: data_type.into(),
+            label: in_words(name),
             field_type: field_type.into(),
             group_name: "dealinformation".into(),
-            description: String::new(),
-            calculated: false,
-            read_only: false,
-            has_unique_value: false,
-            hidden: false,
-            hubspot_defined: true,
             options: options.iter().map(|(value, label)| json!({"value": value, "label": label})).collect(),
-            updated_at: None,
+            ..Property::named(name, data_type)
         }
-    }
-
-    /// A label.
-    fn in_title(name: &str) -> String {
-        super::super::in_words(name)
     }
 
     /// What is known of deals.

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{in_words, name_of, record_path};
+use super::record_path;
 use crate::model::{ObjectId, ObjectType};
 use crate::storage::{LinkedRecord, RowView, linked_records, load_mirror_table, load_rows};
 use crate::web::App;
+use crate::web::dashboard::naming::{in_words, name_of};
 use crate::web::error::ApiError;
 
 /// Most links that are shown.

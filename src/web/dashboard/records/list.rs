@@ -8,7 +8,7 @@ use axum::response::Response;
 use super::columns::{Cell, cell, columns, naming_order};
 use super::heads::{Head, ROWS, USUAL, Ways, sorting_head, ways};
 use super::lexicon::{Choice, Lexicon};
-use super::{Pill, home, in_words, list_path, name_of, record_path, section, status_pill};
+use super::{Pill, home, list_path, record_path, section, status_pill};
 use crate::clock;
 use crate::model::ObjectType;
 use crate::storage::{MirrorTable, RowView, can_order_by, load_mirror_table};
@@ -17,6 +17,7 @@ use crate::web::api::list::{LONGEST_SEARCH, ListParameters, Listing, Pagination,
 use crate::web::api::query::{About, Parameters};
 use crate::web::dashboard::frame::{Frame, page_with};
 use crate::web::dashboard::moment::Moment;
+use crate::web::dashboard::naming::{in_words, name_of};
 use crate::web::dashboard::number::grouped;
 use crate::web::error::ApiError;
 

@@ -7,13 +7,14 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::show::row_named;
-use super::{in_words, name_of, record_path, section};
+use super::{record_path, section};
 use crate::model::ObjectType;
 use crate::storage::{HandEdit, NotEdited, RowName, RowView, edit_by_hand};
 use crate::web::App;
 use crate::web::api::query::{About, Named};
 use crate::web::api::writes::{explain, writable};
 use crate::web::dashboard::frame::{Frame, page_with};
+use crate::web::dashboard::naming::{in_words, name_of};
 use crate::web::error::ApiError;
 
 /// What the question is answered with.

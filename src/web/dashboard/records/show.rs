@@ -12,7 +12,7 @@ use super::history::{Step, history};
 use super::lexicon::Lexicon;
 use super::links::{Links, links};
 use super::value::Shown;
-use super::{Pill, in_words, list_path, name_of, record_path, section, status_pill};
+use super::{Pill, list_path, record_path, section, status_pill};
 use crate::clock;
 use crate::model::{Account, ObjectType};
 use crate::storage::{
@@ -22,6 +22,7 @@ use crate::web::App;
 use crate::web::api::query::{About, Named, Parameters};
 use crate::web::dashboard::frame::{Frame, page};
 use crate::web::dashboard::moment::Moment;
+use crate::web::dashboard::naming::{in_words, name_of};
 use crate::web::error::ApiError;
 
 /// What somebody did before the page is shown.
@@ -273,7 +274,6 @@ fn group_title(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::lexicon::tests::{lexicon, property};
-    use super::super::tests::row;
     use super::*;
     use crate::model::ObjectId;
 
@@ -302,7 +302,7 @@ mod tests {
             property("amount", ("number", "number"), &[]),
         ];
         let lexicon = lexicon(catalogue);
-        let row = row(&[("dealname", "Ship"), ("b_source", "x"), ("gone", "y")]);
+        let row = RowView::holding(&[("dealname", "Ship"), ("b_source", "x"), ("gone", "y")]);
         let titles = |groups: &[Group]| -> Vec<_> {
             let facts = |group: &Group| group.facts.iter().map(|fact| fact.label.clone()).collect::<Vec<_>>();
             groups.iter().map(|group| (group.title.clone(), facts(group))).collect()
@@ -325,12 +325,12 @@ mod tests {
             currency: None,
         };
         let deals = ObjectType::named("deals").unwrap();
-        let live = RowView { hubspot_id: Some(ObjectId(512)), ..row(&[]) };
+        let live = RowView { hubspot_id: Some(ObjectId(512)), ..RowView::holding(&[]) };
         let page = |domain: &str, row: &RowView| page_in_hubspot(&account(domain), deals, row);
         let expected = "https://app-eu1.hubspot.com/contacts/12/record/0-3/512";
         assert_eq!(page("app-eu1.hubspot.com", &live).as_deref(), Some(expected));
         assert!(page("evil/\"", &live).unwrap().starts_with("https://app.hubspot.com/"));
-        assert_eq!(page("app.hubspot.com", &row(&[])), None);
+        assert_eq!(page("app.hubspot.com", &RowView::holding(&[])), None);
         assert_eq!(page("app.hubspot.com", &RowView { archived: true, ..live }), None);
     }
 }
