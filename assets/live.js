@@ -1,9 +1,11 @@
 // Keeps the parts of a page current that have an id and `data-live`: when something has happened, the page is loaded
-// again, and what differs of them takes its place. data-live="limiter" follows the use of HubSpot's limits as well.
+// again, and what differs of them takes its place, with the keyboard's focus, opened details and how far it was scrolled. A
+// part with a selection, or an input somebody is in, waits. data-live="limiter" follows the use of HubSpot's limits as well.
 
 // Milliseconds.
 const SETTLE = 300; // is one refresh
 const PAUSE = 1000; // between two refreshes
+const PAUSES = { run_progress: 3000, records_changed: 3000, links_read: 3000, limiter: 2000 }; // because of one type of news
 const FIRST_RETRY = 500, LAST_RETRY = 10_000; // between two attempts to connect
 const WORDS = 10_000; // between two looks at the words of times
 
@@ -12,20 +14,34 @@ const shown = new Map(); // by id: what was sent last, and its rows
 let current = new Date(); // when what is shown was asked for
 let isLost = false, isOver = false;
 let socket, retryTimer, retry = FIRST_RETRY;
-let refreshTimer, refreshedAt = 0, isRefreshing = false, isWanted = false, isPutOff = false;
+let refreshTimer, dueAt = Infinity, refreshedAt = 0, isRefreshing = false, isPutOff = false;
+const heard = new Set(); // types of news since the last refresh
+const followed = new Map(); // by type of news: when it last led to a refresh
 
 /* Loading the page again */
 
 function refreshSoon(after = SETTLE) {
-  isWanted = true;
-  if (document.hidden || isRefreshing || refreshTimer || isOver) return;
-  refreshTimer = setTimeout(refresh, Math.max(after, refreshedAt + PAUSE - Date.now()));
+  dueAt = Math.min(dueAt, Date.now() + after);
+  schedule();
+}
+
+function schedule() {
+  clearTimeout(refreshTimer);
+  if (dueAt === Infinity || document.hidden || isRefreshing || isOver) return;
+  refreshTimer = setTimeout(refresh, Math.max(dueAt, refreshedAt + PAUSE) - Date.now());
+}
+
+// The first news of a type shows at once; the many that follow while a copy goes on are one refresh every few seconds.
+function follow(type) {
+  heard.add(type);
+  refreshSoon(Math.max(SETTLE, (followed.get(type) ?? 0) + (PAUSES[type] ?? 0) - Date.now()));
 }
 
 async function refresh() {
-  refreshTimer = undefined;
-  [isRefreshing, isWanted] = [true, false];
+  [isRefreshing, dueAt] = [true, Infinity];
   const asked = new Date();
+  heard.forEach((type) => followed.set(type, asked.getTime()));
+  heard.clear();
   const html = await load().catch(() => undefined);
   [isRefreshing, refreshedAt] = [false, Date.now()];
   if (isOver) return;
@@ -37,8 +53,8 @@ async function refresh() {
     isLost = false;
     say("");
   } else if (isLost || !html) lost();
-  if (!html && socket) setTimeout(refreshSoon, LAST_RETRY / 2);
-  if (isWanted) refreshSoon();
+  if (!html && socket) refreshSoon(LAST_RETRY / 2);
+  schedule();
 }
 
 async function load() {
@@ -64,7 +80,7 @@ function replace(page) {
     const before = shown.get(old.id);
     if (!now || plain(now) === before?.html) continue;
     const focus = old.contains(document.activeElement) ? document.activeElement : null;
-    if (focus?.matches("input:not([type=hidden]), select, textarea")) {
+    if (focus?.matches("input:not([type=hidden]), select, textarea") || isSelected(old)) {
       isPutOff = true;
       continue;
     }
@@ -73,12 +89,35 @@ function replace(page) {
       for (const row of now.querySelectorAll("tbody tr")) row.classList.toggle("changed", !before.rows.has(plain(row)));
     }
     const place = focus && stops(old).indexOf(focus);
-    const open = [...old.querySelectorAll("details")].map((details) => details.open);
+    const give = taken(old);
     old.replaceWith(document.adoptNode(now));
-    now.querySelectorAll("details").forEach((details, index) => { details.open = open[index] ?? details.open; });
+    give(now);
     if (focus) (document.getElementById(focus.id) ?? same(focus, now) ?? stops(now)[place])?.focus({ preventScroll: true });
   }
   tellTimes();
+}
+
+// Takes what people have done to a part; returns what gives it to the one in its place.
+function taken(old) {
+  const kept = [["details", "open"], [".scroll", "scrollLeft"]].map(([selector, property]) => {
+    const values = [...old.querySelectorAll(selector)].map((element, index) => [element.id || index, element[property]]);
+    return [selector, property, new Map(values)];
+  });
+  return (now) => kept.forEach(([selector, property, values]) => {
+    now.querySelectorAll(selector).forEach((element, index) => {
+      element[property] = values.get(element.id || index) ?? element[property];
+    });
+  });
+}
+
+function isSelected(part) {
+  const selection = getSelection();
+  return !selection.isCollapsed && selection.containsNode(part, true);
+}
+
+function putNoLongerOff() {
+  if (isPutOff) refreshSoon();
+  isPutOff = false;
 }
 
 const stops = (part) => [...part.querySelectorAll("a[href], button, summary")];
@@ -94,7 +133,7 @@ function connect() {
     const { type } = JSON.parse(data);
     // What happened before `hello` is not told again.
     if (type === "hello") retry = FIRST_RETRY;
-    if (type !== "limiter" || document.querySelector('[data-live="limiter"]')) refreshSoon();
+    if (type !== "limiter" || document.querySelector('[data-live="limiter"]')) follow(type);
   };
   opened.onclose = () => {
     if (socket !== opened) return;
@@ -114,7 +153,6 @@ function disconnect() {
   open?.close();
   clearTimeout(retryTimer);
   clearTimeout(refreshTimer);
-  refreshTimer = undefined;
 }
 
 function say(words) {
@@ -162,10 +200,8 @@ document.addEventListener("visibilitychange", () => {
   connect();
   tellTimes();
 });
-document.addEventListener("focusout", () => {
-  if (isPutOff) refreshSoon();
-  isPutOff = false;
-});
+document.addEventListener("focusout", putNoLongerOff);
+document.addEventListener("selectionchange", () => getSelection().isCollapsed && putNoLongerOff());
 addEventListener("online", connect);
 addEventListener("pagehide", disconnect);
 addEventListener("pageshow", (event) => event.persisted && connect());

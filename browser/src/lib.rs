@@ -145,6 +145,13 @@ impl Browser {
         answer.unwrap_or_else(|error| panic!("{script}: {error}")).json().clone()
     }
 
+    /// Runs a script in every page that is opened from now on, before those of the page itself.
+    pub async fn ask_first(&self, script: &str) {
+        let source = json!({"source": script});
+        let told = self.page.cdp().send_raw("Page.addScriptToEvaluateOnNewDocument", source).await;
+        told.unwrap_or_else(|error| panic!("{script}: {error}"));
+    }
+
     /// Waits until something is the case.
     pub async fn until(&self, what: &str, is: impl AsyncFn() -> bool) {
         let began = Instant::now();
