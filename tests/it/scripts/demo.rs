@@ -96,6 +96,13 @@ async fn a_demo_continues_where_the_last_one_ended_and_leaves_no_process() {
         holds(shown, said())
     })
     .await;
+    assert_eq!(demo.ask("SELECT COUNT(*) FROM conflicts WHERE status = 'pending'"), "1", "{}", said());
+    let told = said();
+    let address = told.split_once("Watch it at ").unwrap().1.lines().next().unwrap();
+    assert!(told.contains(&format!("Dashboard: {address}")) && told.contains("A conflict waits"), "{told}");
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let page = reqwest::get(format!("{address}/conflicts")).await.unwrap().text().await.unwrap();
+    assert!(page.contains("city, jobtitle"), "{page}");
     assert!(demo.processes().len() >= 4, "script, database, simulator, daemon: {:?}", demo.processes());
     let runs = "SELECT CONCAT(SUM(lane = 'backfill'), ' ', SUM(lane = 'incremental') > 1)
                 FROM sync_runs WHERE object_type = 'contacts'";
