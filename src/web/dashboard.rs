@@ -36,13 +36,14 @@ mod overview;
 mod records;
 mod session;
 
-use axum::http::{HeaderValue, header};
-use axum::response::Response;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use axum::{Router, middleware};
 
 pub(super) use access::is_signed_in;
 
 use super::App;
+use super::error::ApiError;
 
 /// What a page may load and do: nothing of others, and no script or style that stands in the page itself.
 const POLICY: HeaderValue = HeaderValue::from_static(
@@ -63,9 +64,20 @@ pub(super) fn router(app: &App) -> Router {
     pages
         .merge(login::routes(app))
         .with_state(app.clone())
+        .layer(middleware::from_fn_with_state(app.clone(), access::expect_database))
         .layer(middleware::from_fn(failure::show))
         .merge(assets::router())
         .layer(middleware::map_response(add_policy))
+}
+
+/// Says that nothing is there: to people as a page, to programs as the API does.
+pub(super) async fn nothing(headers: HeaderMap) -> Response {
+    let accepted = headers.get(header::ACCEPT).and_then(|kinds| kinds.to_str().ok());
+    if accepted.is_some_and(|kinds| kinds.contains("text/html")) {
+        add_policy(failure::page_of(&ApiError::not_found("There is no such page"), false)).await
+    } else {
+        ApiError::of_status(StatusCode::NOT_FOUND).into_response()
+    }
 }
 
 /// Says in every answer what a page may do.

@@ -24,9 +24,9 @@ use tower_http::csrf::CsrfLayer;
 use tracing::{debug, error, warn};
 use uuid::Uuid;
 
-use super::App;
 use super::access::Access;
 use super::error::ApiError;
+use super::{App, dashboard};
 use crate::metrics::WEB_REQUESTS;
 
 /// The header with the id of a request.
@@ -46,7 +46,7 @@ const ANSWER: Duration = Duration::from_secs(30);
 pub(super) fn around(routes: Router) -> Router {
     routes
         // Ours stays the one that answers when routes of others are merged, which have none of their own.
-        .fallback(async || ApiError::of_status(StatusCode::NOT_FOUND))
+        .fallback(dashboard::nothing)
         .layer(CsrfLayer::new())
         .layer(middleware::map_response(add_security_headers))
         .layer(middleware::from_fn(name_and_shape))

@@ -6,10 +6,13 @@
 //! | nothing at all | whoever sits at this machine, as the API |
 //! | tokens alone, or webhooks | nobody: others reach this server, and a token is no password |
 
+use std::time::Duration;
+
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
+use tokio::time::timeout;
 use url::form_urlencoded;
 
 use super::session::Sessions;
@@ -17,6 +20,25 @@ use crate::web::App;
 use crate::web::access::expect_local;
 use crate::web::error::ApiError;
 use crate::web::guard;
+
+/// Longest the database may take to say that it is there.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(3);
+
+/// Asks the database for a sign of life before anything else: who waits for a page is soon told that it has none, where a
+/// query would wait much longer for a connection.
+pub(super) async fn expect_database(State(app): State<App>, request: Request, next: Next) -> Response {
+    let database = app.database.clone();
+    // A task of its own, because a query is not to be dropped.
+    let asked = app.lifecycle.spawn(async move { database.ping().await });
+    match timeout(SIGN_OF_LIFE, asked).await {
+        Ok(Ok(Err(error))) => ApiError::from(error).into_response(),
+        Ok(_) => next.run(request).await,
+        Err(_) => {
+            let message = "The database gives no sign of life";
+            ApiError::unavailable("database_unavailable", message).into_response()
+        }
+    }
+}
 
 /// Lets a request in to its page.
 pub(super) async fn admit(State(app): State<App>, request: Request, next: Next) -> Response {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::Request;
-use axum::http::{HeaderValue, Method, header};
+use axum::http::{Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
@@ -37,15 +37,18 @@ pub(super) async fn show(request: Request, next: Next) -> Response {
     let is_form = request.method() == Method::POST;
     let response = next.run(request).await;
     let Some(error) = response.extensions().get::<Arc<ApiError>>().cloned() else { return response };
-    let (status, old_headers) = (response.status(), response.headers().clone());
-    let mut shown = page_with(status, &FailurePage::of(&error, is_form));
-    if let Some(after) = old_headers.get(header::RETRY_AFTER) {
-        let after: &HeaderValue = after;
+    let mut shown = page_of(&error, is_form);
+    if let Some(after) = response.headers().get(header::RETRY_AFTER) {
         shown.headers_mut().insert(header::RETRY_AFTER, after.clone());
     }
     // The log says how it ended.
     shown.extensions_mut().insert(error);
     shown
+}
+
+/// The page of an error, as an answer.
+pub(super) fn page_of(error: &ApiError, is_form: bool) -> Response {
+    page_with(error.status(), &FailurePage::of(error, is_form))
 }
 
 impl FailurePage {

@@ -4,6 +4,7 @@ mod activity;
 mod conflicts;
 mod cost;
 mod deals;
+mod failure;
 mod form;
 mod health;
 mod login;
