@@ -13,6 +13,7 @@ use crate::web::api::query::{Parameters, type_name};
 use crate::web::dashboard::frame::{Frame, Section, page};
 use crate::web::dashboard::listing::{SelectOption, address, given, options, word};
 use crate::web::dashboard::moment::{Moment, span};
+use crate::web::dashboard::number::grouped;
 use crate::web::error::ApiError;
 
 /// Runs of a page.
@@ -56,12 +57,12 @@ struct RunRow {
     began: Moment,
     /// How long it took.
     took: String,
-    fetched: u64,
-    inserted: u64,
-    updated: u64,
-    deleted: u64,
-    quarantined: u64,
-    requests: u64,
+    fetched: String,
+    inserted: String,
+    updated: String,
+    deleted: String,
+    quarantined: String,
+    requests: String,
     error: Option<String>,
 }
 
@@ -114,12 +115,12 @@ impl From<Run> for RunRow {
             tone,
             began: Moment::new(run.started_at, now),
             took: span(took).unwrap_or_else(|| format!("{} ms", took.num_milliseconds().max(0))),
-            fetched: run.counts.fetched,
-            inserted: counts.inserted,
-            updated: counts.updated,
-            deleted: counts.deleted,
-            quarantined: counts.quarantined,
-            requests: run.counts.requests,
+            fetched: grouped(run.counts.fetched),
+            inserted: grouped(counts.inserted),
+            updated: grouped(counts.updated),
+            deleted: grouped(counts.deleted),
+            quarantined: grouped(counts.quarantined),
+            requests: grouped(run.counts.requests),
             error: run.error,
         }
     }
