@@ -14,6 +14,7 @@ const TOLERANCE: TimeDelta = TimeDelta::seconds(1);
 
 /// All that was told of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a question of its own about all events")]
 pub(super) struct Told {
     /// The record.
     pub(super) id: ObjectId,
@@ -21,6 +22,8 @@ pub(super) struct Told {
     pub(super) numbers: Vec<i64>,
     /// What happened last, and when; a request only where nothing else was told.
     last: (DateTime<Utc>, WebhookKind),
+    /// Whether the record came into being by any of it, so that reads may not know it yet.
+    is_new: bool,
     /// Whether any of it may have changed links.
     pub(super) concerns_links: bool,
     /// Whether it was erased at any time.
@@ -50,6 +53,7 @@ pub(super) fn coalesce(events: &[WebhookEvent]) -> Vec<Told> {
             id: event.id,
             numbers: Vec::new(),
             last: (event.occurred_at, event.kind),
+            is_new: false,
             concerns_links: false,
             was_erased: false,
             is_own: true,
@@ -60,6 +64,8 @@ pub(super) fn coalesce(events: &[WebhookEvent]) -> Vec<Told> {
         if rank(last) >= rank(one.last) {
             one.last = last;
         }
+        // Of a merge it is the one that remains, as a rule under a new id.
+        one.is_new |= matches!(event.kind, WebhookKind::Creation | WebhookKind::Merge);
         one.concerns_links |= concerns_links(event.kind);
         one.was_erased |= event.kind == WebhookKind::PrivacyDeletion;
         // What came of links and merges is no single row's to show.
@@ -116,8 +122,10 @@ impl Told {
             }
             // Erased, it is in no bin, and comes with a deletion of the same moment.
             (WebhookKind::Deletion, Shown::Absent) => !self.was_erased,
+            (WebhookKind::PrivacyDeletion, Shown::Absent) => false,
+            // Whatever was told of it afterwards.
+            (_, Shown::Absent) => self.is_new,
             (WebhookKind::Deletion | WebhookKind::PrivacyDeletion, Shown::Live(_))
-            | (WebhookKind::Creation, Shown::Absent)
             | (WebhookKind::Restore, Shown::Archived) => true,
             // Deleted or merged since, which is told in an event of its own.
             _ => false,
@@ -146,7 +154,6 @@ mod tests {
     fn event(number: i64, id: i64, kind: WebhookKind, at: i64) -> WebhookEvent {
         WebhookEvent {
             number,
-            object_type_id: "0-1".to_owned(),
             id: ObjectId(id),
             kind,
             is_own: false,
@@ -212,6 +219,8 @@ mod tests {
             (WebhookKind::PropertyChange, version(9_000), None),
             (WebhookKind::PropertyChange, Shown::Archived, None),
             (WebhookKind::Creation, Shown::Absent, first),
+            (WebhookKind::Merge, Shown::Absent, first),
+            (WebhookKind::PropertyChange, Shown::Absent, None),
             (WebhookKind::Deletion, version(1), first),
             (WebhookKind::Deletion, Shown::Absent, first),
             (WebhookKind::Deletion, Shown::Archived, None),
@@ -223,6 +232,18 @@ mod tests {
         ] {
             assert_eq!(told(&[event(1, 7, kind, 10_000)]).again(shown), expected, "{kind} {shown:?}");
         }
+    }
+
+    #[test]
+    fn a_new_record_is_waited_for_whatever_was_told_of_it_since() {
+        let after =
+            |kind, later| told(&[event(1, 7, kind, 10_000), event(2, 7, later, 11_000)]).again(Shown::Absent);
+        for kind in [WebhookKind::Creation, WebhookKind::Merge] {
+            assert_eq!(after(kind, WebhookKind::PropertyChange), Some(AGAIN[0]), "{kind}");
+            assert_eq!(after(kind, WebhookKind::AssociationChange), Some(AGAIN[0]), "{kind}");
+            assert_eq!(after(kind, WebhookKind::PrivacyDeletion), None, "{kind}");
+        }
+        assert_eq!(after(WebhookKind::PropertyChange, WebhookKind::AssociationChange), None);
     }
 
     #[test]
