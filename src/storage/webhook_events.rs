@@ -60,7 +60,7 @@ stored_words! {
 /// An event to store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewWebhookEvent {
-    /// What tells it from all other events, its attempt included.
+    /// What tells it from all other events; the same however often it is sent.
     pub key: [u8; 32],
     /// HubSpot's id of the record's type.
     pub object_type_id: String,
@@ -72,7 +72,7 @@ pub struct NewWebhookEvent {
     pub property: Option<String>,
     /// HubSpot's number of the event; other events may have the same.
     pub event_id: i64,
-    /// How often HubSpot had sent it before.
+    /// How often HubSpot had sent it before it was stored.
     pub attempt: u32,
     /// What made the change, in HubSpot's words.
     pub change_source: Option<String>,
@@ -87,8 +87,6 @@ pub struct NewWebhookEvent {
 pub struct WebhookEvent {
     /// Its number.
     pub number: i64,
-    /// HubSpot's id of the record's type.
-    pub object_type_id: String,
     /// The record.
     pub id: ObjectId,
     /// What happened to it.
@@ -105,7 +103,6 @@ pub struct WebhookEvent {
 #[derive(FromRow)]
 struct Stored {
     id: i64,
-    object_type_id: String,
     hubspot_id: i64,
     kind: String,
     is_own: bool,
@@ -234,30 +231,42 @@ pub async fn webhook_counts(database: &Database) -> Result<BTreeMap<String, u64>
     Ok(rows.into_iter().map(|(name, total)| (name, total.unsigned_abs())).collect())
 }
 
-/// Events that are due, oldest first, at most `limit`, without those of the types `busy`, by HubSpot's ids.
+/// HubSpot's id of the first type after `after`, in the order of the index, of which events wait, due or not. A step costs
+/// the same however many they are.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn next_waiting_type(database: &Database, after: &str) -> Result<Option<String>, StorageError> {
+    sqlx::query_scalar(NEXT_WAITING)
+        .bind(after)
+        .fetch_optional(database.pool())
+        .await
+        .map_err(StorageError::query("read which webhooks wait"))
+}
+
+/// See [`next_waiting_type`].
+const NEXT_WAITING: &str = "SELECT object_type_id FROM webhook_events WHERE outcome IS NULL AND object_type_id > ? \
+                            ORDER BY object_type_id LIMIT 1";
+
+/// Events of a type, by HubSpot's id of it, that are due, oldest first, at most `limit`.
 ///
 /// # Errors
 /// When the database cannot be read or holds what this version does not know.
 pub async fn due_webhook_events(
     database: &Database,
+    object_type_id: &str,
     now: DateTime<Utc>,
-    busy: &[&str],
     limit: u32,
 ) -> Result<Vec<WebhookEvent>, StorageError> {
-    let mut select = QueryBuilder::new(
-        "SELECT id, object_type_id, hubspot_id, kind, is_own, occurred_at, tries FROM webhook_events \
-         WHERE outcome IS NULL AND run_at <= ",
-    );
-    select.push_bind(now).push(" AND object_type_id NOT IN (''");
-    for type_id in busy {
-        select.push(", ").push_bind(*type_id);
-    }
-    select.push(") ORDER BY run_at, id LIMIT ").push_bind(limit);
     let rows: Result<Vec<Stored>, _> =
-        select.build_query_as().persistent(false).fetch_all(database.pool()).await;
+        sqlx::query_as(DUE).bind(object_type_id).bind(now).bind(limit).fetch_all(database.pool()).await;
     let rows = rows.map_err(StorageError::query("read the webhooks that wait"))?;
     rows.into_iter().map(WebhookEvent::try_from).collect()
 }
+
+/// See [`due_webhook_events`].
+const DUE: &str = "SELECT id, hubspot_id, kind, is_own, occurred_at, tries FROM webhook_events \
+                   WHERE outcome IS NULL AND object_type_id = ? AND run_at <= ? ORDER BY run_at, id LIMIT ?";
 
 impl TryFrom<Stored> for WebhookEvent {
     type Error = StorageError;
@@ -271,7 +280,6 @@ impl TryFrom<Stored> for WebhookEvent {
         })?;
         Ok(Self {
             number: stored.id,
-            object_type_id: stored.object_type_id,
             id: ObjectId(stored.hubspot_id),
             kind,
             is_own: stored.is_own,

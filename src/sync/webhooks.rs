@@ -12,7 +12,7 @@ mod plan;
 mod records;
 mod silence;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -33,8 +33,8 @@ use crate::clock;
 use crate::hubspot::RECORD_PAGE;
 use crate::model::ObjectType;
 use crate::storage::{
-    PageOutcome, WebhookEvent, WebhookOutcome, due_webhook_events, postpone_webhook_events,
-    settle_webhook_events,
+    PageOutcome, WebhookEvent, WebhookOutcome, due_webhook_events, next_waiting_type,
+    postpone_webhook_events, settle_webhook_events,
 };
 
 /// How often the inbox is looked at where webhooks are expected: events may have been received by another process.
@@ -45,7 +45,7 @@ const IDLE_LOOK: Duration = Duration::from_secs(5);
 const GATHERING: Duration = Duration::from_millis(20);
 /// Pause after the database or HubSpot has failed.
 const TROUBLE: Duration = Duration::from_secs(5);
-/// Events taken out of the inbox at once.
+/// Events of a type taken out of the inbox at once.
 const MOST_EVENTS: u32 = 5_000;
 /// Batches of a type that are read at the same time.
 const BATCHES_AT_ONCE: usize = 3;
@@ -151,21 +151,45 @@ impl Engine {
         }
     }
 
-    /// Hands out the events that are due, a share to each type that is not busy.
+    /// Hands out the events that are due, a share to each type that is not busy. Those of busy types are not looked at,
+    /// however many wait.
     async fn hand_out_due(&self, desk: &Desk, hand_out: &UnboundedSender<Share>) -> Result<(), SyncError> {
-        loop {
-            let busy: Vec<_> = desk.memory().busy.iter().copied().collect();
-            let events = due_webhook_events(&self.database, clock::now(), &busy, MOST_EVENTS).await?;
-            let is_full = events.len() == MOST_EVENTS as usize;
-            let (of_types, strange) = self.by_type(events);
-            self.settle_events(&strange, WebhookOutcome::NotMirrored).await?;
-            for (object_type, events) in of_types {
-                desk.memory().busy.insert(object_type.type_id);
-                hand_out
-                    .send(Share { object_type, events })
-                    .expect("shares are taken while there is a sender");
+        let mut last = String::new();
+        while let Some(type_id) = next_waiting_type(&self.database, &last).await? {
+            if !desk.memory().busy.contains(type_id.as_str()) {
+                match self.types().iter().find(|known| known.type_id == type_id) {
+                    Some(object_type) => self.hand_out_share(object_type, desk, hand_out).await?,
+                    None => self.settle_strange(&type_id).await?,
+                }
             }
-            if !is_full {
+            last = type_id;
+        }
+        Ok(())
+    }
+
+    /// Hands out what is due of a type that is not busy; then it is.
+    async fn hand_out_share(
+        &self,
+        object_type: &'static ObjectType,
+        desk: &Desk,
+        hand_out: &UnboundedSender<Share>,
+    ) -> Result<(), SyncError> {
+        let type_id = object_type.type_id;
+        let events = due_webhook_events(&self.database, type_id, clock::now(), MOST_EVENTS).await?;
+        if !events.is_empty() {
+            desk.memory().busy.insert(type_id);
+            hand_out.send(Share { object_type, events }).expect("shares are taken while there is a sender");
+        }
+        Ok(())
+    }
+
+    /// Closes the events of a type that is not mirrored.
+    async fn settle_strange(&self, type_id: &str) -> Result<(), SyncError> {
+        loop {
+            let events = due_webhook_events(&self.database, type_id, clock::now(), MOST_EVENTS).await?;
+            let numbers: Vec<_> = events.iter().map(|event| event.number).collect();
+            self.settle_events(&numbers, WebhookOutcome::NotMirrored).await?;
+            if events.len() < MOST_EVENTS as usize {
                 return Ok(());
             }
         }
@@ -233,26 +257,6 @@ impl Engine {
         let results: Vec<_> =
             stream::iter(batches).map(work).buffer_unordered(BATCHES_AT_ONCE).collect().await;
         results.into_iter().collect()
-    }
-
-    /// The events of each mirrored type, and the numbers of those of other types.
-    fn by_type(
-        &self,
-        events: Vec<WebhookEvent>,
-    ) -> (Vec<(&'static ObjectType, Vec<WebhookEvent>)>, Vec<i64>) {
-        let mut by_id: BTreeMap<String, Vec<WebhookEvent>> = BTreeMap::new();
-        for event in events {
-            by_id.entry(event.object_type_id.clone()).or_default().push(event);
-        }
-        let (types, mut strange) = (self.types(), Vec::new());
-        let mut of_types = Vec::new();
-        for (type_id, events) in by_id {
-            match types.iter().find(|known| known.type_id == type_id) {
-                Some(object_type) => of_types.push((*object_type, events)),
-                None => strange.extend(events.iter().map(|event| event.number)),
-            }
-        }
-        (of_types, strange)
     }
 
     /// What there is to read of a type, in batches. Changes of our own that the mirror holds already are done with.

@@ -6,11 +6,12 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use hubspot_mariadb_connector::model::ObjectId;
 use hubspot_mariadb_connector::storage::{
-    Lease, NewWebhookEvent, WebhookKind, due_webhook_events, judge_silence, purge_webhook_events,
-    retire_webhook_sources, silent_webhooks, store_webhook_events, webhook_counts,
+    Database, Lease, NewWebhookEvent, WebhookKind, due_webhook_events, judge_silence, next_waiting_type,
+    purge_webhook_events, retire_webhook_sources, silent_webhooks, store_webhook_events, webhook_counts,
 };
 
-use crate::support::database::TestDatabase;
+use crate::scripts::PrivateServer;
+use crate::support::database::{TestDatabase, config};
 
 /// An event that is told from others by its number alone.
 fn event(number: u8) -> NewWebhookEvent {
@@ -48,12 +49,43 @@ async fn an_event_is_stored_once_however_many_deliver_it_at_the_same_time() {
     assert!(delivered.iter().all(Result::is_ok), "{delivered:?}");
     let counts = webhook_counts(&test.database).await.unwrap();
     assert_eq!((counts["received"], counts["stored"], counts["duplicate"]), (300, 55, 245));
-    let due = due_webhook_events(&test.database, now(), &[], 1_000).await.unwrap();
-    assert_eq!(due.len(), 55);
-    let earlier = now() - TimeDelta::seconds(1);
-    assert!(due_webhook_events(&test.database, earlier, &[], 9).await.unwrap().is_empty());
-    let of_others = due_webhook_events(&test.database, now(), &["0-2", "0-1"], 9).await.unwrap();
-    assert!(of_others.is_empty());
+    let due = async |type_id: &str, at| due_webhook_events(&test.database, type_id, at, 1_000).await.unwrap();
+    assert_eq!(due("0-1", now()).await.len(), 55);
+    assert!(due("0-1", now() - TimeDelta::seconds(1)).await.is_empty());
+    assert!(due("0-2", now()).await.is_empty());
+}
+
+#[tokio::test]
+async fn what_waits_for_a_busy_type_is_not_looked_at() {
+    let server = PrivateServer::start();
+    let test = TestDatabase::migrated_on(&server.url()).await;
+    test.execute(
+        "INSERT INTO webhook_events (event_key, object_type_id, hubspot_id, kind, event_id, attempt, is_own, \
+         occurred_at, received_at, run_at) SELECT UNHEX(SHA2(seq, 256)), IF(seq > 5000, '0-2', '0-1'), seq, \
+         'property_change', 1, 0, FALSE, '2026-05-01', '2026-05-01', '2026-05-01' FROM seq_1_to_5003",
+    )
+    .await;
+    test.execute("ANALYZE TABLE webhook_events").await;
+    server.ask(
+        "SET GLOBAL log_output = 'TABLE'; SET GLOBAL long_query_time = 0; SET GLOBAL slow_query_log = ON",
+    );
+    // On connections that heard of it.
+    let database = Database::new(&config(&test.url)).unwrap();
+    let (mut types, mut last) = (Vec::new(), String::new());
+    while let Some(type_id) = next_waiting_type(&database, &last).await.unwrap() {
+        types.push(type_id.clone());
+        last = type_id;
+    }
+    assert_eq!(types, ["0-1", "0-2"]);
+    let due = due_webhook_events(&database, "0-2", now(), 5_000).await.unwrap();
+    assert_eq!(due.iter().map(|event| event.id.0).collect::<Vec<_>>(), [5_001, 5_002, 5_003]);
+    let read = server.ask(
+        "SELECT CONCAT(COUNT(*), ' ', MAX(rows_examined)) FROM mysql.slow_log \
+         WHERE sql_text LIKE 'SELECT%FROM webhook_events%'",
+    );
+    let (statements, most) = read.split_once(' ').unwrap();
+    assert_eq!(statements, "4", "three steps from type to type, and one list");
+    assert!(most.parse::<u32>().unwrap() <= 4, "{most} rows were read");
 }
 
 #[tokio::test]
