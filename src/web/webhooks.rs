@@ -332,6 +332,7 @@ fn judge(event: Value, portal: Option<i64>, objects: &[Selected]) -> Result<NewW
     }
     let event = delivered.into_event().map_err(|unusable| match unusable {
         Unusable::UnknownType => "unknown_type",
+        Unusable::UntypedLink => "untyped_link",
         Unusable::Malformed => "malformed",
     })?;
     if may_be_mirrored(&event.object_type_id, objects) { Ok(event) } else { Err("not_mirrored") }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::model::{OBJECT_TYPES, ObjectId};
+use crate::model::{OBJECT_TYPES, ObjectId, ObjectType};
 use crate::storage::{NewWebhookEvent, WebhookKind};
 
 /// Longest property name that is kept. HubSpot's are shorter by far.
@@ -22,8 +22,7 @@ const LONGEST_TYPE: usize = 32;
 /// Years something may have happened in: HubSpot is younger, and a `DATETIME` ends there.
 const YEARS: RangeInclusive<i32> = 2000..=9999;
 
-/// An event as it is delivered. Source: HubSpot, "Webhooks"; captures of deliveries. The documentation calls the type of
-/// a subscription `eventType` in places.
+/// An event as it is delivered. Source: HubSpot, "Webhooks"; captures of deliveries.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Delivered {
@@ -37,8 +36,10 @@ pub(super) struct Delivered {
     app_id: Option<i64>,
     #[serde(deserialize_with = "number")]
     occurred_at: Option<i64>,
-    #[serde(alias = "eventType")]
-    subscription_type: String,
+    subscription_type: Option<String>,
+    /// What the documentation calls the type of a subscription in places; deliveries were seen to say
+    /// `subscriptionType`, which counts where both are there.
+    event_type: Option<String>,
     #[serde(deserialize_with = "number")]
     attempt_number: Option<i64>,
     #[serde(deserialize_with = "number")]
@@ -66,6 +67,8 @@ pub(super) struct Delivered {
 pub(super) enum Unusable {
     /// Its type is none we know what to do with.
     UnknownType,
+    /// It tells of a link and of neither end's type.
+    UntypedLink,
     /// It lacks what it should say.
     Malformed,
 }
@@ -94,10 +97,9 @@ impl Delivered {
     /// # Errors
     /// When nothing can be made of it.
     pub(super) fn into_event(self) -> Result<NewWebhookEvent, Unusable> {
-        let (prefix, what) = self.subscription_type.split_once('.').ok_or(Unusable::UnknownType)?;
+        let (prefix, what) = self.subscription().split_once('.').ok_or(Unusable::UnknownType)?;
         let kind = kind(what).ok_or(Unusable::UnknownType)?;
-        let object_type_id = self.object_type_id(prefix)?;
-        let id = self.record(kind).filter(|id| *id > 0).ok_or(Unusable::Malformed)?;
+        let (object_type_id, id) = self.record(prefix, kind)?;
         let occurred_at = self.occurred_at.and_then(DateTime::from_timestamp_millis);
         let occurred_at = occurred_at.filter(|at| YEARS.contains(&at.year())).ok_or(Unusable::Malformed)?;
         // The column is signed.
@@ -105,7 +107,7 @@ impl Delivered {
         Ok(NewWebhookEvent {
             key: self.key(),
             object_type_id,
-            id: ObjectId(id),
+            id,
             kind,
             event_id: self.event_id.unwrap_or(0),
             attempt: u32::try_from(attempt).map_err(|_| Unusable::Malformed)?,
@@ -116,24 +118,44 @@ impl Delivered {
         })
     }
 
-    /// HubSpot's id of the record's type: classic events name the type, generic ones say its id.
-    fn object_type_id(&self, prefix: &str) -> Result<String, Unusable> {
-        if prefix != "object" {
-            let known = OBJECT_TYPES.iter().find(|known| known.singular == prefix);
-            return known.map(|known| known.type_id.to_owned()).ok_or(Unusable::UnknownType);
+    /// The type of the subscription, such as `contact.creation`; empty where the event says none.
+    fn subscription(&self) -> &str {
+        let named = self.subscription_type.as_deref().filter(|name| !name.is_empty());
+        named.or(self.event_type.as_deref()).unwrap_or_default()
+    }
+
+    /// The record to read, and HubSpot's id of its type: classic events name the type, generic ones say its id.
+    fn record(&self, prefix: &str, kind: WebhookKind) -> Result<(String, ObjectId), Unusable> {
+        if prefix == "object" && kind == WebhookKind::AssociationChange {
+            return self.linked_record();
         }
-        let id = self.object_type_id.as_ref().or(self.from_object_type_id.as_ref());
-        let id = id.ok_or(Unusable::Malformed)?;
-        let is_id = id.len() <= LONGEST_TYPE
-            && id.split_once('-').is_some_and(|(left, right)| {
-                [left, right].iter().all(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
-            });
-        if is_id { Ok(id.clone()) } else { Err(Unusable::Malformed) }
+        let type_id = if prefix == "object" {
+            checked(self.object_type_id.as_ref().ok_or(Unusable::Malformed)?)?
+        } else {
+            let known = OBJECT_TYPES.iter().find(|known| known.singular == prefix);
+            known.map(|known| known.type_id.to_owned()).ok_or(Unusable::UnknownType)?
+        };
+        Ok((type_id, positive(self.number(kind))?))
+    }
+
+    /// A record of a link that is told of generically: the one it is told from, or the other where the type of the first
+    /// is not known. That generic events say the types of both ends is hearsay; the name of the link does it for standard
+    /// types.
+    fn linked_record(&self) -> Result<(String, ObjectId), Unusable> {
+        let (from, to) = self.association_type.as_deref().and_then(|name| name.split_once("_TO_")).unzip();
+        let from_id = self.from_object_type_id.as_ref().or(self.object_type_id.as_ref());
+        let from = from_id.map(String::as_str).or_else(|| type_called(from));
+        let to = self.to_object_type_id.as_deref().or_else(|| type_called(to));
+        match (from, to) {
+            (Some(type_id), _) => Ok((checked(type_id)?, positive(self.from_object_id.or(self.object_id))?)),
+            (None, Some(type_id)) => Ok((checked(type_id)?, positive(self.to_object_id)?)),
+            (None, None) => Err(Unusable::UntypedLink),
+        }
     }
 
     /// The record to read: of a merge the one that remains, of a link the one it is told from. Which of its ids the
     /// `objectId` of a merge is, is not known.
-    fn record(&self, kind: WebhookKind) -> Option<i64> {
+    fn number(&self, kind: WebhookKind) -> Option<i64> {
         match kind {
             WebhookKind::Merge => self.new_object_id.or(self.primary_object_id).or(self.object_id),
             WebhookKind::AssociationChange => self.from_object_id.or(self.object_id),
@@ -153,14 +175,13 @@ impl Delivered {
         by_app && app.is_some() && app == self.source_id
     }
 
-    /// What tells the event from all others, its attempt included. `eventId` is not unique, so everything counts that may
-    /// differ between two events.
+    /// What tells the event from all others. `eventId` is not unique, so everything counts that may differ between two
+    /// events, but not `attemptNumber`: what is sent again is the same event.
     fn key(&self) -> [u8; 32] {
         let numbers = [
             self.event_id,
             self.subscription_id,
             self.occurred_at,
-            self.attempt_number,
             self.object_id,
             self.primary_object_id,
             self.new_object_id,
@@ -175,7 +196,7 @@ impl Delivered {
             &self.association_type,
         ];
         let mut digest = Sha256::new();
-        digest.update(self.subscription_type.as_bytes());
+        digest.update(self.subscription().as_bytes());
         for number in numbers {
             digest.update([u8::from(number.is_some())]);
             digest.update(number.unwrap_or(0).to_be_bytes());
@@ -200,6 +221,24 @@ fn kind(what: &str) -> Option<WebhookKind> {
         "associationChange" => WebhookKind::AssociationChange,
         _ => return None,
     })
+}
+
+/// The id of a type, if it is one.
+fn checked(id: &str) -> Result<String, Unusable> {
+    let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    let is_id = id.split_once('-').is_some_and(|(left, right)| is_number(left) && is_number(right));
+    if is_id && id.len() <= LONGEST_TYPE { Ok(id.to_owned()) } else { Err(Unusable::Malformed) }
+}
+
+/// The id of a record, if it is one.
+fn positive(id: Option<i64>) -> Result<ObjectId, Unusable> {
+    id.filter(|id| *id > 0).map(ObjectId).ok_or(Unusable::Malformed)
+}
+
+/// The id of the standard type that names of links call so, such as `LINE_ITEM`.
+fn type_called(name: Option<&str>) -> Option<&'static str> {
+    let called = |known: &&ObjectType| name.is_some_and(|name| known.singular.eq_ignore_ascii_case(name));
+    OBJECT_TYPES.iter().find(called).map(|known| known.type_id)
 }
 
 /// The first characters of a text, at most so many.
@@ -259,11 +298,49 @@ mod tests {
             "fromObjectId": 7, "toObjectId": 8
         });
         assert_eq!(about(generic_link), ("0-3".to_owned(), 7, WebhookKind::AssociationChange));
+        for (types, expected) in [
+            (json!({"associationType": "DEAL_TO_CONTACT"}), ("0-3", 7)),
+            (json!({"associationType": "LINE_ITEM_TO_DEAL"}), ("0-8", 7)),
+            (json!({"associationType": "P123_CARS_TO_CONTACT"}), ("0-1", 8)),
+            (json!({"associationType": "P123_CARS_TO_P123_BOATS", "toObjectTypeId": "2-9"}), ("2-9", 8)),
+            (json!({"objectTypeId": "2-7"}), ("2-7", 7)),
+        ] {
+            let mut link =
+                json!({"subscriptionType": "object.associationChange", "fromObjectId": 7, "toObjectId": 8});
+            link.as_object_mut().unwrap().extend(types.as_object().unwrap().clone());
+            let (type_id, id) = expected;
+            assert_eq!(about(link), (type_id.to_owned(), id, WebhookKind::AssociationChange), "{types}");
+        }
         for (what, kind) in
             [("privacyDeletion", WebhookKind::PrivacyDeletion), ("restore", WebhookKind::Restore)]
         {
             let fields = json!({"subscriptionType": format!("contact.{what}"), "objectId": 9});
             assert_eq!(about(fields), ("0-1".to_owned(), 9, kind));
+        }
+    }
+
+    #[test]
+    fn both_names_for_the_type_of_an_event_may_be_there() {
+        let both =
+            json!({"subscriptionType": "contact.restore", "eventType": "contact.restore", "objectId": 9});
+        assert_eq!(about(both), ("0-1".to_owned(), 9, WebhookKind::Restore));
+        let different =
+            json!({"subscriptionType": "contact.restore", "eventType": "deal.creation", "objectId": 9});
+        assert_eq!(about(different), ("0-1".to_owned(), 9, WebhookKind::Restore), "deliveries say the first");
+        for nothing in [json!(""), Value::Null] {
+            let other = json!({"subscriptionType": nothing, "eventType": "deal.creation", "objectId": 9});
+            assert_eq!(about(other), ("0-3".to_owned(), 9, WebhookKind::Creation));
+        }
+    }
+
+    #[test]
+    fn a_link_between_records_of_unknown_types_is_told_apart() {
+        for name in [Value::Null, json!("P123_CARS_TO_P123_BOATS"), json!("CARS")] {
+            let link = json!({
+                "subscriptionType": "object.associationChange", "fromObjectId": 7, "toObjectId": 8,
+                "associationType": name
+            });
+            assert_eq!(event(link), Err(Unusable::UntypedLink), "{name}");
         }
     }
 
@@ -304,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn events_with_one_number_are_told_apart_and_an_event_sent_twice_is_not() {
+    fn events_with_one_number_are_told_apart_and_an_event_sent_again_is_not() {
         let key = |fields: Value| event(fields).expect("usable").key;
         let one =
             json!({"subscriptionType": "contact.propertyChange", "objectId": 1, "propertyName": "email"});
@@ -314,10 +391,10 @@ mod tests {
             key(fields)
         };
         assert_eq!(key(one.clone()), changed("propertyValue", json!("another")), "values do not count");
+        assert_eq!(key(one.clone()), changed("attemptNumber", json!(7)), "HubSpot got no answer in time");
         for other in [
             changed("objectId", json!(2)),
             changed("propertyName", json!("phone")),
-            changed("attemptNumber", json!(1)),
             changed("subscriptionType", json!("company.propertyChange")),
             changed("occurredAt", json!(1_742_175_136_626_i64)),
             changed("fromObjectTypeId", json!("0-1")),
