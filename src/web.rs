@@ -12,7 +12,7 @@
 //! | `limits` | HubSpot's limits, for the API and the dashboard |
 //! | `health`, `openapi` | the routes anybody may ask |
 //! | `live` | what happens, told over WebSockets as it happens |
-//! | `webhooks` | what HubSpot tells of, beside all that: it signs its requests |
+//! | `webhooks` | what HubSpot tells of: it signs its requests, which lets them in and nothing else |
 //!
 //! A handler reads and writes the database and nothing else: it never calls HubSpot, so it works in every process, also
 //! in one that stands by. What has to be done in HubSpot is written down for the process that leads.
@@ -126,17 +126,20 @@ pub async fn serve(
         Ok(address) => info!("The API is at http://{address}/api"),
         Err(error) => warn!("The API is served, but not known where: {error}"),
     }
-    let routes = router(&app).merge(webhooks::router(Arc::new(receiver)));
+    let routes = router(&app, Arc::new(receiver));
     listener::serve(listener, routes, lifecycle.shutdown()).await;
 }
 
-/// Every route. One that has guards of its own, because HubSpot calls it say, is merged outside of ours.
-fn router(app: &App) -> Router {
+/// Every route. Those HubSpot calls let in by its signature and nothing else.
+fn router(app: &App, receiver: Arc<Receiver>) -> Router {
     let endpoints: Vec<_> =
         health::endpoints().into_iter().chain(figures::endpoints()).chain(api::endpoints()).collect();
-    let document = openapi::document(&endpoints);
+    let signed = webhooks::endpoints();
+    let described = endpoints.iter().map(|endpoint| &endpoint.described);
+    let document = openapi::document(described.chain(signed.iter().map(|endpoint| &endpoint.described)));
     let for_programs = endpoint::router(app, endpoints)
         .merge(openapi::router(&document))
         .layer(middleware::from_fn_with_state(app.clone(), access::expect_this_machine));
-    guard::around(for_programs.merge(dashboard::router(app)).merge(live::router(app)))
+    let ours = for_programs.merge(dashboard::router(app)).merge(live::router(app));
+    guard::around(ours, webhooks::router(receiver))
 }

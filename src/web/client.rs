@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use axum::http::HeaderMap;
 
 /// The address of a client: of an IPv6 one the network, as everybody has many addresses there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Client(IpAddr);
 
 impl Client {
@@ -17,6 +17,13 @@ impl Client {
         let told = headers.get_all("x-forwarded-for").iter().next_back().and_then(|told| told.to_str().ok());
         let told = told.and_then(|told| told.rsplit(',').next()?.trim().parse().ok());
         Self(network(told.filter(|_| is_near(peer)).map_or(peer, |told: IpAddr| told.to_canonical())))
+    }
+}
+
+impl Default for Client {
+    /// Nobody's connection: a request of this process itself.
+    fn default() -> Self {
+        Self(Ipv6Addr::UNSPECIFIED.into())
     }
 }
 

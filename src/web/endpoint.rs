@@ -7,7 +7,7 @@ use axum::routing::MethodRouter;
 use utoipa::openapi::content::ContentBuilder;
 use utoipa::openapi::path::{Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
-use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, Type};
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{HttpMethod, RefOr, Required, ResponseBuilder};
 use utoipa::{IntoParams, ToSchema};
@@ -23,26 +23,32 @@ pub(super) const TOKEN: &str = "token";
 /// A schema that is not derived from a type, with its name.
 pub(super) type NamedSchema = (String, RefOr<Schema>);
 
-/// A route with one method.
-pub(super) struct Endpoint {
+/// A route with one method, whose handler works with an `S`.
+pub(super) struct Endpoint<S = App> {
+    /// What the document says.
+    pub(super) described: Described,
+    access: Access,
+    handler: MethodRouter<S>,
+}
+
+/// A route as the document has it.
+pub(super) struct Described {
     /// The method.
     pub(super) method: Method,
     /// The path, with parameters as `{name}`.
     pub(super) path: String,
-    /// What the document says of it.
+    /// What is said of it.
     pub(super) operation: Operation,
     /// The schemas it refers to.
     pub(super) schemas: Vec<NamedSchema>,
-    access: Access,
-    handler: MethodRouter<App>,
 }
 
-impl Endpoint {
+impl<S> Endpoint<S> {
     /// A route: `handler` answers the method on the path.
     pub(super) fn new(
         (method, path): (Method, impl Into<String>),
         access: Access,
-        handler: MethodRouter<App>,
+        handler: MethodRouter<S>,
         summary: &str,
     ) -> Self {
         let path = path.into();
@@ -57,12 +63,14 @@ impl Endpoint {
             operation = operation.security(SecurityRequirement::new::<_, _, String>(TOKEN, []));
         }
         let operation = operation.build();
-        Self { method, path, operation, schemas: Vec::new(), access, handler }.failing()
+        let described = Described { method, path, operation, schemas: Vec::new() };
+        Self { described, access, handler }.failing()
     }
 
     /// Adds to what the document says of it.
     fn say(&mut self, more: impl FnOnce(OperationBuilder) -> OperationBuilder) {
-        self.operation = more(std::mem::take(&mut self.operation).into()).build();
+        let operation = &mut self.described.operation;
+        *operation = more(std::mem::take(operation).into()).build();
     }
 
     /// Says more of it.
@@ -124,6 +132,13 @@ impl Endpoint {
         self
     }
 
+    /// Answers with a status and nothing else.
+    pub(super) fn answering_nothing(mut self, status: u16, description: &str) -> Self {
+        let response = ResponseBuilder::new().description(description);
+        self.say(|operation| operation.response(status.to_string(), response));
+        self
+    }
+
     /// Answers with an error of that status when something is the case.
     pub(super) fn failing_with(self, status: u16, when: &str) -> Self {
         let (this, schema) = self.referring_to::<ErrorBody<'_>>();
@@ -137,7 +152,7 @@ impl Endpoint {
 
     /// Refers to a schema of that name.
     pub(super) fn with_schema(mut self, schema: NamedSchema) -> Self {
-        self.schemas.push(schema);
+        self.described.schemas.push(schema);
         self
     }
 
@@ -154,15 +169,15 @@ impl Endpoint {
     /// Notes the schema of a type and all it refers to, and returns a reference to it.
     fn referring_to<T: ToSchema>(mut self) -> (Self, RefOr<Schema>) {
         let name = T::name().into_owned();
-        T::schemas(&mut self.schemas);
-        self.schemas.push((name.clone(), T::schema()));
+        T::schemas(&mut self.described.schemas);
+        self.described.schemas.push((name.clone(), T::schema()));
         (self, reference(&name))
     }
 }
 
 /// Groups of the document, by a part of the path.
-const FAMILIES: [&str; 8] =
-    ["contacts", "companies", "deals", "objects", "pipelines", "sync", "conflicts", "health"];
+const FAMILIES: [&str; 9] =
+    ["contacts", "companies", "deals", "objects", "pipelines", "sync", "conflicts", "webhooks", "health"];
 
 /// A reference to a schema.
 pub(super) fn reference(name: &str) -> RefOr<Schema> {
@@ -172,6 +187,12 @@ pub(super) fn reference(name: &str) -> RefOr<Schema> {
 /// The schema of a text.
 pub(super) fn text() -> RefOr<Schema> {
     RefOr::T(ObjectBuilder::new().schema_type(Type::String).build().into())
+}
+
+/// The schema of a list of objects of any content.
+pub(super) fn list_of_objects() -> RefOr<Schema> {
+    let object = ObjectBuilder::new().schema_type(Type::Object).build();
+    RefOr::T(ArrayBuilder::new().items(object).build().into())
 }
 
 /// A name for a route that programs made from the document can use: `getApiContactsId`.
@@ -212,9 +233,16 @@ pub(super) fn http_method(method: &Method) -> HttpMethod {
 /// The routes, each behind the right it needs.
 pub(super) fn router(app: &App, endpoints: Vec<Endpoint>) -> Router {
     let mut router = Router::new();
-    for Endpoint { path, access, handler, .. } in endpoints {
+    for Endpoint { described, access, handler } in endpoints {
         let entry = middleware::from_fn_with_state((app.clone(), access), guard::enter);
-        router = router.route(&path, handler.route_layer(entry));
+        router = router.route(&described.path, handler.route_layer(entry));
     }
     router.with_state(app.clone())
+}
+
+/// The routes, with nothing in front of them: they let in whom they want, and bring their own limits.
+pub(super) fn unguarded<S: Clone + Send + Sync + 'static>(endpoints: Vec<Endpoint<S>>) -> Router<S> {
+    endpoints.into_iter().fold(Router::new(), |router, Endpoint { described, handler, .. }| {
+        router.route(&described.path, handler)
+    })
 }

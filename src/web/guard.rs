@@ -2,7 +2,7 @@
 //!
 //! 1. it gets its id, and every error its form;
 //! 2. security headers;
-//! 3. it must not come from a page of another origin;
+//! 3. it must not come from a page of another origin, unless it shows whose it is by itself (`webhooks`);
 //! 4. of a route: the right, then the body within its time and size, then a place among those that work, then the
 //!    handler in a task of its own.
 //!
@@ -42,12 +42,13 @@ const QUEUE: Duration = Duration::from_secs(10);
 /// Longest a request may take from then on.
 const ANSWER: Duration = Duration::from_secs(30);
 
-/// Puts the layers around the routes that all of them share.
-pub(super) fn around(routes: Router) -> Router {
+/// Puts the layers around the routes that all of them share. Requests to those that are `signed` show whose they are, so
+/// it does not matter where they come from.
+pub(super) fn around(routes: Router, signed: Router) -> Router {
     routes
-        // Ours stays the one that answers when routes of others are merged, which have none of their own.
         .fallback(dashboard::nothing)
         .layer(CsrfLayer::new())
+        .merge(signed)
         .layer(middleware::map_response(add_security_headers))
         .layer(middleware::from_fn(name_and_shape))
 }
@@ -77,7 +78,7 @@ async fn name_and_shape(request: Request, next: Next) -> Response {
 }
 
 /// Counts an answer. Methods that are nobody's own count as one: whoever asks may invent more.
-pub(super) fn count(method: &Method, route: &str, status: StatusCode) {
+fn count(method: &Method, route: &str, status: StatusCode) {
     let known = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
     let method = if known.contains(method) { method.as_str() } else { "other" };
     let labels =

@@ -11,7 +11,7 @@ use utoipa::openapi::path::{PathItem, PathsBuilder};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder};
 
-use super::endpoint::{Endpoint, TOKEN, http_method};
+use super::endpoint::{Described, TOKEN, http_method};
 use super::guard::JSON;
 
 /// What the document begins with.
@@ -22,7 +22,7 @@ const DESCRIPTION: &str = "Reads the mirror of a HubSpot account and writes into
 const STYLE: &str = include_str!("openapi.css");
 
 /// The document of the routes.
-pub(super) fn document(endpoints: &[Endpoint]) -> OpenApi {
+pub(super) fn document<'d>(endpoints: impl IntoIterator<Item = &'d Described>) -> OpenApi {
     let mut paths = PathsBuilder::new();
     let mut components = ComponentsBuilder::new()
         .security_scheme(TOKEN, SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));

@@ -2,34 +2,43 @@
 //!
 //! Nothing is read from HubSpot here and no record is changed: an event only says which record to read again, which the
 //! process that leads does (`sync::webhooks`). So any process may receive, and an answer takes one transaction.
-//! The route stands open to the world. What it costs to be refused is kept small: without a signature no body is read,
-//! bodies are limited in size, time and what they take up together, and refusals are counted in memory and written now and
-//! then. A place is for what is HubSpot's, so strangers cannot take them all.
+//! The route stands open to the world. What it costs to be refused is kept small: without a signature that could be one no
+//! body is read, bodies are limited in size, time and what they take up together, and refusals are counted in memory and
+//! written now and then. Such a signature can be made up, so strangers may send bodies, and stall: HubSpot's have room all
+//! the same ([`space`]), and a place among those that are stored is for what is HubSpot's.
 
 mod event;
 mod probe;
+mod refusal;
 mod signature;
+mod space;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use futures_util::StreamExt;
 use secrecy::ExposeSecret;
-use serde_json::{Value, json};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use tracing::{error, warn};
+use utoipa::ToSchema;
 
 use self::event::{Delivered, Unusable};
-use self::signature::{Distrust, Presented, Signed};
-use super::{Situation, guard};
+use self::refusal::Refusal;
+use self::signature::{Presented, Signed};
+use self::space::{Room, Space};
+use super::Situation;
+use super::access::Access;
+use super::client::Client;
+use super::endpoint::{self, Endpoint};
 use crate::clock;
 use crate::config::WebhookConfig;
 use crate::lifecycle::Lifecycle;
@@ -46,8 +55,6 @@ pub const PATH: &str = "/api/webhooks/hubspot";
 /// Largest body that is read, in bytes: 100 events, each with a value of 65,536 characters, which HubSpot allows, of up to
 /// 4 bytes. The sites in `deploy/` let as much through. Source: HubSpot, "Properties"; HubSpot, "Webhooks".
 const LARGEST_BODY: usize = 32 * 1024 * 1024;
-/// What all bodies may take up together, in bytes, as far as they have arrived.
-const MOST_BYTES: usize = 64 * 1024 * 1024;
 /// Longest time a body may take to arrive: HubSpot itself waits 5 s for an answer. Source: HubSpot, "Webhooks".
 const SLOWEST_BODY: Duration = Duration::from_secs(5);
 /// Deliveries stored at the same time. HubSpot sends 10 unless told otherwise. Source: HubSpot, "Webhooks".
@@ -68,8 +75,7 @@ pub struct Receiver {
     lifecycle: Lifecycle,
     /// What is mirrored, as far as it was known at the start.
     objects: Vec<Selected>,
-    /// A permit a byte of the bodies that have arrived.
-    space: Arc<Semaphore>,
+    space: Arc<Space>,
     /// A permit a delivery that is being stored.
     places: Arc<Semaphore>,
     refused: Mutex<Refused>,
@@ -86,59 +92,66 @@ struct Refused {
 /// A body that has arrived.
 struct Arrived {
     bytes: Vec<u8>,
-    /// As many permits as there are bytes.
-    space: OwnedSemaphorePermit,
+    room: Room,
 }
 
-/// Why a delivery is not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Refusal {
-    /// There is no secret to check signatures with.
-    Unconfigured,
-    /// It is not HubSpot's.
-    Distrusted(Distrust),
-    /// The body is too large.
-    TooLarge,
-    /// The body did not arrive in time, or not whole.
-    Broken,
-    /// The body is no list.
-    Malformed,
-    /// Too many at a time.
-    Busy,
-    /// The database does not take it now.
-    NotStored,
+/// Whether webhooks can be received.
+#[derive(Debug, Serialize, ToSchema)]
+struct Readiness {
+    /// `ready` or `not configured`.
+    webhooks: &'static str,
 }
 
-/// The routes; they bring their own limits and need none of the server's. Cross-site and login checks must not stand in
-/// front of them.
+/// The routes, for the document too; they bring their own limits and need none of the server's. Cross-site and login
+/// checks must not stand in front of them.
+pub(super) fn endpoints() -> Vec<Endpoint<Arc<Receiver>>> {
+    let show = Endpoint::new((Method::GET, PATH), Access::Open, get(show), "Whether webhooks are received");
+    let receive =
+        Endpoint::new((Method::POST, PATH), Access::Open, post(receive), "Takes HubSpot's webhooks");
+    vec![
+        show.explained("For whoever tries the address.").answering::<Readiness>(200, "Whether they are"),
+        receive
+            .explained("Needs no token but HubSpot's signature: v3, or an older one where there is no v3.")
+            .with_header("X-HubSpot-Signature-v3", "Signs method, URL, body and time")
+            .with_header("X-HubSpot-Request-Timestamp", "The time, in milliseconds since the epoch")
+            .with_header("X-HubSpot-Signature", "Signs the body, or method, URL and body")
+            .with_header("X-HubSpot-Signature-Version", "`v1` or `v2`: which of these")
+            .with_body_of(endpoint::list_of_objects(), true)
+            .answering_nothing(204, "They are stored; the records are read again")
+            .failing_with(400, "The body is no list of events")
+            .failing_with(401, "It is not signed by HubSpot, or not within the last 5 minutes")
+            .failing_with(408, "The body did not arrive within 5 s")
+            .failing_with(413, "The body is larger than 32 MiB")
+            .failing_with(
+                503,
+                "Webhooks are not configured, too many arrive, or the database does not answer",
+            ),
+    ]
+}
+
+/// The routes by themselves.
 pub fn router(receiver: Arc<Receiver>) -> Router {
-    Router::new().route(PATH, get(show).post(receive)).with_state(receiver)
+    endpoint::unguarded(endpoints()).with_state(receiver)
 }
 
 /// Says whether webhooks can be received, to whoever tries the address.
-async fn show(State(receiver): State<Arc<Receiver>>) -> Json<Value> {
-    Json(
-        json!({ "webhooks": if receiver.config.signing_key.is_some() { "ready" } else { "not configured" } }),
-    )
+async fn show(State(receiver): State<Arc<Receiver>>) -> Json<Readiness> {
+    let is_ready = receiver.config.signing_key.is_some();
+    Json(Readiness { webhooks: if is_ready { "ready" } else { "not configured" } })
 }
 
 /// Takes a delivery.
 async fn receive(
     State(receiver): State<Arc<Receiver>>,
+    client: Option<Extension<Client>>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
     body: Body,
-) -> Response {
-    let response = match receiver.take(&method, &uri, &headers, body).await {
-        Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(refusal) => {
-            receiver.refuse(refusal);
-            refusal.into_response()
-        }
-    };
-    guard::count(&method, PATH, response.status());
-    response
+) -> Result<StatusCode, Refusal> {
+    let client = client.map(|Extension(client)| client).unwrap_or_default();
+    let taken = receiver.take(client, (&method, &uri, &headers), body).await;
+    taken.inspect_err(|refusal| receiver.refuse(*refusal)).map(|()| StatusCode::NO_CONTENT)
 }
 
 impl Receiver {
@@ -150,25 +163,25 @@ impl Receiver {
         lifecycle: Lifecycle,
         situation: Situation,
     ) -> Self {
-        let [space, places] = [MOST_BYTES, MOST_DELIVERIES].map(|most| Arc::new(Semaphore::new(most)));
+        let (space, places) = (Arc::default(), Arc::new(Semaphore::new(MOST_DELIVERIES)));
         Self { config, database, lifecycle, objects, space, places, refused: Mutex::default(), situation }
     }
 
     /// Checks a delivery and stores it.
     async fn take(
         self: &Arc<Self>,
-        method: &Method,
-        uri: &Uri,
-        headers: &HeaderMap,
+        client: Client,
+        (method, uri, headers): (&Method, &Uri, &HeaderMap),
         body: Body,
     ) -> Result<(), Refusal> {
         let secret = self.config.signing_key.as_ref().ok_or(Refusal::Unconfigured)?.expose_secret();
         let presented = presented(headers);
         presented.precheck(clock::now()).map_err(Refusal::Distrusted)?;
-        let Arrived { bytes, space } = self.read(headers, body).await?;
+        let Arrived { bytes, room } = self.read(client, headers, body).await?;
         let url = self.public_url(uri, headers);
         let signed = Signed { method: method.as_str(), url: &url, body: &bytes };
         presented.verify(secret, signed, clock::now()).map_err(Refusal::Distrusted)?;
+        room.trust();
         let place = self.places.clone().try_acquire_owned().map_err(|_| Refusal::Busy)?;
         let events: Vec<Value> = serde_json::from_slice(&bytes).map_err(|_| Refusal::Malformed)?;
         drop(bytes);
@@ -176,7 +189,7 @@ impl Receiver {
         let receiver = self.clone();
         let storing = self.lifecycle.spawn(async move {
             let stored = receiver.store(events).await;
-            drop((place, space));
+            drop((place, room));
             stored
         });
         match timeout(SLOWEST_STORE, storing).await {
@@ -185,40 +198,20 @@ impl Receiver {
                 error!(error = %error, "Webhooks could not be stored; HubSpot sends them again");
                 Err(Refusal::NotStored)
             }
-            // It goes on; what is sent again meanwhile is found to be a duplicate.
+            // It goes on; what is sent again is found to be a duplicate, if this succeeds.
             Ok(Err(_)) | Err(_) => Err(Refusal::NotStored),
         }
     }
 
-    /// Reads a body that is neither too large nor too slow. It takes up space as it arrives: who announces much and sends
-    /// nothing keeps nobody out.
-    async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Arrived, Refusal> {
+    /// Reads a body that is neither too large nor too slow. It takes up room as it arrives: who announces much and sends
+    /// nothing holds nothing.
+    async fn read(&self, client: Client, headers: &HeaderMap, body: Body) -> Result<Arrived, Refusal> {
         let announced = text(headers, header::CONTENT_LENGTH.as_str()).and_then(|length| length.parse().ok());
         if announced.is_some_and(|length: usize| length > LARGEST_BODY) {
             return Err(Refusal::TooLarge);
         }
-        timeout(SLOWEST_BODY, self.gather(body)).await.unwrap_or(Err(Refusal::Broken))
-    }
-
-    /// Puts the pieces of a body together.
-    async fn gather(&self, body: Body) -> Result<Arrived, Refusal> {
-        let mut arrived = Arrived { bytes: Vec::new(), space: self.reserve(0)? };
-        let mut pieces = body.into_data_stream();
-        while let Some(piece) = pieces.next().await {
-            let piece = piece.map_err(|_| Refusal::Broken)?;
-            if arrived.bytes.len() + piece.len() > LARGEST_BODY {
-                return Err(Refusal::TooLarge);
-            }
-            arrived.space.merge(self.reserve(piece.len())?);
-            arrived.bytes.extend_from_slice(&piece);
-        }
-        Ok(arrived)
-    }
-
-    /// Takes so many bytes of the space. Nobody waits for it: two halves of large bodies would wait for each other.
-    fn reserve(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
-        let bytes = u32::try_from(bytes).map_err(|_| Refusal::TooLarge)?;
-        self.space.clone().try_acquire_many_owned(bytes).map_err(|_| Refusal::Busy)
+        let room = self.space.enter(client);
+        timeout(SLOWEST_BODY, gather(body, room)).await.unwrap_or(Err(Refusal::Broken))
     }
 
     /// The URL HubSpot called. Without `PUBLIC_URL` it is taken from what the request says, which does no harm: a URL that
@@ -280,6 +273,27 @@ impl Receiver {
     /// The refusals. A panicked holder cannot have left them half-changed.
     fn refused(&self) -> MutexGuard<'_, Refused> {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Puts the pieces of a body together, until it has to give way to another.
+async fn gather(body: Body, mut room: Room) -> Result<Arrived, Refusal> {
+    let (mut bytes, mut pieces) = (Vec::new(), body.into_data_stream());
+    loop {
+        let piece = tokio::select! {
+            biased;
+            () = room.given_up() => return Err(Refusal::Busy),
+            piece = pieces.next() => piece,
+        };
+        let Some(piece) = piece else { return Ok(Arrived { bytes, room }) };
+        let piece = piece.map_err(|_| Refusal::Broken)?;
+        if bytes.len() + piece.len() > LARGEST_BODY {
+            return Err(Refusal::TooLarge);
+        }
+        if !room.grow(piece.len()) {
+            return Err(Refusal::Busy);
+        }
+        bytes.extend_from_slice(&piece);
     }
 }
 
@@ -345,38 +359,6 @@ fn may_be_mirrored(type_id: &str, objects: &[Selected]) -> bool {
         Selected::Known(object_type) => object_type.type_id == type_id,
         Selected::Unread(_) => !is_standard,
     })
-}
-
-impl Refusal {
-    /// The name under which it is counted; `None` for what says nothing about the request.
-    fn counted_as(self) -> Option<&'static str> {
-        match self {
-            Self::Unconfigured | Self::NotStored => None,
-            Self::Distrusted(Distrust::Unsigned) => Some("refused_unsigned"),
-            Self::Distrusted(Distrust::Stale) => Some("refused_stale"),
-            Self::Distrusted(Distrust::Forged) => Some("refused_forged"),
-            Self::TooLarge => Some("refused_too_large"),
-            Self::Broken => Some("refused_broken"),
-            Self::Malformed => Some("refused_malformed"),
-            Self::Busy => Some("refused_busy"),
-        }
-    }
-}
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let (status, reason) = match self {
-            Self::Unconfigured => (StatusCode::SERVICE_UNAVAILABLE, "webhooks are not configured"),
-            // Not which of the three: that is the log's to say.
-            Self::Distrusted(_) => (StatusCode::UNAUTHORIZED, "not signed by HubSpot"),
-            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too large"),
-            Self::Broken => (StatusCode::REQUEST_TIMEOUT, "the body did not arrive"),
-            Self::Malformed => (StatusCode::BAD_REQUEST, "not a list of events"),
-            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "too many at a time"),
-            Self::NotStored => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer"),
-        };
-        (status, Json(json!({ "error": reason }))).into_response()
-    }
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod openapi;
 mod schemathesis;
 mod socket;
 mod sync;
+mod webhooks;
 
 use serde_json::Value;
 

@@ -22,6 +22,9 @@ use subtle::ConstantTimeEq;
 /// How far the time of a request may be from now, in either direction.
 const TOLERANCE: TimeDelta = TimeDelta::minutes(5);
 
+/// Length of a digest of SHA-256, which all signatures are.
+const DIGEST_BYTES: usize = 32;
+
 /// Escapes that are decoded in the URL before it is signed; all others stay. Source: HubSpot, "Validating requests".
 const DECODED: &[(&str, char)] = &[
     ("3A", ':'),
@@ -74,16 +77,22 @@ pub enum Distrust {
 }
 
 impl Presented<'_> {
-    /// What can be told before the body is read: whether there is a signature, and a v3 one is fresh.
+    /// What can be told before the body is read: whether there is a signature that could be one, and a v3 one is fresh.
     ///
     /// # Errors
-    /// [`Distrust::Unsigned`] and [`Distrust::Stale`].
+    /// Why the request is not believed, whatever its body.
     pub fn precheck(&self, now: DateTime<Utc>) -> Result<(), Distrust> {
-        match (self.v3, self.old) {
-            (Some(_), _) => self.fresh_timestamp(now).map(|_| ()),
-            (None, Some(_)) => Ok(()),
-            (None, None) => Err(Distrust::Unsigned),
-        }
+        let could_be_one = match (self.v3, self.old) {
+            (Some(v3), _) => {
+                self.fresh_timestamp(now)?;
+                BASE64_STANDARD.decode(v3).is_ok_and(|bytes| bytes.len() == DIGEST_BYTES)
+            }
+            (None, Some(old)) => {
+                old.len() == 2 * DIGEST_BYTES && old.bytes().all(|byte| byte.is_ascii_hexdigit())
+            }
+            (None, None) => return Err(Distrust::Unsigned),
+        };
+        if could_be_one { Ok(()) } else { Err(Distrust::Forged) }
     }
 
     /// The time of the request, if it is near now.

@@ -1,5 +1,7 @@
 //! What is kept of a delivery, without HTTP and without a database.
 
+use serde_json::json;
+
 use super::*;
 use crate::model::CustomName;
 

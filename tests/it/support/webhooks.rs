@@ -80,9 +80,7 @@ impl Receiving {
 
     /// The same with a v3 signature of `at`, in milliseconds since the epoch.
     pub fn signed(&self, body: &str, at: i64) -> RequestBuilder {
-        let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
-        mac.update(format!("POST{PUBLIC_URL}{PATH}{body}{at}").as_bytes());
-        let signature = BASE64_STANDARD.encode(mac.finalize().into_bytes());
+        let signature = signature(&format!("{PUBLIC_URL}{PATH}"), body, at);
         self.request(body)
             .header("x-hubspot-signature-v3", signature)
             .header("x-hubspot-request-timestamp", at.to_string())
@@ -100,6 +98,13 @@ impl Drop for Receiving {
     fn drop(&mut self) {
         self.lifecycle.shutdown().cancel();
     }
+}
+
+/// The v3 signature of a delivery to a URL without escapes, at a time in milliseconds since the epoch.
+pub fn signature(url: &str, body: &str, at: i64) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+    mac.update(format!("POST{url}{body}{at}").as_bytes());
+    BASE64_STANDARD.encode(mac.finalize().into_bytes())
 }
 
 /// The settings of a daemon that expects webhooks and does not poll, after its first listing.

@@ -7,14 +7,19 @@ use super::Served;
 use super::client::Api;
 use crate::support::daemon::{Setup, text};
 use crate::support::simulator::Simulator;
+use crate::support::webhooks::SECRET;
 
 const WRITER: &str = "write-0123456789abcdef0123";
 const READER: &str = "reads-0123456789abcdef0123";
 
+/// Where HubSpot sends webhooks to.
+const WEBHOOKS: &str = "/api/webhooks/hubspot";
+
 /// A server with a token of each kind.
 async fn guarded() -> Served {
     let tokens = format!("{WRITER},{READER}:read");
-    Served::start_with(2, 1, |setup| setup.set("API_TOKEN", &tokens)).await
+    let webhooks = |setup: Setup| setup.set("HUBSPOT_WEBHOOK_SECRET", SECRET);
+    Served::start_with(2, 1, |setup| webhooks(setup).set("API_TOKEN", &tokens)).await
 }
 
 /// Every route of the document with something in the place of its parameters: the method, the path, and what the
@@ -46,8 +51,10 @@ async fn each_route_asks_for_the_right_it_needs() {
             (status(nobody).await, status(&stranger).await, status(&reader).await, status(&writer).await);
         if operation.get("security").is_none() {
             open += 1;
-            assert!(path.starts_with("/health/"), "{method} {path} is open");
-            assert_eq!(statuses, (200, 200, 200, 200), "{method} {path}");
+            assert!(path.starts_with("/health/") || path == WEBHOOKS, "{method} {path} is open");
+            // No token stands for HubSpot's signature.
+            let status = if method == Method::POST { 401 } else { 200 };
+            assert_eq!(statuses, (status, status, status, status), "{method} {path}");
         } else if method == Method::GET {
             reading += 1;
             assert_eq!((statuses.0, statuses.1), (401, 401), "{method} {path}");
@@ -61,7 +68,7 @@ async fn each_route_asks_for_the_right_it_needs() {
             assert_ne!(statuses.3, 401, "{method} {path}");
         }
     }
-    assert!(open >= 2 && reading >= 12 && writing >= 15, "{open} {reading} {writing}");
+    assert!(open >= 4 && reading >= 12 && writing >= 15, "{open} {reading} {writing}");
     let answer = nobody.get("/api/contacts").await;
     assert_eq!(answer.headers["www-authenticate"], "Bearer");
     answer.refused(401, "unauthorized");

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use super::Served;
+use crate::support::daemon::Setup;
+use crate::support::webhooks::SECRET;
 
 /// The release the test was written against.
 const PACKAGE: &str = "schemathesis==4.32.5";
@@ -43,7 +45,8 @@ fn program() -> PathBuf {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_a_program_asks_that_read_the_document_is_answered_as_it_says() {
-    let served = Served::start_with(20, 10, |setup| setup.set("API_TOKEN", TOKEN)).await;
+    let with_all = |setup: Setup| setup.set("API_TOKEN", TOKEN).set("HUBSPOT_WEBHOOK_SECRET", SECRET);
+    let served = Served::start_with(20, 10, with_all).await;
     let url = format!("http://{}/api/openapi.json", served.api.address());
     let output = tokio::task::spawn_blocking(move || {
         let directory = tempfile::tempdir().unwrap();
@@ -62,6 +65,6 @@ async fn whatever_a_program_asks_that_read_the_document_is_answered_as_it_says()
     .await
     .unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(said.contains("Tested: 38"), "{said}");
+    assert!(said.contains("Tested: 40"), "{said}");
     served.daemon.stop_well().await;
 }

@@ -129,6 +129,22 @@ fn without_any_signature_nothing_is_believed() {
 }
 
 #[test]
+fn what_cannot_be_a_signature_is_refused_before_the_body_is_read() {
+    let now = DateTime::from_timestamp_millis(1_780_000_000_123).expect("a time");
+    let timestamp = Some("1780000000123");
+    let v3 = |v3: &str| Presented { v3: Some(v3), timestamp, ..Presented::default() }.precheck(now);
+    assert_eq!(v3("LByzmsodgIGerbNaS9TlbLTi3y7Z0snx2ULtBMDJVCw="), Ok(()));
+    for text in ["", "x", "LByzmsodgIGerbNaS9TlbLTi3y7Z0snx2ULtBMDJVA==", &"ä".repeat(44), &"A".repeat(44)] {
+        assert_eq!(v3(text), Err(Distrust::Forged), "{text}");
+    }
+    let old = |old: &str| Presented { old: Some(old), ..Presented::default() }.precheck(now);
+    assert_eq!([old(&"0".repeat(64)), old(&"aF".repeat(32))], [Ok(()), Ok(())]);
+    for text in ["", "x", &"0".repeat(63), &"0".repeat(65), &"g".repeat(64), &"ä".repeat(32)] {
+        assert_eq!(old(text), Err(Distrust::Forged), "{text}");
+    }
+}
+
+#[test]
 fn a_wrong_version_3_is_not_saved_by_a_right_version_1() {
     let v1 = "9c06d8b278e8b4755db55cd3a83c3ec2708853dd63f1cd92bbfb7fd7b44dbfab";
     let presented = Presented {

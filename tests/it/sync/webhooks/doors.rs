@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 
+use hubspot_mariadb_connector::web::webhooks::PATH;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -10,7 +11,7 @@ use super::{DEFAULT, contacts, running};
 use crate::support::daemon::{Setup, text};
 use crate::support::database::TestDatabase;
 use crate::support::simulator::Simulator;
-use crate::support::webhooks::{PORTAL, Receiving, SECRET, counts, event, now};
+use crate::support::webhooks::{PORTAL, PUBLIC_URL, Receiving, SECRET, counts, event, now};
 use crate::support::{eventually, holds};
 
 /// A database bound to the simulator's account, and a receiver for it; nobody leads.
@@ -115,6 +116,127 @@ async fn strangers_who_send_a_head_and_nothing_more_keep_nobody_out() {
     receiving.deliver(&[event("contact.creation", "7")]).await;
     assert_eq!(stored(&test).await, 1);
     drop(strangers);
+}
+
+/// A stranger who has begun a delivery of that length, from that address, and waits.
+async fn begun(url: &reqwest::Url, address: &str, signature: &str, length: usize) -> TcpStream {
+    let head = format!(
+        "POST {} HTTP/1.1\r\nHost: sync.example.test\r\nX-Forwarded-For: {address}\r\n\
+         X-HubSpot-Signature: {signature}\r\nContent-Length: {length}\r\n\r\n",
+        url.path()
+    );
+    let mut stranger = TcpStream::connect(url.socket_addrs(|| None).unwrap()[0]).await.unwrap();
+    stranger.write_all(head.as_bytes()).await.unwrap();
+    stranger
+}
+
+/// The status a stranger is answered with.
+async fn answer(stranger: &mut TcpStream) -> u16 {
+    let mut said = [0; 12];
+    stranger.read_exact(&mut said).await.unwrap();
+    std::str::from_utf8(&said[9..]).unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn what_cannot_be_a_signature_is_answered_before_there_is_a_body() {
+    let (simulator, test) = (Simulator::start(5, 0, 0), TestDatabase::migrated().await);
+    let receiving = receiving(&simulator, &test).await;
+    let url: reqwest::Url = receiving.url.parse().unwrap();
+    for signature in ["x", &"g".repeat(64), &"0".repeat(63)] {
+        let mut stranger = begun(&url, "192.0.2.1", signature, 33_000_000).await;
+        let answered = tokio::time::timeout(std::time::Duration::from_secs(2), answer(&mut stranger)).await;
+        assert_eq!(answered.expect("no body is waited for"), 401, "{signature}");
+    }
+}
+
+#[tokio::test]
+async fn strangers_who_fill_all_there_is_room_for_and_stall_keep_nobody_out() {
+    const MOST: usize = 32 * 1024 * 1024;
+    let (simulator, test) = (Simulator::start(5, 0, 0), TestDatabase::migrated().await);
+    let receiving = receiving(&simulator, &test).await;
+    let url: reqwest::Url = receiving.url.parse().unwrap();
+    let made_up = "0".repeat(64);
+    let stalled = ["192.0.2.1", "192.0.2.2"].map(async |address| {
+        let mut stranger = begun(&url, address, &made_up, MOST).await;
+        stranger.write_all(&vec![b' '; MOST - 1]).await.unwrap();
+        stranger
+    });
+    let mut stalled = futures_util::future::join_all(stalled).await;
+    let more = " ".repeat(1024 * 1024);
+    eventually("all is full", async || {
+        let one_more = receiving.request(&more).header("x-hubspot-signature", &made_up);
+        let answer = one_more.header("x-forwarded-for", "192.0.2.1").send().await;
+        let status = answer.map(|answer| answer.status().as_u16());
+        holds(status.as_ref().is_ok_and(|status| *status == 503), status)
+    })
+    .await;
+
+    // A usual delivery, and one that needs what the strangers hold.
+    receiving.deliver(&[event("contact.creation", "7")]).await;
+    let mut large = event("contact.propertyChange", "8");
+    large["propertyValue"] = json!("x".repeat(2 * 1024 * 1024));
+    receiving.deliver(&[large]).await;
+    assert_eq!(stored(&test).await, 2);
+    // One of the two had to give way; without that the other would have been let go for its slowness, too.
+    let statuses = futures_util::future::join_all(stalled.iter_mut().map(answer)).await;
+    assert!(statuses.contains(&503), "{statuses:?}");
+}
+
+#[tokio::test]
+async fn links_without_types_are_read_where_a_name_tells_them_and_counted_where_none_does() {
+    let (simulator, test) = (Simulator::start(5, 5, 0), TestDatabase::migrated().await);
+    let receiving = receiving(&simulator, &test).await;
+    let link = |name: &str| {
+        let mut link = event("object.associationChange", "1");
+        link.as_object_mut().unwrap().remove("objectId");
+        link["associationType"] = json!(name);
+        link["fromObjectId"] = json!(7);
+        link["toObjectId"] = json!(8);
+        link
+    };
+    receiving.deliver(&[link("CONTACT_TO_COMPANY"), link("CARS_TO_COMPANY"), link("CARS_TO_BOATS")]).await;
+    let read = test.rows("webhook_events", &["object_type_id", "hubspot_id", "kind"], "ORDER BY id").await;
+    let mut expected = ["0-1|7|association_change", "0-2|8|association_change"];
+    expected.sort_unstable();
+    assert_eq!(
+        read.into_iter().collect::<std::collections::BTreeSet<_>>(),
+        expected.map(str::to_owned).into()
+    );
+    counted(&test, "untyped_link", 1).await;
+}
+
+#[tokio::test]
+async fn what_hubspot_sends_again_is_the_same_event() {
+    let (simulator, test) = (Simulator::start(5, 0, 0), TestDatabase::migrated().await);
+    let receiving = receiving(&simulator, &test).await;
+    let mut sent = event("contact.creation", "7");
+    receiving.deliver(std::slice::from_ref(&sent)).await;
+    sent["attemptNumber"] = json!(1);
+    receiving.deliver(std::slice::from_ref(&sent)).await;
+    assert_eq!(stored(&test).await, 1);
+    counted(&test, "duplicate", 1).await;
+    sent["occurredAt"] = json!(now() + 1_000);
+    receiving.deliver(&[sent]).await;
+    assert_eq!(stored(&test).await, 2, "another one under the same number");
+}
+
+#[tokio::test]
+async fn an_address_with_escapes_is_verified_as_hubspot_signs_it() {
+    let (simulator, test) = (Simulator::start(5, 0, 0), TestDatabase::migrated().await);
+    let receiving = receiving(&simulator, &test).await;
+    let query = "?tenant=a%2Fb%40c&x=%20y&z=%3a1";
+    let settings = json!({
+        "targetUrl": format!("{}{query}", receiving.url), "signedUrl": format!("{PUBLIC_URL}{PATH}{query}"),
+        "signatures": ["v3"], "retries": 0
+    });
+    receiving.told_by(&simulator, settings).await;
+    simulator.create("contacts", 1).await;
+    eventually("it is delivered", async || {
+        let figures = simulator.get("/webhooks").await;
+        holds(figures["delivered"] == 1 && figures["failures"] == 0, figures)
+    })
+    .await;
+    counted(&test, "stored", counts(&test).await["received"]).await;
 }
 
 #[tokio::test]
