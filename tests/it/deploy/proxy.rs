@@ -5,15 +5,25 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use futures_util::StreamExt;
 use reqwest::header::{LOCATION, SET_COOKIE};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Response};
+use reqwest::{Client, ClientBuilder, Response};
+use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::time::timeout;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::handshake::client::generate_key;
+use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::{succeed, text};
 use crate::support::daemon::Daemon;
+use crate::support::database::TestDatabase;
 use crate::support::edits::writable_account;
-use crate::support::{eventually, holds};
+use crate::support::simulator::Simulator;
+use crate::support::webhooks::{SECRET, event, now, signature};
+use crate::support::{PATIENCE, eventually, holds};
 use crate::web::{PASSWORD, hash_of};
 
 const HOST: &str = "sync.example.com";
@@ -101,8 +111,13 @@ fn caddy(daemon: &str) -> Proxy {
 
 /// A browser that finds the host at this machine.
 fn browser(port: u16) -> Client {
+    browser_with(port, |settings| settings)
+}
+
+/// The same with other settings.
+fn browser_with(port: u16, adjust: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Client {
     rustls::crypto::ring::default_provider().install_default().ok();
-    Client::builder()
+    adjust(Client::builder())
         .resolve(HOST, ([127, 0, 0, 1], port).into())
         .tls_danger_accept_invalid_certs(true)
         .redirect(Policy::none())
@@ -110,14 +125,14 @@ fn browser(port: u16) -> Client {
         .unwrap()
 }
 
-/// A daemon others reach through a proxy.
-async fn daemon() -> (Daemon, String) {
-    let (_, _, setup) = writable_account(1, 1).await;
+/// A daemon others reach through a proxy, where it listens, and what it works with.
+async fn daemon() -> (Daemon, String, (Simulator, TestDatabase)) {
+    let (simulator, test, setup) = writable_account(1, 1).await;
     let setup = setup.serving().set("API_TOKEN", TOKEN).set("DASHBOARD_PASSWORD_HASH", &hash_of(PASSWORD));
-    let setup = setup.set("HUBSPOT_WEBHOOK_SECRET", "0123abcd-45ef-67ab-89cd-0123456789ab");
+    let setup = setup.set("HUBSPOT_WEBHOOK_SECRET", SECRET);
     let daemon = setup.start(&["run"]);
     let address = daemon.address().await;
-    (daemon, address)
+    (daemon, address, (simulator, test))
 }
 
 /// Where an answer sends to.
@@ -126,7 +141,7 @@ fn location(response: &Response) -> &str {
 }
 
 /// Goes through everything that has to get through.
-async fn is_passed(proxy: &Proxy) {
+async fn is_passed(proxy: &Proxy, test: &TestDatabase) {
     let (http, base) = (browser(proxy.port), format!("https://{HOST}:{}", proxy.port));
     let get = async |path: &str| http.get(format!("{base}{path}")).send().await;
     eventually("the daemon is reached through the proxy", async || {
@@ -150,15 +165,63 @@ async fn is_passed(proxy: &Proxy) {
     assert_eq!(get("/api/contacts").await.unwrap().status(), 401);
     let records = http.get(format!("{base}/api/contacts")).bearer_auth(TOKEN).send().await.unwrap();
     assert_eq!(records.status(), 200);
-    let webhook = http.post(format!("{base}/api/webhooks/hubspot")).body("[]").send().await.unwrap();
-    assert_eq!(webhook.status(), 401, "it is not signed");
+    webhooks_are_passed(&http, &base, test).await;
+    events_are_passed(proxy.port, &base).await;
+}
+
+/// Delivers webhooks: one that is signed for this address, one that is not.
+async fn webhooks_are_passed(http: &Client, base: &str, test: &TestDatabase) {
+    eventually("the contact is listed", async || {
+        let listed = test.number("SELECT COUNT(*) FROM hubspot_contacts").await;
+        holds(listed == 1, listed)
+    })
+    .await;
+    let url = format!("{base}/api/webhooks/hubspot");
+    let body = json!([event("contact.propertyChange", "7")]).to_string();
+    let deliver = async |signature: String, at: i64| {
+        let request = http.post(&url).header("x-hubspot-signature-v3", signature).body(body.clone());
+        request.header("x-hubspot-request-timestamp", at.to_string()).send().await.unwrap().status()
+    };
+    let at = now();
+    assert_eq!(deliver(signature(&url, "[]", at), at).await, 401, "it signs another body");
+    assert_eq!(deliver(signature("https://elsewhere.example", &body, at), at).await, 401);
+    assert_eq!(test.number("SELECT COUNT(*) FROM webhook_events").await, 0);
+    assert_eq!(deliver(signature(&url, &body, at), at).await, 204);
+    assert_eq!(test.number("SELECT COUNT(*) FROM webhook_events").await, 1);
+}
+
+/// Opens the live feed, and hears of an edit.
+async fn events_are_passed(port: u16, base: &str) {
+    let http = browser_with(port, ClientBuilder::http1_only);
+    let upgrade = http.get(format!("{base}/ws")).bearer_auth(TOKEN);
+    let upgrade = upgrade.header("connection", "Upgrade").header("upgrade", "websocket");
+    let upgrade = upgrade.header("sec-websocket-version", "13").header("sec-websocket-key", generate_key());
+    let response = upgrade.send().await.unwrap();
+    assert_eq!(response.status(), 101);
+    let stream = response.upgrade().await.unwrap();
+    let mut socket = WebSocketStream::from_raw_socket(stream, Role::Client, None).await;
+    let mut hears = async |kind: &str| {
+        let heard = async {
+            while let Message::Text(text) = socket.next().await.unwrap().unwrap() {
+                let message: Value = serde_json::from_str(&text).unwrap();
+                if message["type"] == kind {
+                    return;
+                }
+            }
+        };
+        timeout(PATIENCE, heard).await.unwrap_or_else(|_| panic!("nobody told {kind}"));
+    };
+    hears("hello").await;
+    let edit = http.patch(format!("{base}/api/contacts/1")).bearer_auth(TOKEN);
+    assert_eq!(edit.body(r#"{"phone": "+49 30 1"}"#).send().await.unwrap().status(), 200);
+    hears("records_changed").await;
 }
 
 #[tokio::test]
 async fn nginx_passes_on_what_people_and_programs_ask() {
-    let (daemon, address) = daemon().await;
+    let (daemon, address, (_simulator, test)) = daemon().await;
     let (proxy, plain) = nginx(&address);
-    is_passed(&proxy).await;
+    is_passed(&proxy, &test).await;
     let sent_on = browser(plain).get(format!("http://{HOST}:{plain}/contacts")).send().await.unwrap();
     assert_eq!(location(&sent_on), format!("https://{HOST}/contacts"));
     daemon.stop_well().await;
@@ -166,7 +229,7 @@ async fn nginx_passes_on_what_people_and_programs_ask() {
 
 #[tokio::test]
 async fn caddy_passes_on_what_people_and_programs_ask() {
-    let (daemon, address) = daemon().await;
-    is_passed(&caddy(&address)).await;
+    let (daemon, address, (_simulator, test)) = daemon().await;
+    is_passed(&caddy(&address), &test).await;
     daemon.stop_well().await;
 }
