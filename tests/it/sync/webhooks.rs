@@ -2,6 +2,7 @@
 
 mod doors;
 mod echoes;
+mod generic;
 mod silence;
 
 use hubspot_mariadb_connector::web::webhooks::PATH;
@@ -12,7 +13,7 @@ use crate::support::database::TestDatabase;
 use crate::support::exact::exact_differences;
 use crate::support::links::links_in_step;
 use crate::support::simulator::Simulator;
-use crate::support::truth::{differences_of, in_step};
+use crate::support::truth::in_step;
 use crate::support::webhooks::{
     PUBLIC_URL, Receiving, SECRET, all_is_processed, counts, event, without_polling,
 };
@@ -104,33 +105,6 @@ async fn the_daemon_serves_the_address_itself_without_a_token_of_the_api() {
     let answer = reqwest::get(&target).await.unwrap().text().await.unwrap();
     assert!(answer.contains("ready"), "{answer}");
     daemon.stop_well().await;
-}
-
-#[tokio::test]
-async fn custom_objects_are_told_of_generically() {
-    let test = TestDatabase::migrated().await;
-    let arguments =
-        ["--contacts", "5", "--companies", "0", "--deals", "0", "--custom", "boats=20", "--no-limits"];
-    let simulator = Simulator::with(&arguments.map(str::to_owned));
-    let setup = without_polling(&simulator, &test).set("SYNC_OBJECTS", "contacts,p62515_boats");
-    let daemon = setup.start(&["run"]);
-    let differences = async || differences_of(&simulator, &test, "p62515_boats", "boats").await;
-    eventually("the table is there", async || {
-        let sql = "SELECT COUNT(*) FROM sync_state WHERE object_type = 'boats' AND watermark IS NOT NULL";
-        let listed = test.number(sql).await;
-        holds(listed == 1, listed)
-    })
-    .await;
-    let receiving = Receiving::start(&test, "contacts,p62515_boats").await;
-    receiving.told_by(&simulator, json!({})).await;
-    simulator.mutate(json!({"type": "p62515_boats", "count": 5, "seed": 3})).await;
-    simulator.create("p62515_boats", 2).await;
-    eventually("the boats are in step", async || {
-        let differences = differences().await;
-        holds(differences.is_empty(), differences)
-    })
-    .await;
-    drop(daemon);
 }
 
 #[tokio::test]
@@ -299,5 +273,34 @@ async fn what_hubspot_does_not_show_yet_is_read_again() {
     .await;
     simulator.edit("contacts", &id, json!({"city": "Jena"})).await;
     in_step(&simulator, &test).await;
+    drop(daemon);
+}
+
+#[tokio::test]
+async fn a_merge_hubspot_does_not_show_yet_is_read_again() {
+    let (simulator, test) = (Simulator::start(20, 0, 0), TestDatabase::migrated().await);
+    let (daemon, receiving) = running(&simulator, &test).await;
+    receiving.told_by(&simulator, json!({"subscriptions": []})).await;
+    let ids = contacts(&test, 2).await;
+    // A simulator of the same seed gives out the same id.
+    let next = Simulator::start(20, 0, 0).try_merge("contacts", &ids[0], &ids[1]).await.unwrap();
+    let mut told = event("contact.merge", &ids[0]);
+    told["primaryObjectId"] = told["objectId"].clone();
+    told["mergedObjectIds"] = json!([ids[1].parse::<u64>().unwrap()]);
+    told["newObjectId"] = json!(next.parse::<u64>().unwrap());
+    receiving.deliver(&[told]).await;
+    eventually("it was read in vain", async || {
+        let tries = test.number("SELECT MAX(tries) FROM webhook_events").await;
+        holds(tries >= 1, tries)
+    })
+    .await;
+    let survivor = simulator.try_merge("contacts", &ids[0], &ids[1]).await;
+    assert_eq!(survivor.as_ref(), Some(&next));
+    let merged = format!("SELECT COUNT(*) FROM hubspot_merges WHERE survivor_id = {next}");
+    eventually("the merge is here", async || {
+        let merged = test.number(&merged).await;
+        holds(merged == 2, merged)
+    })
+    .await;
     drop(daemon);
 }
