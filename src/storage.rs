@@ -87,11 +87,12 @@ pub use mirror::{
     newest_id, note_creation, note_error, overlay_records, pending_rows, requeue_pending, rows_of_records,
     store_records, stored_versions, take_back_edits, wake_deleted_in_hubspot, write_row,
 };
-pub use mirror::{Glance, glance_at_rows};
 pub use mirror::{
-    HandEdit, NotEdited, RowFilter, RowName, RowOrder, RowPage, RowSearch, RowStart, RowView, StageTotal,
-    can_order_by, count_rows, create_by_hand, deal_totals, edit_by_hand, list_rows, load_row, load_rows,
+    GATHERED, HandEdit, NotEdited, RowFilter, RowName, RowOrder, RowPage, RowPlace, RowStart, RowTotal,
+    RowView, StageTotal, count_rows, create_by_hand, deal_totals, edit_by_hand, list_rows, load_row,
+    load_rows, ordering_columns, searched_columns,
 };
+pub use mirror::{Glance, glance_at_rows};
 pub use mirror_schema::{TypedColumn, ensure_table};
 pub use owners::{load_owners, store_owners};
 pub use pending_deletes::{

@@ -110,6 +110,8 @@ pub struct ColumnDef {
     pub column_type: ColumnType,
     /// Whether it gets an index of its own.
     pub indexed: bool,
+    /// Whether a search of records looks in it. It has an index then.
+    pub searched: bool,
 }
 
 /// The SQL type of a typed column.

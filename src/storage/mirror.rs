@@ -15,11 +15,14 @@ mod edited;
 mod glance;
 mod hand_edit;
 mod link;
+mod listing;
 mod lookup;
 mod take_back;
 mod typed;
 mod view;
 mod write;
+
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use sqlx::MySqlConnection;
@@ -36,17 +39,18 @@ pub use self::glance::{Glance, glance_at_rows};
 pub use self::hand_edit::{HandEdit, NotEdited, create_by_hand, edit_by_hand};
 pub use self::link::{Collision, edit_row, follow_merge, link_row};
 pub(super) use self::link::{archive_merged, make_anew, with_values};
+pub(super) use self::listing::limited;
+pub use self::listing::{
+    GATHERED, RowFilter, RowOrder, RowPage, RowPlace, RowStart, RowTotal, count_rows, list_rows,
+    ordering_columns, searched_columns,
+};
 use self::lookup::{Lookup, Stored};
 pub use self::lookup::{StoredVersion, archived_rows, newest_id, rows_of_records, stored_versions};
 pub use self::take_back::{has_edits, take_back_edits};
-pub(super) use self::view::limited;
-pub use self::view::{
-    RowFilter, RowName, RowOrder, RowPage, RowSearch, RowStart, RowView, can_order_by, count_rows, list_rows,
-    load_row, load_rows,
-};
+pub use self::view::{RowName, RowView, load_row, load_rows};
 use self::write::{RowWrite, Upsert, write_all};
 use super::merges::{self, mark_merged, record_merges};
-use super::mirror_schema::TypedColumn;
+use super::mirror_schema::{ColumnIndex, TypedColumn};
 use super::pending_deletes::withdraw_deletes;
 use super::{StorageError, quarantine};
 use crate::clock;
@@ -57,16 +61,22 @@ use crate::model::{ContentHash, ObjectId, ObjectType, Record, RejectedRecord};
 pub struct MirrorTable {
     object_type: &'static ObjectType,
     columns: Vec<TypedColumn>,
+    /// Indexes of typed columns, by column.
+    indexes: BTreeMap<String, ColumnIndex>,
     lookup: Lookup,
     upserts: Vec<Upsert>,
 }
 
 impl MirrorTable {
     /// Prepares the statements for the table.
-    pub(super) fn new(object_type: &'static ObjectType, columns: Vec<TypedColumn>) -> Self {
+    pub(super) fn new(
+        object_type: &'static ObjectType,
+        columns: Vec<TypedColumn>,
+        indexes: BTreeMap<String, ColumnIndex>,
+    ) -> Self {
         let lookup = Lookup::new(object_type);
         let upserts = Upsert::all(object_type.table, &columns);
-        Self { object_type, columns, lookup, upserts }
+        Self { object_type, columns, indexes, lookup, upserts }
     }
 
     /// The type it mirrors.

@@ -3,7 +3,7 @@
 use sqlx::MySqlConnection;
 
 use super::StorageError;
-use crate::model::{ColumnType, ObjectType};
+use crate::model::{ColumnDef, ColumnType, ObjectType};
 
 /// How the comment of a typed column begins.
 pub(super) const COLUMN_COMMENT: &str = "HubSpot property";
@@ -61,6 +61,15 @@ pub struct TypedColumn {
     pub column_type: ColumnType,
 }
 
+/// An index of one typed column alone, whoever made it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ColumnIndex {
+    /// Its name.
+    pub(super) name: String,
+    /// Whether it holds values whole, so that it gives their order.
+    pub(super) is_whole: bool,
+}
+
 impl ColumnType {
     /// The type in a column definition.
     pub(super) fn sql(self) -> &'static str {
@@ -105,6 +114,17 @@ pub(super) fn index_name(column: &str) -> String {
     format!("`by_{column}`")
 }
 
+/// Characters of a long text that its index holds: as many as people search for.
+const INDEXED_CHARACTERS: u32 = 64;
+
+/// What an index of a typed column holds of it.
+pub(super) fn index_part(column: &str, column_type: ColumnType) -> String {
+    match column_type {
+        ColumnType::LongText => format!("(`{column}`({INDEXED_CHARACTERS}))"),
+        _ => format!("(`{column}`)"),
+    }
+}
+
 /// Creates the mirror table of `object_type` with its default typed columns. Idempotent.
 ///
 /// # Errors
@@ -116,8 +136,9 @@ pub async fn ensure_table(
     let head = HEAD_COLUMNS.iter().map(|(name, sql)| format!("`{name}` {sql}"));
     let typed = object_type.columns.iter().map(|column| definition(column.name, column.column_type));
     let tail = TAIL_COLUMNS.iter().map(|(name, sql)| format!("`{name}` {sql}"));
-    let searched = object_type.columns.iter().filter(|column| column.indexed);
-    let indexes = searched.map(|column| format!("KEY {} (`{}`)", index_name(column.name), column.name));
+    let indexed = object_type.columns.iter().filter(|column| column.indexed);
+    let index = |name, column_type| format!("KEY {} {}", index_name(name), index_part(name, column_type));
+    let indexes = indexed.map(|column| index(column.name, column.column_type));
     let fixed = [
         "PRIMARY KEY (id)".to_owned(),
         format!("UNIQUE KEY {}_by_hubspot_id (hubspot_id)", object_type.table),
@@ -162,16 +183,50 @@ async fn bring_up_to_date(
     .bind(table)
     .fetch_one(&mut *connection)
     .await?;
-    if is_complete {
+    let mut changes = missing_indexes(connection, object_type).await?;
+    if !is_complete {
+        changes.extend([
+            format!("ADD COLUMN IF NOT EXISTS purged_at {PURGED_AT} AFTER archived_at"),
+            format!("ADD KEY IF NOT EXISTS {table}_by_archived (archived, hubspot_id)"),
+            format!("ADD KEY IF NOT EXISTS {table}_by_sync_status (sync_status, id)"),
+            "ALTER COLUMN properties_json SET DEFAULT '{}'".to_owned(),
+        ]);
+    }
+    if changes.is_empty() {
         return Ok(());
     }
-    let sql = format!(
-        "ALTER TABLE {table} ADD COLUMN IF NOT EXISTS purged_at {PURGED_AT} AFTER archived_at, \
-         ADD KEY IF NOT EXISTS {table}_by_archived (archived, hubspot_id), \
-         ADD KEY IF NOT EXISTS {table}_by_sync_status (sync_status, id), \
-         ALTER COLUMN properties_json SET DEFAULT '{{}}'"
-    );
+    let sql = format!("ALTER TABLE {table} {}", changes.join(", "));
     sqlx::query(sqlx::AssertSqlSafe(sql)).execute(connection).await.map(|_| ())
+}
+
+/// The indexes of default columns that earlier versions made without one. A column that is missing gets its index with
+/// itself, and one that is not ours, or of another type, none.
+async fn missing_indexes(
+    connection: &mut MySqlConnection,
+    object_type: &ObjectType,
+) -> Result<Vec<String>, sqlx::Error> {
+    let bare: Vec<(String, String)> = sqlx::query_as(
+        "SELECT c.column_name, c.data_type FROM information_schema.columns c \
+         WHERE c.table_schema = DATABASE() AND c.table_name = ? AND c.column_comment LIKE CONCAT(?, '%') \
+         AND NOT EXISTS (SELECT 1 FROM information_schema.statistics s WHERE s.table_schema = DATABASE() \
+         AND s.table_name = ? AND s.index_name = CONCAT('by_', c.column_name))",
+    )
+    .bind(object_type.table)
+    .bind(COLUMN_COMMENT)
+    .bind(object_type.table)
+    .fetch_all(connection)
+    .await?;
+    let lacks_one = |column: &&ColumnDef| {
+        let is_it = |(name, data_type): &(String, String)| {
+            name == column.name && ColumnType::from_sql(data_type) == Some(column.column_type)
+        };
+        column.indexed && bare.iter().any(is_it)
+    };
+    let addition = |column: &ColumnDef| {
+        let part = index_part(column.name, column.column_type);
+        format!("ADD KEY IF NOT EXISTS {} {part}", index_name(column.name))
+    };
+    Ok(object_type.columns.iter().filter(lacks_one).map(addition).collect())
 }
 
 #[cfg(test)]

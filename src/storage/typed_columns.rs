@@ -25,7 +25,9 @@ use super::column_fill::{ColumnFill, mark, marked, unmark};
 use super::database::LONGEST_CHANGE;
 use super::error::LOCK_WAIT;
 use super::mirror::MirrorTable;
-use super::mirror_schema::{COLUMN_COMMENT, TypedColumn, definition, index_name, is_reserved};
+use super::mirror_schema::{
+    COLUMN_COMMENT, ColumnIndex, TypedColumn, definition, index_name, index_part, is_reserved,
+};
 use super::{Database, Lease, StorageError, StorageErrorKind, database};
 use crate::model::{ColumnType, ObjectType, Property};
 
@@ -122,7 +124,8 @@ impl<'a> TypedColumns<'a> {
                 _ => usable.push(typed),
             }
         }
-        Ok(MirrorTable::new(self.object_type, usable))
+        let indexes = read_indexes(self.database, self.object_type).await?;
+        Ok(MirrorTable::new(self.object_type, usable, indexes))
     }
 
     /// The columns that are there and not complete, in table order.
@@ -231,7 +234,8 @@ pub async fn load_mirror_table(
     let typed = |column: PresentColumn| {
         column.column_type.map(|column_type| TypedColumn { name: column.name, column_type })
     };
-    Ok(MirrorTable::new(object_type, columns.filter_map(typed).collect()))
+    let indexes = read_indexes(database, object_type).await?;
+    Ok(MirrorTable::new(object_type, columns.filter_map(typed).collect(), indexes))
 }
 
 /// A column the table has.
@@ -274,6 +278,25 @@ async fn read_columns(
     Ok(columns)
 }
 
+/// The indexes that hold one column alone, by column; of two the one that holds it whole.
+async fn read_indexes(
+    database: &Database,
+    object_type: &ObjectType,
+) -> Result<BTreeMap<String, ColumnIndex>, StorageError> {
+    let rows: Result<Vec<(String, String, bool)>, _> = sqlx::query_as(
+        "SELECT MAX(column_name), index_name, MAX(sub_part) IS NULL AS is_whole \
+         FROM information_schema.statistics \
+         WHERE table_schema = DATABASE() AND table_name = ? AND index_type = 'BTREE' AND ignored = 'NO' \
+         GROUP BY index_name HAVING COUNT(*) = 1 ORDER BY is_whole, index_name",
+    )
+    .bind(object_type.table)
+    .fetch_all(database.pool())
+    .await;
+    let rows = rows.map_err(StorageError::query(format!("read the indexes of {}", object_type.table)))?;
+    let index = |(column, name, is_whole)| (column, ColumnIndex { name, is_whole });
+    Ok(rows.into_iter().map(index).collect())
+}
+
 /// A typed column as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Target<'a> {
@@ -302,7 +325,8 @@ impl Target<'_> {
     /// The part of a change that adds the index; empty for a column without one.
     fn index(&self, add: &str) -> String {
         let name = self.name;
-        if self.indexed { format!(", {add} {} (`{name}`)", index_name(name)) } else { String::new() }
+        let part = index_part(name, self.column_type);
+        if self.indexed { format!(", {add} {} {part}", index_name(name)) } else { String::new() }
     }
 }
 

@@ -8,6 +8,7 @@ mod edited;
 mod hand_edit;
 mod jobs;
 mod leases;
+mod listing;
 mod mirror;
 mod reference;
 mod schema;

@@ -114,6 +114,7 @@ impl CustomType {
             name: text(&column.name),
             column_type: column.column_type,
             indexed: column.indexed,
+            searched: column.indexed && is_text(column.column_type) && !is_common(&column.name),
         };
         let (name, type_id) = (text(&self.name), text(&self.type_id));
         Box::leak(Box::new(ObjectType {
@@ -175,11 +176,13 @@ fn columns(schema: &Schema) -> Vec<CustomColumn> {
         }
     };
     let property = |name: &str| schema.properties.iter().find(|property| property.name == name);
-    let is_common = |name: &str| COMMON.iter().any(|(common, ..)| *common == name);
     let own = schema.display_properties.iter().chain(&schema.required_properties);
     for Property { name, data_type, field_type, .. } in own.filter_map(|name| property(name)) {
         if !is_common(name) {
-            add(name, ColumnType::of_property(data_type, field_type), false, MAX_COLUMNS - COMMON.len());
+            let column_type = ColumnType::of_property(data_type, field_type);
+            // What a record is called is what people search for.
+            let is_its_name = schema.display_properties.first() == Some(name) && is_text(column_type);
+            add(name, column_type, is_its_name, MAX_COLUMNS - COMMON.len());
         }
     }
     for (name, column_type, indexed) in COMMON {
@@ -188,6 +191,16 @@ fn columns(schema: &Schema) -> Vec<CustomColumn> {
         }
     }
     columns
+}
+
+/// Whether every custom object has a property of this name.
+fn is_common(name: &str) -> bool {
+    COMMON.iter().any(|(common, ..)| *common == name)
+}
+
+/// Whether values are texts.
+fn is_text(column_type: ColumnType) -> bool {
+    matches!(column_type, ColumnType::Text | ColumnType::LongText)
 }
 
 /// Whether a property of this name can have a column of the same name.
@@ -283,6 +296,8 @@ mod tests {
                 ("hs_lastmodifieddate", ColumnType::DateTime),
             ]
         );
+        let searched = object_type.columns.iter().filter(|column| column.searched && column.indexed);
+        assert_eq!(searched.map(|column| column.name).collect::<Vec<_>>(), ["model"]);
         assert!(object_type.has_pipelines);
         assert_eq!((object_type.table, object_type.path), ("hubspot_cars", "2-1234567"));
         assert!(std::ptr::eq(object_type, custom.descriptor()), "it is made once");

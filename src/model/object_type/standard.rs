@@ -52,52 +52,52 @@ macro_rules! standard_types {
 
 standard_types! {
     "contacts", "contact", "0-1", created "createdate", modified "lastmodifieddate" => [
-        text("email").indexed(), text("firstname"), text("lastname").indexed(), text("phone"), text("mobilephone"),
-        text("company"), text("jobtitle"), text("city"), text("state"), text("country"), text("lifecyclestage"),
+        text("email").searched(), text("firstname").searched(), text("lastname").searched(), text("phone").searched(), text("mobilephone"),
+        text("company").searched(), text("jobtitle"), text("city"), text("state"), text("country"), text("lifecyclestage"),
         text("hs_lead_status"), id("associatedcompanyid").indexed(),
     ];
     "companies", "company", "0-2", created "createdate" => [
-        text("name").indexed(), text("domain").indexed(), text("phone"), text("industry"), text("type"), text("city"),
+        text("name").searched(), text("domain").searched(), text("phone").searched(), text("industry"), text("type"), text("city"),
         text("state"), text("country"), number("numberofemployees"), number("annualrevenue"), text("lifecyclestage"),
     ];
     "deals", "deal", "0-3", created "createdate", stages "pipeline" "dealstage" => [
-        text("dealname"), number("amount"), text("deal_currency_code"), text("dealtype"), time("closedate").indexed(),
+        text("dealname").searched(), number("amount"), text("deal_currency_code"), text("dealtype"), time("closedate").indexed(),
         flag("hs_is_closed"), flag("hs_is_closed_won"),
     ];
     "tickets", "ticket", "0-5", created "createdate", stages "hs_pipeline" "hs_pipeline_stage",
     scopes ["tickets", "crm.objects.tickets.read"] => [
-        long_text("subject"), long_text("content"), text("hs_ticket_priority"), long_text("hs_ticket_category"),
+        long_text("subject").searched(), long_text("content"), text("hs_ticket_priority"), long_text("hs_ticket_category"),
         text("source_type"), time("closed_date").indexed(), number("time_to_close"),
     ];
     "leads", "lead", "0-136", stages "hs_pipeline" "hs_pipeline_stage" => [
-        long_text("hs_lead_name"), text("hs_lead_type"), text("hs_lead_label"),
+        long_text("hs_lead_name").searched(), text("hs_lead_type"), text("hs_lead_label"),
     ];
     "products", "product", "0-7", scopes ["crm.objects.products.read", "e-commerce"] => [
-        long_text("name"), text("hs_sku").indexed(), long_text("description"), number("price"),
+        long_text("name").searched(), text("hs_sku").searched(), long_text("description"), number("price"),
         number("hs_cost_of_goods_sold"), text("hs_product_type"), text("recurringbillingfrequency"),
     ];
     "line_items", "line_item", "0-8", scopes ["crm.objects.line_items.read", "e-commerce"] => [
-        long_text("name"), text("hs_sku").indexed(), id("hs_product_id").indexed(), number("quantity"),
+        long_text("name").searched(), text("hs_sku").searched(), id("hs_product_id").indexed(), number("quantity"),
         number("price"), number("discount"), number("amount"), text("hs_line_item_currency_code"),
         text("recurringbillingfrequency"), text("hs_recurring_billing_period"),
         date("hs_recurring_billing_start_date"),
     ];
     "quotes", "quote", "0-14" => [
-        long_text("hs_title"), text("hs_quote_number").indexed(), text("hs_status").indexed(),
+        long_text("hs_title").searched(), text("hs_quote_number").searched(), text("hs_status").indexed(),
         number("hs_quote_amount"), text("hs_currency"), time("hs_expiration_date"),
     ];
     "calls", "call", "0-48", scopes ["crm.objects.contacts.read", "crm.objects.calls.read"] => [
-        time("hs_timestamp").indexed(), long_text("hs_call_title"), text("hs_call_direction"), text("hs_call_status"),
+        time("hs_timestamp").indexed(), long_text("hs_call_title").searched(), text("hs_call_direction"), text("hs_call_status"),
         text("hs_call_disposition"), number("hs_call_duration"), text("hs_call_from_number"),
         text("hs_call_to_number"), text("hs_activity_type"),
     ];
     // The text of a message is left to the JSON: often it is larger than a column.
     "emails", "email", "0-49", scopes ["sales-email-read", "crm.objects.emails.read"] => [
-        time("hs_timestamp").indexed(), long_text("hs_email_subject"), text("hs_email_direction"),
-        text("hs_email_status"), text("hs_email_from_email").indexed(), long_text("hs_email_to_email"),
+        time("hs_timestamp").indexed(), long_text("hs_email_subject").searched(), text("hs_email_direction"),
+        text("hs_email_status"), text("hs_email_from_email").searched(), long_text("hs_email_to_email"),
     ];
     "meetings", "meeting", "0-47", scopes ["crm.objects.contacts.read", "crm.objects.meetings.read"] => [
-        time("hs_timestamp").indexed(), long_text("hs_meeting_title"), time("hs_meeting_start_time").indexed(),
+        time("hs_timestamp").indexed(), long_text("hs_meeting_title").searched(), time("hs_meeting_start_time").indexed(),
         time("hs_meeting_end_time"), text("hs_meeting_outcome"), long_text("hs_meeting_location"),
         text("hs_activity_type"),
     ];
@@ -105,7 +105,7 @@ standard_types! {
         time("hs_timestamp").indexed(), long_text("hs_note_body"), long_text("hs_attachment_ids"),
     ];
     "tasks", "task", "0-27", scopes ["crm.objects.contacts.read", "crm.objects.tasks.read"] => [
-        time("hs_timestamp").indexed(), long_text("hs_task_subject"), text("hs_task_status").indexed(),
+        time("hs_timestamp").indexed(), long_text("hs_task_subject").searched(), text("hs_task_status").indexed(),
         text("hs_task_priority"), text("hs_task_type"), time("hs_task_completion_date"),
     ];
     "communications", "communication", "0-18",
@@ -117,67 +117,67 @@ standard_types! {
         time("hs_timestamp").indexed(), long_text("hs_postal_mail_body"),
     ];
     "orders", "order", "0-123", stages "hs_pipeline" "hs_pipeline_stage" => [
-        long_text("hs_order_name"), text("hs_external_order_id").indexed(), text("hs_external_order_status"),
+        long_text("hs_order_name").searched(), text("hs_external_order_id").searched(), text("hs_external_order_status"),
         text("hs_fulfillment_status"), text("hs_source_store"), text("hs_currency_code"),
         number("hs_subtotal_price"), number("hs_total_price"), time("hs_external_created_date"),
     ];
     "carts", "cart", "0-142" => [
-        long_text("hs_cart_name"), text("hs_external_cart_id").indexed(), text("hs_external_status"),
+        long_text("hs_cart_name").searched(), text("hs_external_cart_id").searched(), text("hs_external_status"),
         text("hs_source_store"), text("hs_currency_code"), number("hs_total_price"),
     ];
     "invoices", "invoice", "0-53" => [
-        text("hs_number").indexed(), long_text("hs_title"), text("hs_invoice_status").indexed(), text("hs_currency"),
+        text("hs_number").searched(), long_text("hs_title").searched(), text("hs_invoice_status").indexed(), text("hs_currency"),
         number("hs_amount_billed"), number("hs_balance_due"), date("hs_invoice_date"), date("hs_due_date").indexed(),
     ];
     "commerce_payments", "commerce_payment", "0-101",
     scopes ["crm.objects.commercepayments.read", "crm.objects.commerce_payments.read"] => [
-        text("hs_reference_number").indexed(), text("hs_latest_status").indexed(), number("hs_initial_amount"),
-        text("hs_currency_code"), text("hs_customer_email"), time("hs_initiated_date").indexed(),
+        text("hs_reference_number").searched(), text("hs_latest_status").indexed(), number("hs_initial_amount"),
+        text("hs_currency_code"), text("hs_customer_email").searched(), time("hs_initiated_date").indexed(),
     ];
     "subscriptions", "subscription", "0-69" => [
-        long_text("hs_name"), text("hs_status").indexed(), text("hs_currency_code"),
+        long_text("hs_name").searched(), text("hs_status").indexed(), text("hs_currency_code"),
         text("hs_recurring_billing_frequency"), date("hs_recurring_billing_start_date"),
         date("hs_next_payment_due_date"), number("hs_mrr"),
     ];
     "discounts", "discount", "0-84", scopes ["crm.objects.line_items.read", "crm.objects.discounts.read"] => [
-        long_text("hs_label"), text("hs_type"), number("hs_value"),
+        long_text("hs_label").searched(), text("hs_type"), number("hs_value"),
     ];
     "fees", "fee", "0-85", scopes ["crm.objects.line_items.read", "crm.objects.fees.read"] => [
-        long_text("hs_label"), text("hs_type"), number("hs_value"),
+        long_text("hs_label").searched(), text("hs_type"), number("hs_value"),
     ];
     "taxes", "tax", "0-86", scopes ["crm.objects.line_items.read", "crm.objects.taxes.read"] => [
-        long_text("hs_label"), text("hs_type"), number("hs_value"),
+        long_text("hs_label").searched(), text("hs_type"), number("hs_value"),
     ];
     "goal_targets", "goal_target", "0-74", scopes ["crm.objects.goals.read", "crm.objects.goal_targets.read"] => [
-        long_text("hs_goal_name"), number("hs_target_amount"), time("hs_start_datetime"), time("hs_end_datetime"),
+        long_text("hs_goal_name").searched(), number("hs_target_amount"), time("hs_start_datetime"), time("hs_end_datetime"),
     ];
     "feedback_submissions", "feedback_submission", "0-19" => [
-        text("hs_survey_name"), text("hs_survey_type").indexed(), text("hs_survey_channel"), number("hs_value"),
+        text("hs_survey_name").searched(), text("hs_survey_type").indexed(), text("hs_survey_channel"), number("hs_value"),
         text("hs_sentiment"), long_text("hs_content"), time("hs_submission_timestamp").indexed(),
     ];
     "marketing_events", "marketing_event", "0-54", path "0-54" => [
-        long_text("hs_event_name"), text("hs_event_type"), text("hs_event_organizer"),
+        long_text("hs_event_name").searched(), text("hs_event_type"), text("hs_event_organizer"),
         time("hs_start_datetime").indexed(), time("hs_end_datetime"),
     ];
     "services", "service", "0-162", stages "hs_pipeline" "hs_pipeline_stage", path "0-162" => [
-        long_text("hs_name"), text("hs_category"), time("hs_start_date"), number("hs_amount_paid"),
+        long_text("hs_name").searched(), text("hs_category"), time("hs_start_date"), number("hs_amount_paid"),
         number("hs_amount_remaining"),
     ];
     "courses", "course", "0-410", stages "hs_pipeline" "hs_pipeline_stage", path "0-410" => [
-        long_text("hs_course_name"), text("hs_course_id").indexed(), number("hs_enrollment_capacity"),
+        long_text("hs_course_name").searched(), text("hs_course_id").searched(), number("hs_enrollment_capacity"),
     ];
     "listings", "listing", "0-420", stages "hs_pipeline" "hs_pipeline_stage", path "0-420" => [
-        long_text("hs_name"), text("hs_listing_type"), number("hs_price"), number("hs_bedrooms"),
+        long_text("hs_name").searched(), text("hs_listing_type"), number("hs_price"), number("hs_bedrooms"),
         number("hs_bathrooms"), text("hs_address_1"), text("hs_city"), text("hs_zip"),
     ];
     "appointments", "appointment", "0-421", stages "hs_pipeline" "hs_pipeline_stage", path "0-421" => [
-        long_text("hs_appointment_name"), time("hs_appointment_start").indexed(), time("hs_appointment_end"),
+        long_text("hs_appointment_name").searched(), time("hs_appointment_start").indexed(), time("hs_appointment_end"),
     ];
     "projects", "project", "0-970", stages "hs_pipeline" "hs_pipeline_stage", path "0-970" => [
-        long_text("hs_name"), text("hs_status"),
+        long_text("hs_name").searched(), text("hs_status"),
     ];
     "users", "user", "0-115" => [
-        text("hs_email").indexed(), text("hs_given_name"), text("hs_family_name"), text("hs_job_title"),
+        text("hs_email").searched(), text("hs_given_name").searched(), text("hs_family_name").searched(), text("hs_job_title"),
         id("hs_internal_user_id").indexed(),
     ];
 }
@@ -237,13 +237,18 @@ const fn time(name: &'static str) -> ColumnDef {
 
 /// A column without an index.
 const fn column(name: &'static str, column_type: ColumnType) -> ColumnDef {
-    ColumnDef { name, column_type, indexed: false }
+    ColumnDef { name, column_type, indexed: false, searched: false }
 }
 
 impl ColumnDef {
     /// The same with an index.
     const fn indexed(self) -> Self {
         Self { indexed: true, ..self }
+    }
+
+    /// The same where a search looks: an index each, which every write of a row pays for.
+    const fn searched(self) -> Self {
+        Self { indexed: true, searched: true, ..self }
     }
 }
 

@@ -4,7 +4,7 @@ use sqlx::Row;
 use sqlx::mysql::MySqlRow;
 
 use super::MirrorTable;
-use super::view::limited;
+use super::listing::limited;
 use crate::storage::{Database, StorageError};
 
 /// The live deals of a stage in one currency.

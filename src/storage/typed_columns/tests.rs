@@ -15,8 +15,8 @@ static THINGS: ObjectType = ObjectType {
     has_pipelines: false,
     scopes: &["crm.objects.things.read"],
     columns: &[
-        ColumnDef { name: "email", column_type: ColumnType::Text, indexed: true },
-        ColumnDef { name: "changed", column_type: ColumnType::DateTime, indexed: false },
+        ColumnDef { name: "email", column_type: ColumnType::Text, indexed: true, searched: true },
+        ColumnDef { name: "changed", column_type: ColumnType::DateTime, indexed: false, searched: false },
     ],
 };
 

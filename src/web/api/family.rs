@@ -1,6 +1,6 @@
-//! What records of a type have beside their properties: fields with names of their own, and where a search looks.
+//! What records of a type have beside their properties: fields with names of their own.
 
-use crate::model::{ColumnType, ObjectType};
+use crate::model::ObjectType;
 
 /// A field of records and the property behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,8 +18,6 @@ pub(super) struct Family {
     pub(super) schema: &'static str,
     /// Fields, in the order they are shown.
     pub(super) fields: &'static [Field],
-    /// Columns a search looks in; empty: the first texts of the type.
-    search: &'static [&'static str],
 }
 
 /// Declares fields: `name = property`, or the name alone where they are the same.
@@ -35,15 +33,11 @@ macro_rules! fields {
 pub(super) static CONTACTS: Family = Family {
     schema: "Contact",
     fields: fields!["email", "firstName" = "firstname", "lastName" = "lastname", "phone", "company"],
-    search: &["email", "lastname", "firstname", "company", "phone"],
 };
 
 /// Companies.
-pub(super) static COMPANIES: Family = Family {
-    schema: "Company",
-    fields: fields!["name", "domain", "industry", "phone", "city", "country"],
-    search: &["name", "domain"],
-};
+pub(super) static COMPANIES: Family =
+    Family { schema: "Company", fields: fields!["name", "domain", "industry", "phone", "city", "country"] };
 
 /// Deals.
 pub(super) static DEALS: Family = Family {
@@ -56,14 +50,10 @@ pub(super) static DEALS: Family = Family {
         "closeDate" = "closedate",
         "ownerId" = "hubspot_owner_id",
     ],
-    search: &["dealname"],
 };
 
 /// Every other type.
-pub(super) static OTHERS: Family = Family { schema: "Record", fields: &[], search: &[] };
-
-/// Columns a search looks in where none are named.
-const FEW: usize = 4;
+pub(super) static OTHERS: Family = Family { schema: "Record", fields: &[] };
 
 impl Family {
     /// That of a type.
@@ -81,13 +71,8 @@ impl Family {
         self.fields.iter().copied().find(|field| field.name == name)
     }
 
-    /// Columns a search of the type looks in.
-    pub(super) fn searched(&self, object_type: &ObjectType) -> Vec<&'static str> {
-        if !self.search.is_empty() {
-            return self.search.to_vec();
-        }
-        let is_text = |column_type| matches!(column_type, ColumnType::Text | ColumnType::LongText);
-        let texts = object_type.columns.iter().filter(|column| is_text(column.column_type));
-        texts.map(|column| column.name).take(FEW).collect()
+    /// What the property is called in JSON.
+    pub(super) fn name_of<'n>(&self, property: &'n str) -> &'n str {
+        self.fields.iter().find(|field| field.property == property).map_or(property, |field| field.name)
     }
 }

@@ -9,16 +9,20 @@ use utoipa::{IntoParams, ToSchema};
 use super::family::Family;
 use super::query::page_size;
 use super::record::Record;
-use crate::model::ObjectType;
+use crate::model::ObjectId;
 use crate::storage::{
-    MirrorTable, RowFilter, RowOrder, RowSearch, RowStart, RowView, can_order_by, count_rows, list_rows,
+    GATHERED, MirrorTable, RowFilter, RowOrder, RowPlace, RowStart, RowView, count_rows, list_rows,
+    ordering_columns, searched_columns,
 };
 use crate::web::App;
 use crate::web::error::ApiError;
 
 /// Rows up to which pages are numbered and counted. Further ones are reached by `cursor`, which costs the same wherever it
 /// stands.
-pub(in crate::web) const NUMBERED: u32 = 10_000;
+pub(in crate::web) const NUMBERED: u32 = GATHERED;
+/// Orders by what every record has, and their columns.
+const SORTS: &[(&str, &str)] =
+    &[("id", "id"), ("hubspotId", "hubspot_id"), ("lastModifiedHubspot", "hubspot_updated_at")];
 /// Longest text that is searched for, in characters.
 pub(in crate::web) const LONGEST_SEARCH: usize = 200;
 
@@ -32,8 +36,9 @@ pub(in crate::web) struct ListParameters {
     pub(in crate::web) limit: Option<u32>,
     /// Where the page begins: `nextCursor` of the page before, with the same other parameters. In place of `page`.
     pub(in crate::web) cursor: Option<String>,
-    /// A text a record begins with in one of its main fields, or all words of it in some of them; with `*` in front
-    /// anywhere in them, which is slow in large tables. Case and accents do not count.
+    /// What one of the searched fields begins with, or for each of several words some of them; or the id in HubSpot. Case
+    /// and accents do not count. Searched are, where the type has them: e-mail address, first and last name, company, name,
+    /// domain, phone, title or subject, number. Finding more than 10,000 records is an error: search for more of it.
     pub(in crate::web) search: Option<String>,
     /// `synced`, `pending`, `conflict` or `error`.
     pub(in crate::web) sync_status: Option<String>,
@@ -43,8 +48,9 @@ pub(in crate::web) struct ListParameters {
     pub(in crate::web) pipeline: Option<String>,
     /// Id of a stage: records in it. For types with pipelines.
     pub(in crate::web) stage: Option<String>,
-    /// What the records are ordered by, `-` in front for the largest first: `id`, `hubspotId`, `lastModifiedLocal`,
-    /// `lastModifiedHubspot`, `lastSyncedAt`, a field, or a property that has a column.
+    /// What the records are ordered by, `-` in front for the largest first: `id`, `hubspotId`, `lastModifiedHubspot`, or a
+    /// field or property whose column has an index. The answer to any other names them all. `hubspotId` does not go with
+    /// `archived=all`.
     pub(in crate::web) sort: Option<String>,
 }
 
@@ -56,11 +62,12 @@ pub(in crate::web) struct Pagination {
     pub(in crate::web) page: Option<u32>,
     /// Most records of the page.
     pub(in crate::web) limit: u32,
-    /// Records altogether, counted up to 10,000; null where the page was asked for by a cursor.
+    /// Records altogether, counted among 10,000 at most; null where the page was asked for by a cursor.
     pub(in crate::web) total: Option<u64>,
-    /// Whether there are more than `total`.
+    /// Whether there may be more than `total`.
     pub(in crate::web) total_is_lower_bound: bool,
-    /// Where the next page begins; null when there is none.
+    /// Where the next page begins; null when there is none. A page may hold fewer records than `limit` and have a next
+    /// one: where many records in a row do not meet the conditions, it stops and the next one goes on.
     pub(in crate::web) next_cursor: Option<String>,
 }
 
@@ -77,15 +84,13 @@ pub(in crate::web) struct Listing {
     pub(in crate::web) pagination: Pagination,
 }
 
-/// What stands in a cursor.
+/// What stands in a cursor. Values are as long as an index holds them at most, 255 characters each.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Place {
     /// The order it belongs to.
     sort: String,
-    /// Value of the last record in the column of the order.
-    value: Option<String>,
-    /// Its local key.
-    key: i64,
+    /// What the last record has in the columns of the order.
+    values: Vec<Option<String>>,
 }
 
 /// The page the parameters ask for.
@@ -103,35 +108,48 @@ pub(super) async fn page(
 /// The rows the parameters ask for.
 ///
 /// # Errors
-/// 400 when a parameter is wrong.
+/// 400 when a parameter is wrong, 422 when the list cannot be searched or ordered so.
 pub(in crate::web) async fn listing(
     app: &App,
     table: &MirrorTable,
     parameters: &ListParameters,
 ) -> Result<Listing, ApiError> {
-    let filter = filter(table.object_type(), parameters)?;
+    let filter = filter(table, parameters)?;
     let sort = parameters.sort.as_deref().unwrap_or("id");
     let order = order(table, sort)?;
+    if order.needs_archived() && filter.archived.is_none() {
+        let message =
+            "`sort=hubspotId` needs `archived` to be true or false: there is no such order of all records";
+        return Err(unprocessable("sort", message.to_owned()));
+    }
     let limit = page_size(parameters.limit)?;
-    let start = start(parameters, sort, limit)?;
+    let start = start(parameters, sort, &order, limit)?;
     let page = list_rows(&app.database, table, &filter, &order, (&start, limit)).await?;
+    let page = page.ok_or_else(too_many)?;
     let total = match start {
-        RowStart::Offset(_) => Some(count_rows(&app.database, table, &filter, NUMBERED + 1).await?),
-        RowStart::After(..) => None,
+        RowStart::Offset(_) => Some(count_rows(&app.database, table, &filter).await?.ok_or_else(too_many)?),
+        RowStart::After(_) => None,
     };
-    let cursor = |(value, key)| Place { sort: sort.to_owned(), value, key }.cursor();
+    let cursor = |RowPlace(values)| Place { sort: sort.to_owned(), values }.cursor();
     let pagination = Pagination {
         page: total.map(|_| parameters.page.unwrap_or(1)),
         limit,
-        total: total.map(|total| total.min(u64::from(NUMBERED))),
-        total_is_lower_bound: total.is_some_and(|total| total > u64::from(NUMBERED)),
+        total: total.map(|total| u64::from(total.count)),
+        total_is_lower_bound: total.is_some_and(|total| total.is_lower_bound),
         next_cursor: page.next.map(cursor),
     };
     Ok(Listing { rows: page.rows, pagination })
 }
 
+/// The answer to a search that finds too much.
+fn too_many() -> ApiError {
+    let message = format!("More than {GATHERED} records begin so: search for more of it");
+    unprocessable("search", message)
+}
+
 /// Which records are asked for.
-fn filter(object_type: &ObjectType, parameters: &ListParameters) -> Result<RowFilter, ApiError> {
+fn filter(table: &MirrorTable, parameters: &ListParameters) -> Result<RowFilter, ApiError> {
+    let object_type = table.object_type();
     let status = parameters.sync_status.as_deref().map(|word| {
         let message = "`syncStatus` has to be synced, pending, conflict or error";
         word.parse().map_err(|()| ApiError::bad_request(message))
@@ -143,7 +161,7 @@ fn filter(object_type: &ObjectType, parameters: &ListParameters) -> Result<RowFi
         Some(_) => return Err(ApiError::bad_request("`archived` has to be false, true or all")),
     };
     let search = parameters.search.as_deref().map(str::trim).filter(|text| !text.is_empty());
-    let search = search.map(|text| search_for(object_type, text)).transpose()?;
+    let search = search.map(|text| search_for(table, text)).transpose()?;
     let ListParameters { pipeline, stage, .. } = parameters.clone();
     if object_type.stage_properties().is_none() && (pipeline.is_some() || stage.is_some()) {
         let message =
@@ -154,19 +172,15 @@ fn filter(object_type: &ObjectType, parameters: &ListParameters) -> Result<RowFi
 }
 
 /// What is searched for.
-fn search_for(object_type: &ObjectType, text: &str) -> Result<RowSearch, ApiError> {
+fn search_for(table: &MirrorTable, text: &str) -> Result<String, ApiError> {
     if text.chars().count() > LONGEST_SEARCH {
         return Err(ApiError::bad_request(format!("`search` has to be at most {LONGEST_SEARCH} characters")));
     }
-    let columns = Family::of(object_type).searched(object_type);
-    let (text, anywhere) = match text.strip_prefix('*') {
-        Some(rest) => (rest.trim(), true),
-        None => (text, false),
-    };
-    if text.is_empty() {
-        return Err(ApiError::bad_request("`search` needs a text behind the `*`"));
+    if searched_columns(table).is_empty() && text.parse::<ObjectId>().is_err() {
+        let message = format!("{} can be searched by their id in HubSpot only", table.object_type());
+        return Err(unprocessable("search", message));
     }
-    Ok(RowSearch { text: text.to_owned(), anywhere, columns })
+    Ok(text.to_owned())
 }
 
 /// The order the records are asked for in.
@@ -175,33 +189,49 @@ fn order(table: &MirrorTable, sort: &str) -> Result<RowOrder, ApiError> {
         Some(name) => (name, true),
         None => (sort, false),
     };
-    let column = match name {
-        "hubspotId" => "hubspot_id",
-        "lastModifiedLocal" => "last_modified_local",
-        "lastModifiedHubspot" => "hubspot_updated_at",
-        "lastSyncedAt" => "last_synced_at",
-        name => Family::of(table.object_type()).field(name).map_or(name, |field| field.property),
+    let column = SORTS.iter().find(|(sort, _)| *sort == name).map(|(_, column)| *column);
+    let field = || Family::of(table.object_type()).field(name).map(|field| field.property);
+    let column = column.or_else(field).unwrap_or(name);
+    RowOrder::new(table, column, descending).ok_or_else(|| {
+        let names = sorts(table).join(", ");
+        let message = format!("`sort` has to be one of these, `-` in front for the largest first: {names}");
+        unprocessable("sort", message)
+    })
+}
+
+/// What a list can be ordered by: names in JSON, and those of properties.
+pub(in crate::web) fn sorts(table: &MirrorTable) -> Vec<&str> {
+    let family = Family::of(table.object_type());
+    let name = |column| {
+        let fixed = SORTS.iter().find(|(_, fixed)| *fixed == column).map(|(sort, _)| *sort);
+        fixed.unwrap_or_else(|| family.name_of(column))
     };
-    if !can_order_by(table, column) {
-        let message = "`sort` has to be id, hubspotId, lastModifiedLocal, lastModifiedHubspot, lastSyncedAt, a field, \
-                       or a property that has a column";
-        return Err(ApiError::bad_request(message));
-    }
-    Ok(RowOrder { column: column.to_owned(), descending })
+    ordering_columns(table).into_iter().map(name).collect()
+}
+
+/// A list that cannot be searched or ordered as it was asked for.
+fn unprocessable(parameter: &str, message: String) -> ApiError {
+    ApiError::field(parameter, message.clone()).saying(message)
 }
 
 /// Where the page begins.
-fn start(parameters: &ListParameters, sort: &str, limit: u32) -> Result<RowStart, ApiError> {
+fn start(
+    parameters: &ListParameters,
+    sort: &str,
+    order: &RowOrder,
+    limit: u32,
+) -> Result<RowStart, ApiError> {
     match (&parameters.cursor, parameters.page) {
         (Some(_), Some(_)) => Err(ApiError::bad_request("Either `page` or `cursor`, not both")),
         (Some(cursor), None) => {
             let place = Place::read(cursor).filter(|place| place.sort == sort);
+            let place = place.map(|place| RowPlace(place.values)).filter(|place| order.has(place));
             let wrong = || ApiError::bad_request("`cursor` is none that was given for this list and `sort`");
-            place.map(|place| RowStart::After(place.value, place.key)).ok_or_else(wrong)
+            place.map(RowStart::After).ok_or_else(wrong)
         }
         (None, page) => {
-            let before = page.unwrap_or(1).checked_sub(1).map(|pages| u64::from(pages) * u64::from(limit));
-            let offset = before.filter(|before| *before < u64::from(NUMBERED));
+            let before = page.unwrap_or(1).checked_sub(1).and_then(|pages| pages.checked_mul(limit));
+            let offset = before.filter(|before| *before < NUMBERED);
             let wrong = "`page` counts from 1 on, within the first 10000 records; `cursor` goes further";
             offset.map(RowStart::Offset).ok_or_else(|| ApiError::bad_request(wrong))
         }
@@ -227,7 +257,7 @@ mod tests {
     #[test]
     fn a_cursor_comes_back_as_it_was_given() {
         for value in [None, Some("Ünïcode \" '".to_owned())] {
-            let place = Place { sort: "-email".to_owned(), value, key: 7 };
+            let place = Place { sort: "-email".to_owned(), values: vec![value, Some("7".to_owned())] };
             assert_eq!(Place::read(&place.cursor()), Some(place));
         }
         for cursor in ["", "x", "e30", "' OR 1=1"] {
@@ -237,7 +267,9 @@ mod tests {
 
     #[test]
     fn pages_are_numbered_from_one_on_and_end() {
-        let at = |page| start(&ListParameters { page: Some(page), ..ListParameters::default() }, "id", 50);
+        let order = RowOrder::by_key(false);
+        let page = |page| ListParameters { page: Some(page), ..ListParameters::default() };
+        let at = |number| start(&page(number), "id", &order, 50);
         assert_eq!(at(1).unwrap(), RowStart::Offset(0));
         assert_eq!(at(3).unwrap(), RowStart::Offset(100));
         assert_eq!(at(200).unwrap(), RowStart::Offset(9_950));

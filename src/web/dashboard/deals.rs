@@ -218,12 +218,13 @@ impl Board<'_> {
             stage: Some(place.id.clone()),
             ..RowFilter::default()
         };
-        let order = RowOrder { column: "id".to_owned(), descending: true };
+        let order = RowOrder::by_key(true);
         let rows = if count == 0 {
             Vec::new()
         } else {
             let start = (&RowStart::Offset(0), CARDS);
-            list_rows(&self.app.database, self.table, &filter, &order, start).await?.rows
+            let page = list_rows(&self.app.database, self.table, &filter, &order, start).await?;
+            page.map(|page| page.rows).unwrap_or_default()
         };
         let query = Serializer::new(String::new())
             .append_pair("pipeline", &pipeline.id)

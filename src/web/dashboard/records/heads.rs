@@ -94,12 +94,16 @@ pub(super) fn sorting_head(
     }
 }
 
-/// Ways from a page to others. Numbers end at a bound, from where on a cursor leads further.
-pub(super) fn ways(path: &str, wanted: &ListParameters, pagination: &Pagination) -> Ways {
+/// Ways from a page to others. Numbers end at a bound, or where a page stops before it holds all it could, from where on a
+/// cursor leads further.
+pub(super) fn ways(path: &str, wanted: &ListParameters, pagination: &Pagination, shown: usize) -> Ways {
     let beginning = from_the_beginning(wanted);
     let numbered = |page: u32| ListParameters { page: Some(page), ..beginning.clone() };
     let next = pagination.next_cursor.as_ref().map(|cursor| match pagination.page {
-        Some(page) if u64::from(page) * u64::from(pagination.limit) < u64::from(NUMBERED) => {
+        Some(page)
+            if shown == pagination.limit as usize
+                && u64::from(page) * u64::from(pagination.limit) < u64::from(NUMBERED) =>
+        {
             numbered(page + 1)
         }
         _ => ListParameters { cursor: Some(cursor.clone()), ..beginning.clone() },
@@ -148,7 +152,7 @@ mod tests {
     #[test]
     fn pages_are_numbered_up_to_a_bound_and_go_on_by_cursor() {
         let list = ListParameters { search: Some("x".to_owned()), ..ListParameters::default() };
-        let at = |page, next| ways("/contacts", &list, &pagination(page, next));
+        let at = |page, next| ways("/contacts", &list, &pagination(page, next), ROWS as usize);
         let text = |text: &str| Some(text.to_owned());
         assert_eq!(at(Some(1), false), Ways::default());
         assert_eq!(at(Some(1), true).next, text("/contacts?search=x&page=2"));

@@ -11,7 +11,7 @@ use super::lexicon::{Choice, Lexicon};
 use super::{Pill, home, list_path, record_path, section, status_pill};
 use crate::clock;
 use crate::model::ObjectType;
-use crate::storage::{MirrorTable, RowView, can_order_by, load_mirror_table};
+use crate::storage::{MirrorTable, RowView, load_mirror_table, ordering_columns};
 use crate::web::App;
 use crate::web::api::list::{LONGEST_SEARCH, ListParameters, Listing, Pagination, listing};
 use crate::web::api::query::{About, Parameters};
@@ -88,12 +88,12 @@ pub(super) async fn show(
     let asked = ListParameters { sort, limit: Some(ROWS), ..wanted.clone() };
     let (listing, problem) = match listing(&app, &table, &asked).await {
         Ok(listing) => (listing, None),
-        Err(error) if error.status() == StatusCode::BAD_REQUEST => {
-            (nothing(), Some(error.message().to_owned()))
+        Err(error) if is_about_the_list(error.status()) => {
+            (nothing(), Some((error.status(), error.message().to_owned())))
         }
         Err(error) => return Err(error),
     };
-    let status = if problem.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    let (status, problem) = problem.map_or((StatusCode::OK, None), |(status, text)| (status, Some(text)));
     let frame = Frame::new(&app, section(object_type)).await?;
     let is_writable = app.config.sync.push.is_writable(object_type);
     Ok(page_with(
@@ -110,10 +110,15 @@ pub(super) async fn show(
             heads: heads(&lexicon, &table, &wanted),
             rows: listing.rows.iter().map(|row| list_row(&lexicon, row)).collect(),
             summary: summary(object_type, &listing.pagination, listing.rows.len()),
-            ways: ways(&list_path(object_type), &wanted, &listing.pagination),
+            ways: ways(&list_path(object_type), &wanted, &listing.pagination, listing.rows.len()),
             is_narrowed: is_narrowed(&wanted),
         },
     ))
+}
+
+/// Whether an error is for the page of the list to tell.
+fn is_about_the_list(status: StatusCode) -> bool {
+    matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY)
 }
 
 /// What was asked for: a form sends what is left empty, too.
@@ -183,7 +188,7 @@ fn filters(lexicon: &Lexicon, wanted: &ListParameters) -> Filters {
 
 /// The heads of the columns.
 fn heads(lexicon: &Lexicon, table: &MirrorTable, wanted: &ListParameters) -> Vec<Head> {
-    let path = list_path(lexicon.object_type);
+    let (path, orders) = (list_path(lexicon.object_type), ordering_columns(table));
     let plain = |title: &str| Head {
         title: title.to_owned(),
         link: None,
@@ -192,7 +197,7 @@ fn heads(lexicon: &Lexicon, table: &MirrorTable, wanted: &ListParameters) -> Vec
         is_wide: false,
     };
     let head = |title: &str, property: &str| {
-        if can_order_by(table, property) {
+        if orders.contains(&property) {
             sorting_head(&path, wanted, title, property, false)
         } else {
             plain(title)
