@@ -45,6 +45,7 @@ use crate::model::{ObjectType, Selected};
 use crate::storage::{Database, StorageError, recall_types};
 use crate::sync::{Event, Events, RecordName};
 
+use health::Pulse;
 pub use situation::{Role, Situation};
 use webhooks::Receiver;
 
@@ -64,6 +65,8 @@ struct Parts {
     lifecycle: Lifecycle,
     /// One permit a request that works with the database: runs need connections too.
     work: Arc<Semaphore>,
+    /// Whether the database answers.
+    pulse: Pulse,
 }
 
 impl std::ops::Deref for App {
@@ -114,6 +117,7 @@ pub async fn serve(
         events,
         lifecycle: lifecycle.clone(),
         work: Arc::new(Semaphore::new(work)),
+        pulse: Pulse::default(),
     };
     let app = App(Arc::new(parts));
     let Some(listener) = listener::bind(web.address, lifecycle.shutdown()).await else { return };

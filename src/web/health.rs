@@ -1,5 +1,7 @@
 //! Whether the process lives, and whether it can work: for supervisors and load balancers.
 
+mod pulse;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{Method, StatusCode};
@@ -12,6 +14,7 @@ use super::App;
 use super::access::Access;
 use super::endpoint::Endpoint;
 use super::error::ApiError;
+pub(super) use pulse::Pulse;
 
 /// How the process is.
 #[derive(Debug, Serialize, ToSchema)]
@@ -37,7 +40,8 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             get(ready),
             "Whether the process can work",
         )
-        .explained("A process that stands by is ready too: it reads and writes like the one that leads.")
+        .explained("A process that stands by is ready too: it reads and writes like the one that leads. The database is asked once \
+             a second at most, however many want to know.")
         .answering::<Health>(200, "It can")
         .failing_with(503, "It is starting, or the database does not answer"),
     ]
@@ -62,12 +66,13 @@ async fn ready(State(app): State<App>) -> Result<Response, ApiError> {
             "The daemon is starting; its tables are not ready yet",
         ));
     }
-    match app.database.ping().await {
-        Ok(()) => Ok(well(&app)),
-        Err(_) => Err(ApiError::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "database_unavailable",
-            "The database does not answer",
-        )),
+    let database = app.database.clone();
+    if app.pulse.is_there(|| async move { database.ping().await.is_ok() }).await {
+        return Ok(well(&app));
     }
+    Err(ApiError::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "database_unavailable",
+        "The database does not answer",
+    ))
 }
