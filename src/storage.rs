@@ -59,10 +59,10 @@ pub use capture::ensure_capture;
 pub use catalogue::{known_properties, load_catalogue, property_names, store_catalogue};
 pub use conflicts::{
     Conflict, ConflictChange, ConflictFilter, ConflictKind, ConflictRecord, ConflictStatus, ConflictStep,
-    Disagreement, FieldSource, FieldValues, NotResolved, Resolution, close_conflict_by_itself,
+    Disagreement, FieldSource, FieldValues, NotResolved, Resolution, Settlement, close_conflict_by_itself,
     close_conflicts_without_row, closed_conflicts, conflict_policies, conflict_steps, list_conflicts,
     load_conflict, lock_conflict, open_conflict_of, open_conflicts, open_or_update_conflict,
-    resolve_conflict, resolve_conflict_as_seen, settle_conflict,
+    resolve_conflict, resolve_conflict_noted, settle_conflict,
 };
 pub use dashboard_sessions::{end_session, is_session, start_session};
 pub use database::{Database, PoolUse};
@@ -74,7 +74,7 @@ pub use jobs::{
     Chosen, Job, JobEntry, JobKind, JobState, QueueFigures, Rescued, Settled, claim_jobs, count_dead,
     count_stuck, dead_jobs, deleted_records, enqueue_jobs, finish_job, give_back_jobs, held_jobs, next_due,
     note_sent, park_job, postpone_jobs, queue_figures, renew_jobs, repeat_job, rescue_jobs, retry_job,
-    revive_jobs, stuck_among,
+    revive_job, revive_jobs, stuck_among,
 };
 pub use lease::{ACCOUNT_LEASE, LEASE_TTL, Lease, LeaseKeeper, LeasedTransaction, lease_holder};
 pub use marks::{Marks, load_marks};

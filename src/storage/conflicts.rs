@@ -23,7 +23,7 @@ pub use listing::{
     Conflict, ConflictFilter, ConflictStep, closed_conflicts, conflict_policies, conflict_steps,
     list_conflicts, load_conflict, lock_conflict, open_conflict_of, open_conflicts,
 };
-pub use resolve::{NotResolved, Resolution, resolve_conflict, resolve_conflict_as_seen};
+pub use resolve::{NotResolved, Resolution, Settlement, resolve_conflict, resolve_conflict_noted};
 
 stored_words! {
     /// What the sides disagree about.

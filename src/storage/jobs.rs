@@ -27,7 +27,7 @@ pub use figures::{
     JobEntry, QueueFigures, count_dead, count_stuck, dead_jobs, deleted_records, held_jobs, next_due,
     queue_figures, stuck_among,
 };
-pub use rescue::{Chosen, Rescued, rescue_jobs, revive_jobs};
+pub use rescue::{Chosen, Rescued, rescue_jobs, revive_job, revive_jobs};
 pub use settle::{
     Settled, finish_job, give_back_jobs, note_sent, park_job, postpone_jobs, repeat_job, retry_job,
 };

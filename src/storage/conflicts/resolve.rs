@@ -10,6 +10,7 @@ use super::{
 };
 use crate::clock;
 use crate::model::{Choice, Documents, ObjectType, Properties};
+use crate::storage::idempotency::{Remembered, remember};
 use crate::storage::mirror::{
     EditedRow, RowStatus, RowUpdate, archive_merged, edit_row, lock_edited, make_anew, rows_of_records,
     with_values, write_row,
@@ -66,6 +67,17 @@ pub enum NotResolved {
     Storage(#[from] StorageError),
 }
 
+/// A decision, and what belongs to it.
+#[derive(Debug, Clone, Copy)]
+pub struct Settlement<'a> {
+    /// What is decided.
+    pub resolution: &'a Resolution,
+    /// When the conflict had last changed that was shown to whoever decides; `None`: whatever it is by now.
+    pub seen: Option<DateTime<Utc>>,
+    /// What is noted in the same transaction, if anything.
+    pub note: Option<&'a Remembered>,
+}
+
 /// Settles an open conflict in the name of `actor`. `objects` are the types that are mirrored.
 ///
 /// # Errors
@@ -77,29 +89,19 @@ pub async fn resolve_conflict(
     resolution: &Resolution,
     actor: &str,
 ) -> Result<ConflictStatus, NotResolved> {
-    resolve(database, objects, id, (resolution, None), actor).await
+    resolve_conflict_noted(database, objects, id, Settlement { resolution, seen: None, note: None }, actor)
+        .await
 }
 
-/// The same of what the conflict was when it last changed at `seen`: whoever decided was shown no more.
+/// The same, unless the conflict has changed since it was seen, with a note of it.
 ///
 /// # Errors
-/// As [`resolve_conflict`], and when it has changed since.
-pub async fn resolve_conflict_as_seen(
+/// As [`resolve_conflict`], when the conflict has changed, and when the note is there already.
+pub async fn resolve_conflict_noted(
     database: &Database,
     objects: &[&'static ObjectType],
     id: i64,
-    (resolution, seen): (&Resolution, DateTime<Utc>),
-    actor: &str,
-) -> Result<ConflictStatus, NotResolved> {
-    resolve(database, objects, id, (resolution, Some(seen)), actor).await
-}
-
-/// Settles a conflict, unless it has changed since it was `seen`.
-async fn resolve(
-    database: &Database,
-    objects: &[&'static ObjectType],
-    id: i64,
-    (resolution, seen): (&Resolution, Option<DateTime<Utc>>),
+    Settlement { resolution, seen, note }: Settlement<'_>,
     actor: &str,
 ) -> Result<ConflictStatus, NotResolved> {
     let conflict = load_conflict(database, id).await?.ok_or(NotResolved::Unknown(id))?;
@@ -148,6 +150,9 @@ async fn resolve(
     }
     let (status, decided) = (status(resolution, &choices), told(&choices));
     settle_conflict(&mut transaction, id, status, &decided, actor, clock::now()).await?;
+    if let Some(note) = note {
+        remember(&mut transaction, note).await?;
+    }
     let failed = StorageError::query(format!("settle conflict {id}"));
     transaction.commit().await.map_err(failed)?;
     Ok(status)

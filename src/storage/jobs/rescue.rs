@@ -4,6 +4,7 @@ use sqlx::{MySql, MySqlConnection, QueryBuilder};
 
 use super::figures::{JobEntry, STUCK, from_row};
 use super::{BATCH, JobState, push_ids, update_these};
+use crate::storage::idempotency::{Remembered, remember};
 use crate::storage::{Database, StorageError};
 
 /// What became of the jobs of workers that are gone.
@@ -101,7 +102,9 @@ pub async fn revive_jobs(database: &Database, chosen: Chosen<'_>) -> Result<u64,
     let mut revived = 0;
     for ids in chunks {
         loop {
-            let count = revive_some(database, ids).await?;
+            let mut transaction = database.begin().await?;
+            let count = revive_some(&mut transaction, ids).await?;
+            transaction.commit().await.map_err(StorageError::query(REVIVING))?;
             revived += count;
             if count < BATCH as u64 {
                 break;
@@ -111,24 +114,45 @@ pub async fn revive_jobs(database: &Database, chosen: Chosen<'_>) -> Result<u64,
     Ok(revived)
 }
 
-/// One transaction of [`revive_jobs`]; what it has revived is not found again. A job that is locked is being edited, which
-/// revives it as well.
-async fn revive_some(database: &Database, ids: Option<&[i64]>) -> Result<u64, StorageError> {
-    let failed = || StorageError::query("make jobs due again");
+/// What is done by [`revive_jobs`], for errors.
+const REVIVING: &str = "make jobs due again";
+
+/// The same for one job, with a note of it in the same transaction. Returns whether it is due now; the note is kept then only.
+///
+/// # Errors
+/// As [`revive_jobs`], and when the note is there already.
+pub async fn revive_job(
+    database: &Database,
+    id: i64,
+    note: Option<&Remembered>,
+) -> Result<bool, StorageError> {
+    let mut transaction = database.begin().await?;
+    // The note first: somebody else with the same one is waited for, and not taken for an edit of the job.
+    if let Some(note) = note {
+        remember(&mut transaction, note).await?;
+    }
+    if revive_some(&mut transaction, Some(&[id])).await? == 0 {
+        return Ok(false);
+    }
+    transaction.commit().await.map_err(StorageError::query(REVIVING))?;
+    Ok(true)
+}
+
+/// A part of [`revive_jobs`]; what it has revived is not found again. A job that is locked is being edited, which revives
+/// it as well.
+async fn revive_some(connection: &mut MySqlConnection, ids: Option<&[i64]>) -> Result<u64, StorageError> {
     let mut query = QueryBuilder::new(format!("SELECT id FROM jobs WHERE {STUCK}"));
     if let Some(ids) = ids {
         query.push(" AND id IN ");
         push_ids(&mut query, ids.iter().copied());
     }
     query.push(" LIMIT ").push_bind(BATCH as i64).push(" FOR UPDATE SKIP LOCKED");
-    let mut transaction = database.begin().await?;
-    let found = query.build_query_scalar().persistent(false).fetch_all(&mut *transaction).await;
-    let found: Vec<i64> = found.map_err(failed())?;
+    let found = query.build_query_scalar().persistent(false).fetch_all(&mut *connection).await;
+    let found: Vec<i64> = found.map_err(StorageError::query(REVIVING))?;
     let update = QueryBuilder::new(
         "UPDATE jobs FORCE INDEX (jobs_by_id) SET state = 'ready', run_at = UTC_TIMESTAMP(3), attempts = 0, \
          last_error = NULL, waiting = NULL, updated_at = UTC_TIMESTAMP(3)",
     );
-    update_these(&mut transaction, update, &found).await?;
-    transaction.commit().await.map_err(failed())?;
+    update_these(connection, update, &found).await?;
     Ok(found.len() as u64)
 }

@@ -8,18 +8,17 @@ use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
 use super::conflict::{ConflictView, Conflicts};
-use super::idempotent::{KEY, KEY_DESCRIPTION, note, once};
+use super::idempotent::{KEY, KEY_DESCRIPTION, note, once_noted};
 use super::query::{Number, Parameters, page_size, type_name};
 use crate::model::{Choice, Property};
 use crate::storage::{
-    Conflict, ConflictFilter, ConflictStatus, NotResolved, Resolution, closed_conflicts, conflict_steps,
-    list_conflicts, load_catalogue, load_conflict, resolve_conflict, resolve_conflict_as_seen,
+    Conflict, ConflictFilter, ConflictStatus, NotResolved, Remembered, Resolution, Settlement,
+    closed_conflicts, conflict_steps, list_conflicts, load_catalogue, load_conflict, resolve_conflict_noted,
 };
 use crate::sync::{ConflictNews, Event};
 use crate::web::App;
@@ -139,23 +138,25 @@ async fn resolve_one(
     let note = note(&headers, caller, (&method, &uri), &body)?;
     let wrong = |error| ApiError::bad_request(format!("The body is wrong: {error}"));
     let decision: Decision = serde_json::from_slice(&body).map_err(wrong)?;
-    let work = Box::pin(async {
-        settle(&app, id, &decision).await?;
-        Ok(json!({ "id": id }))
-    });
-    let response = once(&app, note, StatusCode::OK, work).await?;
-    // What is kept under the key is the number alone: values of the record are shown, not kept.
+    let response = once_noted(&app, note, StatusCode::OK, async |note| {
+        // What is kept under the key is the number alone: values of the record are shown, not kept.
+        let answer = json!({ "id": id });
+        let note = note.map(|note| Remembered { answer: Some(answer.clone()), ..note });
+        settle(&app, id, &decision, note.as_ref()).await?;
+        Ok(answer)
+    })
+    .await?;
     let (parts, _) = response.into_parts();
     Ok((parts, Json(view(&app, id).await?)).into_response())
 }
 
 /// The same.
-async fn settle(app: &App, id: i64, decision: &Decision) -> Result<(), ApiError> {
+async fn settle(app: &App, id: i64, decision: &Decision, note: Option<&Remembered>) -> Result<(), ApiError> {
     let conflict = load(app, id).await?;
     let resolution = resolution(decision, &catalogue(app, &conflict).await?)?;
     let actor = actor(decision.resolved_by.as_deref(), NOBODY);
     let actor = actor.map_err(|message| ApiError::field("resolvedBy", message))?;
-    resolve(app, &conflict, (&resolution, None), &actor).await
+    resolve(app, &conflict, Settlement { resolution: &resolution, seen: None, note }, &actor).await
 }
 
 /// The properties of the type a conflict is about; none where it is not mirrored any more.
@@ -231,18 +232,15 @@ pub(in crate::web) fn own_value(text: String, property: Option<&Property>) -> Re
     }
 }
 
-/// Writes down what is decided, of the conflict as it was when it last changed at `seen`, where that is given.
+/// Writes down what is decided.
 pub(in crate::web) async fn resolve(
     app: &App,
     conflict: &Conflict,
-    (resolution, seen): (&Resolution, Option<DateTime<Utc>>),
+    settlement: Settlement<'_>,
     actor: &str,
 ) -> Result<(), ApiError> {
     let (id, types) = (conflict.id, app.types().await?);
-    let resolved = match seen {
-        Some(seen) => resolve_conflict_as_seen(&app.database, &types, id, (resolution, seen), actor).await,
-        None => resolve_conflict(&app.database, &types, id, resolution, actor).await,
-    };
+    let resolved = resolve_conflict_noted(&app.database, &types, id, settlement, actor).await;
     let Err(error) = resolved else {
         let object_type = conflict.record.object_type.clone();
         app.events.send(Event::Conflict { object_type, id, step: ConflictNews::Closed });

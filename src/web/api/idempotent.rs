@@ -77,11 +77,42 @@ pub(super) async fn once(
     work: impl Future<Output = Result<Value, ApiError>>,
 ) -> Result<Response, ApiError> {
     let Some(note) = note else { return Ok((status, axum::Json(work.await?)).into_response()) };
-    if let Some(Remembered { answer: Some(answer), .. }) = earlier(app, &note).await? {
-        return Ok(replayed((status, axum::Json(answer)).into_response()));
+    if let Some(response) = again(app, Some(&note), status).await? {
+        return Ok(response);
     }
     let answer = work.await?;
     let done = Remembered { status: status.as_u16(), answer: Some(answer.clone()), ..note };
     remember_afterwards(&app.database, &done).await?;
     Ok((status, axum::Json(answer)).into_response())
+}
+
+/// Carries out what may be done once, unless it was carried out under this key before, and answers with `status`. `work`
+/// is given the note of it, puts its answer into it, and keeps it in the transaction that does the work: a crash leaves
+/// both or neither.
+pub(super) async fn once_noted(
+    app: &App,
+    note: Option<Remembered>,
+    status: StatusCode,
+    work: impl AsyncFnOnce(Option<Remembered>) -> Result<Value, ApiError>,
+) -> Result<Response, ApiError> {
+    let note = note.map(|note| Remembered { status: status.as_u16(), ..note });
+    if let Some(response) = again(app, note.as_ref(), status).await? {
+        return Ok(response);
+    }
+    match work(note.clone()).await {
+        Ok(answer) => Ok((status, axum::Json(answer)).into_response()),
+        // It may be a request with the same key that was quicker.
+        Err(error) => again(app, note.as_ref(), status).await?.ok_or(error),
+    }
+}
+
+/// The answer that was given before.
+async fn again(
+    app: &App,
+    note: Option<&Remembered>,
+    status: StatusCode,
+) -> Result<Option<Response>, ApiError> {
+    let Some(note) = note else { return Ok(None) };
+    let answer = earlier(app, note).await?.and_then(|found| found.answer);
+    Ok(answer.map(|answer| replayed((status, axum::Json(answer)).into_response())))
 }

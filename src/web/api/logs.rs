@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
-use super::idempotent::{KEY, KEY_DESCRIPTION, note, once};
+use super::idempotent::{KEY, KEY_DESCRIPTION, note, once_noted};
 use super::query::{Number, Parameters, page_size, type_called};
 use crate::model::ObjectId;
-use crate::storage::{Chosen, LogFilter, LogRow, load_log, recent_log, revive_jobs};
+use crate::storage::{LogFilter, LogRow, Remembered, load_log, recent_log, revive_job};
 use crate::sync::Event;
 use crate::web::App;
 use crate::web::access::{Access, Caller};
@@ -159,11 +159,11 @@ async fn retry(
     body: Bytes,
 ) -> Result<Response, ApiError> {
     let note = note(&headers, caller, (&method, &uri), &body)?;
-    once(&app, note, StatusCode::ACCEPTED, Box::pin(revive(&app, id))).await
+    once_noted(&app, note, StatusCode::ACCEPTED, async |note| revive(&app, id, note).await).await
 }
 
-/// The same: an answer that names the job, or 409 where there is nothing to try again.
-pub(in crate::web) async fn revive(app: &App, id: i64) -> Result<Value, ApiError> {
+/// The same, with a note of it: an answer that names the job, or 409 where there is nothing to try again.
+pub(in crate::web) async fn revive(app: &App, id: i64, note: Option<Remembered>) -> Result<Value, ApiError> {
     let row = load_log(&app.database, id).await?;
     let row = row.ok_or_else(|| ApiError::not_found("There is no such row of the log"))?;
     let nothing = || {
@@ -171,13 +171,13 @@ pub(in crate::web) async fn revive(app: &App, id: i64) -> Result<Value, ApiError
         ApiError::conflict("nothing_to_retry", message)
     };
     let job_id = row.entry.job_id.ok_or_else(nothing)?;
-    match revive_jobs(&app.database, Chosen::Ids(&[job_id])).await? {
-        0 => Err(nothing()),
-        count => {
-            app.events.send(Event::Retried { count });
-            Ok(json!(Retried { job_id }))
-        }
+    let answer = json!(Retried { job_id });
+    let note = note.map(|note| Remembered { answer: Some(answer.clone()), ..note });
+    if !revive_job(&app.database, job_id, note.as_ref()).await? {
+        return Err(nothing());
     }
+    app.events.send(Event::Retried { count: 1 });
+    Ok(answer)
 }
 
 impl From<LogRow> for LogView {

@@ -91,6 +91,15 @@ async fn a_conflict_is_shown_settled_field_by_field_and_carried_out() {
     let decision = json!({"resolution": "merged", "fields": fields, "resolvedBy": "eve"});
     let request = api.request(Method::POST, &format!("/api/conflicts/{}/resolve", conflict["id"]));
     let with_key = || request.try_clone().unwrap().header("Idempotency-Key", "settle").json(&decision);
+    // As if the process ended when the key is to be noted: the decision is as little there as its note.
+    let test = &stage.served.test;
+    test.execute(
+        "CREATE TRIGGER end_here BEFORE INSERT ON idempotency_keys FOR EACH ROW SIGNAL SQLSTATE '40001'",
+    )
+    .await;
+    assert!(api.send(with_key()).await.status.is_server_error());
+    test.execute("DROP TRIGGER end_here").await;
+    assert_eq!(test.value("SELECT status FROM conflicts").await, "pending");
     let settled = api.send(with_key()).await.ok();
     assert_eq!((&settled["status"], &settled["resolvedBy"]), (&"merged".into(), &"eve".into()));
     let steps: Vec<_> =

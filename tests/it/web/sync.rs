@@ -108,9 +108,29 @@ async fn what_failed_stands_in_the_log_and_is_tried_again() {
     let entry = served.api.get(&query).await.ok()["data"][0].clone();
     assert_eq!((&entry["action"], &entry["hubspotId"]), (&"update".into(), &before["hubspotId"]));
     served.simulator.clear_faults().await;
-    let retried = served.api.post(&format!("/api/sync/retry/{}", entry["id"]), &json!({})).await;
+    let retry = async || {
+        let path = format!("/api/sync/retry/{}", entry["id"]);
+        let request = served.api.request(Method::POST, &path).header("Idempotency-Key", "once more");
+        served.api.send(request.json(&json!({}))).await
+    };
+    // As if the process ended when the key is to be noted: the job is not due either.
+    served
+        .test
+        .execute(
+            "CREATE TRIGGER end_here BEFORE INSERT ON idempotency_keys FOR EACH ROW SIGNAL SQLSTATE '40001'",
+        )
+        .await;
+    assert!(retry().await.status.is_server_error());
+    served.test.execute("DROP TRIGGER end_here").await;
+    assert_eq!(served.test.value("SELECT state FROM jobs").await, "dead");
+    let retried = retry().await;
     assert_eq!(retried.status, 202);
     assert_eq!(retried.ok()["jobId"], entry["jobId"]);
+    let repeated = retry().await;
+    assert_eq!(
+        (repeated.status.as_u16(), &repeated.headers["idempotency-replayed"]),
+        (202, &"true".parse().unwrap())
+    );
     eventually("it is in step", async || {
         let status = served.api.get(&path).await.ok()["syncStatus"].clone();
         holds(status == "synced", status)

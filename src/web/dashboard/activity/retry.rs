@@ -59,7 +59,7 @@ pub(super) async fn one(
     Number(id): Number,
     Form(origin): Form<Origin>,
 ) -> Result<Response, ApiError> {
-    let retried = match revive(&app, id).await {
+    let retried = match revive(&app, id, None).await {
         Ok(_) => 1,
         Err(error) if error.code() == "nothing_to_retry" => 0,
         Err(error) => return Err(error),

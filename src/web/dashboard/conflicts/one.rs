@@ -15,8 +15,8 @@ use super::words::{self, KindWords, Side};
 use crate::clock;
 use crate::model::Property;
 use crate::storage::{
-    Conflict, ConflictFilter, ConflictKind, ConflictStatus, Resolution, conflict_steps, known_survivors,
-    list_conflicts,
+    Conflict, ConflictFilter, ConflictKind, ConflictStatus, Resolution, Settlement, conflict_steps,
+    known_survivors, list_conflicts,
 };
 use crate::web::App;
 use crate::web::api::conflicts::{actor, catalogue, load, resolve};
@@ -169,7 +169,8 @@ pub(super) async fn send(
             return case.page(StatusCode::UNPROCESSABLE_ENTITY, body, None, Vec::new()).await;
         }
     };
-    match resolve(&app, &case.conflict, (&resolution, draft.seen), &by).await {
+    let settlement = Settlement { resolution: &resolution, seen: draft.seen, note: None };
+    match resolve(&app, &case.conflict, settlement, &by).await {
         Ok(()) => Ok(Redirect::to(&format!("/conflicts/{id}")).into_response()),
         Err(error) => match error.code() {
             "stale_conflict" | "already_settled" | "not_resolvable" | "invalid_fields" => {
