@@ -139,7 +139,8 @@ fn router(app: &App, receiver: Arc<Receiver>) -> Router {
     let endpoints: Vec<_> =
         health::endpoints().into_iter().chain(figures::endpoints()).chain(api::endpoints()).collect();
     let signed = webhooks::endpoints();
-    let described = endpoints.iter().map(|endpoint| &endpoint.described);
+    let feed = live::described();
+    let described = endpoints.iter().map(|endpoint| &endpoint.described).chain([&feed.described]);
     let document = openapi::document(described.chain(signed.iter().map(|endpoint| &endpoint.described)));
     let for_programs = endpoint::router(app, endpoints)
         .merge(openapi::router(&document))

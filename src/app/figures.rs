@@ -1,5 +1,6 @@
 //! Figures for Prometheus that only the whole program knows.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -9,7 +10,7 @@ use crate::hubspot::{DailySnapshot, LimiterSnapshot, QuotaSnapshot};
 use crate::metrics::{
     ALERTS, CONFLICTS_OPEN, DAILY_REQUESTS_LIMIT, DAILY_REQUESTS_REMAINING, JOB_AGE, JOBS, LAST_SUCCESS,
     LEADER, LIMITER_CAPACITY, LIMITER_PAUSED, LIMITER_USED, LIMITER_WAITING, POOL_CONNECTIONS,
-    POOL_CONNECTIONS_MAX, RECORDS, SYNC_FAILURES, SYNC_LAG, tidy,
+    POOL_CONNECTIONS_MAX, RECORDS, SYNC_FAILURES, SYNC_LAG, WEBHOOKS, tidy,
 };
 use crate::storage::{AlertKind, Database, QueueFigures};
 
@@ -33,6 +34,13 @@ pub(super) async fn show_process(database: Database, stop: CancellationToken) {
 /// Shows whether this process leads.
 pub(super) fn show_leading(is_leading: bool) {
     LEADER.set(f64::from(u8::from(is_leading)), []);
+}
+
+/// Shows what became of webhooks, by name.
+pub(super) fn show_webhooks(counts: BTreeMap<String, u64>) {
+    for (outcome, total) in counts {
+        WEBHOOKS.reach(total, [("outcome", outcome)]);
+    }
 }
 
 /// Shows the facts, the open conflicts by type, and what is wrong.

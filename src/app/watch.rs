@@ -8,13 +8,15 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-use super::figures::{show_facts, show_leading, show_limits};
+use super::figures::{show_facts, show_leading, show_limits, show_webhooks};
 use super::{Parts, host_name};
 use crate::alerts::{Courier, Facts, Watcher};
 use crate::clock;
 use crate::config::AlertConfig;
 use crate::lifecycle::Lifecycle;
-use crate::storage::{AlertChannel, Database, Lease, StorageError, StorageErrorKind, open_conflicts};
+use crate::storage::{
+    AlertChannel, Database, Lease, StorageError, StorageErrorKind, open_conflicts, webhook_counts,
+};
 use crate::sync::{Chain, Engine};
 
 /// How often the facts are looked at.
@@ -104,6 +106,7 @@ impl Watch {
                 let facts = Facts::load(database, schedule, self.leading_since, clock::now()).await?;
                 let problems = watcher.look(&facts).await?;
                 show_facts(&facts, &open_conflicts(database).await?, &problems);
+                show_webhooks(webhook_counts(database).await?);
                 Ok::<_, StorageError>(())
             };
             let report = match result.await {

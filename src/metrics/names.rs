@@ -5,7 +5,7 @@ use metrics::Label;
 /// What sort of figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Only rises, from 0 at the start of the process.
+    /// Only rises, from 0 at the start of the process or, where its meaning says so, of the database.
     Counter,
     /// Goes up and down.
     Gauge,
@@ -35,6 +35,11 @@ impl Metric {
     /// Adds to a counter.
     pub fn add<const N: usize>(&self, count: u64, labels: [(&'static str, String); N]) {
         metrics::counter!(self.name, self.labelled(labels)).increment(count);
+    }
+
+    /// Sets a counter that is kept elsewhere and never falls.
+    pub fn reach<const N: usize>(&self, total: u64, labels: [(&'static str, String); N]) {
+        metrics::counter!(self.name, self.labelled(labels)).absolute(total);
     }
 
     /// Adds a value to a histogram.
@@ -90,6 +95,8 @@ metrics! {
         "Time from sending a request to the end of its answer.";
     WEB_REQUESTS = Counter "hubspot_connector_web_requests_total" ["method", "route", "status"]
         "Requests this server has answered, to the API, the dashboard and the receiver of webhooks; the route has no names.";
+    WEBHOOKS = Counter "hubspot_connector_webhooks_total" ["outcome"]
+        "Webhook events and refused requests since the database was made, by what became of them: the names in `webhook_counts`.";
     LIMITER_CAPACITY = Gauge "hubspot_connector_limiter_capacity" ["quota"]
         "Requests that may be sent within an interval: 10 s, 1 s for searches.";
     LIMITER_USED = Gauge "hubspot_connector_limiter_used" ["quota"]

@@ -176,8 +176,18 @@ impl<S> Endpoint<S> {
 }
 
 /// Groups of the document, by a part of the path.
-const FAMILIES: [&str; 9] =
-    ["contacts", "companies", "deals", "objects", "pipelines", "sync", "conflicts", "webhooks", "health"];
+const FAMILIES: [&str; 10] = [
+    "contacts",
+    "companies",
+    "deals",
+    "objects",
+    "pipelines",
+    "sync",
+    "conflicts",
+    "webhooks",
+    "health",
+    "ws",
+];
 
 /// A reference to a schema.
 pub(super) fn reference(name: &str) -> RefOr<Schema> {

@@ -20,18 +20,20 @@ use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 use tokio::sync::Semaphore;
 use tracing::debug;
 use url::Url;
 
 use self::feed::Feed;
+use self::message::Numbered;
 use super::App;
 use super::access::{Access, expect_local};
 use super::dashboard::is_signed_in;
+use super::endpoint::Endpoint;
 use super::error::ApiError;
 use super::guard;
 
@@ -63,6 +65,23 @@ pub(super) fn router(app: &App) -> Router {
         feed,
         places,
     })
+}
+
+/// What the OpenAPI document says of the route. It is served by [`router`].
+pub(super) fn described() -> Endpoint {
+    let what = "Listen to what happens, as it happens, over a WebSocket";
+    Endpoint::new((Method::GET, "/ws"), Access::Read, MethodRouter::new(), what)
+        .explained(
+            "A handshake of RFC 6455, without parameters and without a subprotocol. Who listens shows a token that may \
+             read in the header `Authorization`, or has signed in to the dashboard: then the cookie of the session does. \
+             A page of another origin may not listen. Each message is a text with a `LiveMessage` as JSON; the first \
+             one is `hello`. Who hears `hello` or `resync` reads what it shows anew. Nothing is to be said by the client.",
+        )
+        .with_schema_of::<Numbered<'_>>()
+        .answering_nothing(101, "The connection is a WebSocket from here on; `LiveMessage` is what is told")
+        .failing_with(403, "The request comes from a page of another origin")
+        .failing_with(426, "The request is no handshake")
+        .failing_with(503, "Too many clients are connected")
 }
 
 /// Lets a request in that may be answered.

@@ -71,6 +71,9 @@ async fn the_figures_say_what_is_going_on() {
         shows(&of("pool_connections", "state=\"idle\""), |idle| idle >= 0.0).await;
         shows("hubspot_connector_pool_connections_max", |most| most == 6.0).await;
         shows("hubspot_connector_leader", |leads| leads == 1.0).await;
+        let counted = "INSERT INTO webhook_counts (name, total, last_at) VALUES ('stored', 41, NOW(3))";
+        test.execute(counted).await;
+        shows(&of("webhooks_total", "outcome=\"stored\""), |total| total == 41.0).await;
         every_family_is_listed(&render());
     })
     .await;

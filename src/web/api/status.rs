@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use crate::clock;
 use crate::storage::{
     ACCOUNT_LEASE, LaneState, QueueFigures, SyncState, lease_holder, load_lanes, load_states, open_conflicts,
-    queue_figures,
+    queue_figures, webhook_counts,
 };
 use crate::web::App;
 use crate::web::access::Access;
@@ -36,6 +36,8 @@ struct Status {
     queue: Vec<QueueStatus>,
     /// Conflicts that wait for a person, by type.
     conflicts: BTreeMap<String, u64>,
+    /// What became of webhooks since the database was made, by the names in `webhook_counts`; none where there were none.
+    webhooks: BTreeMap<String, u64>,
     /// HubSpot's limits; null in a process that does not call it.
     limiter: Option<Limiter>,
 }
@@ -131,6 +133,7 @@ async fn status(State(app): State<App>) -> Result<Response, ApiError> {
         types: states.into_iter().map(|state| type_status(state, &lanes)).collect(),
         queue: queue_figures(database).await?.into_iter().map(QueueStatus::from).collect(),
         conflicts: open_conflicts(database).await?.into_iter().collect(),
+        webhooks: webhook_counts(database).await?,
         limiter: Limiter::load(&app, clock::now()).await?,
     };
     Ok(Json(everything).into_response())

@@ -3,13 +3,15 @@
 use axum::extract::ws::Utf8Bytes;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::hubspot::{DailySnapshot, LimiterSnapshot, Pause, QuotaSnapshot};
 use crate::sync::{ConflictNews, Event, RecordName};
 
 /// What is told. Never a value of a record.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
+#[schema(as = LiveEvent)]
 pub(super) enum Message {
     /// The first message of a connection: what was told before it is not told again.
     Hello {
@@ -79,8 +81,9 @@ pub(super) enum Message {
 }
 
 /// How much of HubSpot's limits is used.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = LiveLimits)]
 pub(super) struct Limits {
     burst: Quota,
     search: Quota,
@@ -90,8 +93,9 @@ pub(super) struct Limits {
 }
 
 /// A limit per some seconds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = LiveQuota)]
 struct Quota {
     used: usize,
     capacity: usize,
@@ -100,8 +104,9 @@ struct Quota {
 }
 
 /// A limit per day.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = LiveDaily)]
 struct Daily {
     limit: Option<u64>,
     remaining: Option<u64>,
@@ -109,8 +114,10 @@ struct Daily {
 }
 
 /// A message with its number.
-#[derive(Serialize)]
-struct Numbered<'m> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = LiveMessage)]
+pub(super) struct Numbered<'m> {
+    /// Rises by one with each message.
     sequence: u64,
     #[serde(flatten)]
     message: &'m Message,

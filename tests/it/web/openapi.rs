@@ -32,6 +32,7 @@ const ROUTES: &[&str] = &[
     "get /health/live",
     "get /health/ready",
     "get /metrics",
+    "get /ws",
     "patch /api/companies/{id}",
     "patch /api/contacts/{id}",
     "patch /api/deals/{id}",
@@ -93,6 +94,12 @@ async fn every_reference_in_the_document_leads_somewhere() {
     assert!(references.len() > 10, "{references:?}");
     for reference in references {
         assert!(document.pointer(reference).is_some(), "{reference}");
+    }
+    let listening = &document["paths"]["/ws"]["get"];
+    assert!(listening["responses"]["101"].is_object() && listening["security"].is_array(), "{listening}");
+    let told = document["components"]["schemas"]["LiveEvent"].to_string();
+    for name in ["hello", "run_finished", "records_changed", "conflict_closed", "limiter", "resync"] {
+        assert!(told.contains(&format!("\"{name}\"")), "{name} is described: {told}");
     }
 }
 
