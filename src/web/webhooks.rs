@@ -26,7 +26,8 @@ use futures_util::StreamExt;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout};
 use tracing::{error, warn};
 use utoipa::ToSchema;
@@ -55,6 +56,9 @@ pub const PATH: &str = "/api/webhooks/hubspot";
 /// Largest body that is read, in bytes: 100 events, each with a value of 65,536 characters, which HubSpot allows, of up to
 /// 4 bytes. The sites in `deploy/` let as much through. Source: HubSpot, "Properties"; HubSpot, "Webhooks".
 const LARGEST_BODY: usize = 32 * 1024 * 1024;
+/// Bodies from this size on, in bytes, are checked and read on a thread of their own: of 32 MiB that takes a tenth of a
+/// second and more, while other requests would wait; of this size about a millisecond.
+const LARGE_BODY: usize = 256 * 1024;
 /// Longest time a body may take to arrive: HubSpot itself waits 5 s for an answer. Source: HubSpot, "Webhooks".
 const SLOWEST_BODY: Duration = Duration::from_secs(5);
 /// Deliveries stored at the same time. HubSpot sends 10 unless told otherwise. Source: HubSpot, "Webhooks".
@@ -93,6 +97,33 @@ struct Refused {
 struct Arrived {
     bytes: Vec<u8>,
     room: Room,
+}
+
+/// A body that is HubSpot's.
+struct Checked {
+    events: Vec<Value>,
+    place: OwnedSemaphorePermit,
+    room: Room,
+}
+
+/// What was begun on another thread did not end.
+#[derive(Debug, thiserror::Error)]
+#[error("the process stops, or a defect of ours")]
+struct Unfinished;
+
+/// Why a delivery could not be stored.
+#[derive(Debug, thiserror::Error)]
+enum Unstored {
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    #[error(transparent)]
+    Unfinished(#[from] Unfinished),
+}
+
+impl From<Unfinished> for Refusal {
+    fn from(_: Unfinished) -> Self {
+        Self::NotStored
+    }
 }
 
 /// Whether webhooks can be received.
@@ -174,21 +205,21 @@ impl Receiver {
         (method, uri, headers): (&Method, &Uri, &HeaderMap),
         body: Body,
     ) -> Result<(), Refusal> {
-        let secret = self.config.signing_key.as_ref().ok_or(Refusal::Unconfigured)?.expose_secret();
-        let presented = presented(headers);
-        presented.precheck(clock::now()).map_err(Refusal::Distrusted)?;
-        let Arrived { bytes, room } = self.read(client, headers, body).await?;
+        if self.config.signing_key.is_none() {
+            return Err(Refusal::Unconfigured);
+        }
+        presented(headers).precheck(clock::now()).map_err(Refusal::Distrusted)?;
+        let arrived = self.read(client, headers, body).await?;
+        let is_large = arrived.bytes.len() >= LARGE_BODY;
         let url = self.public_url(uri, headers);
-        let signed = Signed { method: method.as_str(), url: &url, body: &bytes };
-        presented.verify(secret, signed, clock::now()).map_err(Refusal::Distrusted)?;
-        room.trust();
-        let place = self.places.clone().try_acquire_owned().map_err(|_| Refusal::Busy)?;
-        let events: Vec<Value> = serde_json::from_slice(&bytes).map_err(|_| Refusal::Malformed)?;
-        drop(bytes);
+        let (receiver, method, headers) = (self.clone(), method.clone(), headers.clone());
+        // With what it holds: who hangs up does not free the room of a body that is still being checked.
+        let check = move || receiver.check((&method, &url, &headers), arrived);
+        let Checked { events, place, room } = off_the_loop(is_large, check).await??;
         // On a task of its own: HubSpot may hang up, and a query must not be dropped halfway.
         let receiver = self.clone();
         let storing = self.lifecycle.spawn(async move {
-            let stored = receiver.store(events).await;
+            let stored = receiver.store(events, is_large).await;
             drop((place, room));
             stored
         });
@@ -201,6 +232,21 @@ impl Receiver {
             // It goes on; what is sent again is found to be a duplicate, if this succeeds.
             Ok(Err(_)) | Err(_) => Err(Refusal::NotStored),
         }
+    }
+
+    /// Whether a body is HubSpot's, and what it lists. Takes as long as the body is large.
+    fn check(
+        &self,
+        (method, url, headers): (&Method, &str, &HeaderMap),
+        Arrived { bytes, room }: Arrived,
+    ) -> Result<Checked, Refusal> {
+        let secret = self.config.signing_key.as_ref().ok_or(Refusal::Unconfigured)?.expose_secret();
+        let signed = Signed { method: method.as_str(), url, body: &bytes };
+        presented(headers).verify(secret, signed, clock::now()).map_err(Refusal::Distrusted)?;
+        room.trust();
+        let place = self.places.clone().try_acquire_owned().map_err(|_| Refusal::Busy)?;
+        let events = serde_json::from_slice(&bytes).map_err(|_| Refusal::Malformed)?;
+        Ok(Checked { events, place, room })
     }
 
     /// Reads a body that is neither too large nor too slow. It takes up room as it arrives: who announces much and sends
@@ -225,9 +271,11 @@ impl Receiver {
     }
 
     /// Stores what concerns this mirror and counts the rest.
-    async fn store(&self, events: Vec<Value>) -> Result<(), StorageError> {
+    async fn store(self: &Arc<Self>, events: Vec<Value>, is_large: bool) -> Result<(), Unstored> {
         let portal = bound_account(&self.database).await?;
-        let (kept, mut counts) = sort(events, portal, &self.objects);
+        let receiver = self.clone();
+        let sorting = move || sort(events, portal, &receiver.objects);
+        let (kept, mut counts) = off_the_loop(is_large, sorting).await?;
         let refused = self.take_refused();
         add(&mut counts, &refused);
         let is_news = !kept.is_empty();
@@ -295,6 +343,17 @@ async fn gather(body: Body, mut room: Room) -> Result<Arrived, Refusal> {
         }
         bytes.extend_from_slice(&piece);
     }
+}
+
+/// Does what takes time: on a thread of its own where that is worth it, which lets other requests go on.
+///
+/// # Errors
+/// When it panicked there, or the process stops.
+async fn off_the_loop<T: Send + 'static>(
+    is_long: bool,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Unfinished> {
+    if is_long { spawn_blocking(work).await.map_err(|_| Unfinished) } else { Ok(work()) }
 }
 
 /// Adds figures to others.
