@@ -123,8 +123,8 @@ pub use sync_state::{
 pub use typed_columns::{TableChanges, TypedColumns, load_mirror_table};
 pub use webhook_events::{
     NewWebhookEvent, WebhookEvent, WebhookKind, WebhookOutcome, ask_for_record, count_refused_webhooks,
-    due_webhook_events, next_waiting_type, postpone_webhook_events, purge_webhook_events,
-    settle_webhook_events, store_webhook_events, webhook_counts,
+    count_webhook_outcomes, due_webhook_events, next_waiting_type, postpone_webhook_events,
+    purge_webhook_events, settle_webhook_events, store_webhook_events, webhook_counts,
 };
 pub use webhook_sources::{
     SilentWebhooks, WebhookSource, count_unannounced, heard_of, judge_silence, retire_webhook_sources,

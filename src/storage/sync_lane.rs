@@ -9,7 +9,8 @@ use sqlx::{MySql, MySqlConnection, Row};
 use super::associations::UNLINKED;
 use super::sync_state::SyncStatus;
 use super::words::stored_words;
-use super::{Database, FailureKind, Lease, RunFailure, StorageError};
+use super::{Database, FailureKind, Lease, RunFailure, StorageError, WebhookOutcome};
+use crate::model::ObjectType;
 
 stored_words! {
     /// A lane beside the regular runs, which finds what modification dates do not show; the most important first.
@@ -241,11 +242,16 @@ pub async fn show_notices(
                (SELECT GROUP_CONCAT('Links to ', to_type, ' are not read: ', reason ORDER BY to_type SEPARATOR '\n') \
                 FROM association_pairs WHERE ? AND from_type = ? AND NOT is_read AND reason <> ?), \
                (SELECT CONCAT('Webhooks are silent since ', DATE_FORMAT(unannounced_since, '%Y-%m-%d %H:%i UTC'), \
-                '; polling goes on') FROM webhook_sources WHERE object_type = ? AND silent_since IS NOT NULL)), '') \
+                '; polling goes on') FROM webhook_sources WHERE object_type = ? AND silent_since IS NOT NULL), \
+               (SELECT CONCAT('HubSpot told that ', COUNT(DISTINCT hubspot_id), ' record(s) were erased, and still shows them a day later: ', \
+                GROUP_CONCAT(DISTINCT hubspot_id ORDER BY hubspot_id SEPARATOR ', '), '. Erase them there again, or ask HubSpot why they are kept') \
+                FROM webhook_events WHERE outcome = ? AND object_type_id = ? HAVING COUNT(*) > 0)), '') \
                WHERE object_type = ?";
     let mut transaction = lease.begin(database).await?;
     let query = sqlx::query(sql).bind(object_type).bind(PATIENCE);
-    let query = query.bind(with_links).bind(object_type).bind(UNLINKED).bind(object_type).bind(object_type);
+    let query = query.bind(with_links).bind(object_type).bind(UNLINKED).bind(object_type);
+    let type_id = ObjectType::named(object_type).map(|known| known.type_id);
+    let query = query.bind(WebhookOutcome::StillThere.word()).bind(type_id).bind(object_type);
     let shown = query.execute(&mut *transaction).await;
     shown.map_err(StorageError::query(format!("show the lanes of {object_type} that failed")))?;
     transaction.commit().await

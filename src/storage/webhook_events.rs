@@ -52,6 +52,8 @@ stored_words! {
         Absent = "absent",
         /// Left to the archive lane or to polling.
         Left = "left",
+        /// HubSpot told that it was erased, and shows it even a day later.
+        StillThere = "still_there",
         /// The type is not mirrored.
         NotMirrored = "not_mirrored",
     }
@@ -337,6 +339,22 @@ fn push_list(query: &mut QueryBuilder<sqlx::MySql>, numbers: &[i64]) {
         listed.push_bind(*number);
     }
     query.push(")");
+}
+
+/// How many events of each type were closed with the outcome, by HubSpot's id of the type. Meant for rare outcomes.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn count_webhook_outcomes(
+    database: &Database,
+    outcome: WebhookOutcome,
+) -> Result<BTreeMap<String, u64>, StorageError> {
+    let sql = "SELECT object_type_id, COUNT(DISTINCT hubspot_id) FROM webhook_events WHERE outcome = ? \
+               GROUP BY object_type_id";
+    let rows: Result<Vec<(String, i64)>, _> =
+        sqlx::query_as(sql).bind(outcome.word()).fetch_all(database.pool()).await;
+    let rows = rows.map_err(StorageError::query("count what became of webhooks"))?;
+    Ok(rows.into_iter().map(|(type_id, count)| (type_id, count.unsigned_abs())).collect())
 }
 
 /// Lets go of some events older than two days; returns how many, and how many of them nobody had dealt with.

@@ -12,7 +12,7 @@ mod plan;
 mod records;
 mod silence;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -79,6 +79,8 @@ struct Memory {
     troubles: HashMap<&'static str, String>,
     /// When deletes of a type were believed, oldest first.
     deletes: HashMap<&'static str, Vec<Instant>>,
+    /// Records HubSpot told were erased and still shows, by type, when that was last said; `None`: not yet.
+    unerased: Option<BTreeMap<String, u64>>,
     /// What was done since the log was told.
     tally: Tally,
 }
@@ -140,7 +142,7 @@ impl Engine {
     async fn keep_tidy(&self, desk: &Desk) {
         let mut summed_up = Instant::now();
         loop {
-            let result = self.tidy_webhooks().await;
+            let result = self.tidy_webhooks(desk).await;
             if !self.rest_after(desk, "tidying", result).await || self.pause(TIDY).await.is_err() {
                 return;
             }

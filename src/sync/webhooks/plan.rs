@@ -9,6 +9,17 @@ use crate::storage::{StoredVersion, WebhookEvent, WebhookKind};
 
 /// Waits before a record is read again that did not show what was told: HubSpot's reads may trail its own events.
 const AGAIN: [TimeDelta; 3] = [TimeDelta::seconds(1), TimeDelta::seconds(5), TimeDelta::seconds(30)];
+/// Waits after those before a contact is read again that HubSpot told was erased, and shows all the same: what is to be
+/// forgotten may not stay for having been asked too early. A day altogether; events are kept for two.
+const ERASED_AGAIN: [TimeDelta; 7] = [
+    TimeDelta::minutes(2),
+    TimeDelta::minutes(10),
+    TimeDelta::minutes(30),
+    TimeDelta::hours(1),
+    TimeDelta::hours(3),
+    TimeDelta::hours(6),
+    TimeDelta::hours(12),
+];
 /// How much older than the event a version may be and still show it: both times are HubSpot's, taken in different places.
 const TOLERANCE: TimeDelta = TimeDelta::seconds(1);
 
@@ -116,21 +127,27 @@ impl Told {
     /// it does, or was asked often enough. What it showed is stored in either case.
     pub(super) fn again(&self, shown: Shown) -> Option<TimeDelta> {
         let (at, kind) = self.last;
+        if self.is_unerased(shown) {
+            return self.next_wait().or_else(|| ERASED_AGAIN.get(self.tries - AGAIN.len()).copied());
+        }
         let is_missing = match (kind, shown) {
             (WebhookKind::PropertyChange | WebhookKind::Creation, Shown::Live(version)) => {
                 version < at - TOLERANCE
             }
             // Erased, it is in no bin, and comes with a deletion of the same moment.
             (WebhookKind::Deletion, Shown::Absent) => !self.was_erased,
-            (WebhookKind::PrivacyDeletion, Shown::Absent) => false,
             // Whatever was told of it afterwards.
-            (_, Shown::Absent) => self.is_new,
-            (WebhookKind::Deletion | WebhookKind::PrivacyDeletion, Shown::Live(_))
-            | (WebhookKind::Restore, Shown::Archived) => true,
+            (_, Shown::Absent) => self.is_new && !self.was_erased,
+            (WebhookKind::Deletion, Shown::Live(_)) | (WebhookKind::Restore, Shown::Archived) => true,
             // Deleted or merged since, which is told in an event of its own.
             _ => false,
         };
         if is_missing { self.next_wait() } else { None }
+    }
+
+    /// Whether HubSpot told that it was erased and still shows it, whatever it told of it besides.
+    pub(super) fn is_unerased(&self, shown: Shown) -> bool {
+        self.was_erased && matches!(shown, Shown::Live(_))
     }
 
     /// How long to wait before the record is read for the next time; `None` when it was read often enough.
@@ -276,6 +293,22 @@ mod tests {
         };
         assert_eq!([after(0), after(1), after(2)], AGAIN.map(Some));
         assert_eq!([after(3), after(99)], [None, None]);
+    }
+
+    #[test]
+    fn a_contact_that_is_not_erased_yet_is_asked_for_during_a_day() {
+        let told = |tries| {
+            let erased = WebhookEvent { tries, ..event(1, 7, WebhookKind::PrivacyDeletion, 0) };
+            told(&[erased, WebhookEvent { tries, ..event(2, 7, WebhookKind::PropertyChange, 9) }])
+        };
+        let live = Shown::Live(DateTime::from_timestamp_millis(10).expect("a time"));
+        let waits: Vec<_> = (0..).map_while(|tries| told(tries).again(live)).collect();
+        assert_eq!(waits.len(), 10);
+        assert!(waits.is_sorted() && waits[3] == TimeDelta::minutes(2), "{waits:?}");
+        let altogether: TimeDelta = waits.iter().sum();
+        assert!((TimeDelta::hours(22)..TimeDelta::hours(24)).contains(&altogether), "{altogether}");
+        assert!(told(10).is_unerased(live) && !told(10).is_unerased(Shown::Absent));
+        assert_eq!(told(0).again(Shown::Absent), None, "that is what was told");
     }
 
     proptest! {

@@ -275,6 +275,7 @@ impl Fates {
             let outcome = match what {
                 Some(Shown::Archived) if !deletes_are_believed => WebhookOutcome::Left,
                 Some(Shown::Absent) => WebhookOutcome::Absent,
+                Some(shown) if one.is_unerased(shown) => WebhookOutcome::StillThere,
                 // Unreadable, or under another id since a merge.
                 Some(Shown::Archived | Shown::Live(_)) | None => WebhookOutcome::Read,
             };

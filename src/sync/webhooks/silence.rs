@@ -1,12 +1,15 @@
 //! Noticing that webhooks do not come any more, and keeping the inbox small.
 
+use std::collections::BTreeMap;
+
 use tracing::{info, warn};
 
+use super::Desk;
 use crate::clock;
 use crate::model::ObjectType;
 use crate::storage::{
-    Lane, LeasedTransaction, RunCounts, StorageError, count_unannounced, judge_silence, purge_hours,
-    purge_webhook_events, show_notices,
+    Lane, LeasedTransaction, RunCounts, StorageError, WebhookOutcome, count_unannounced,
+    count_webhook_outcomes, judge_silence, purge_hours, purge_webhook_events, show_notices,
 };
 use crate::sync::engine::Engine;
 use crate::sync::error::SyncError;
@@ -42,13 +45,14 @@ impl Unannounced {
 
 impl Engine {
     /// Lets go of old events, and says which types' webhooks have gone silent or come again.
-    pub(super) async fn tidy_webhooks(&self) -> Result<(), SyncError> {
+    pub(super) async fn tidy_webhooks(&self, desk: &Desk) -> Result<(), SyncError> {
         let now = clock::now();
         purge_hours(&self.database, now).await?;
         let (_, unread) = purge_webhook_events(&self.database, now).await?;
         if unread > 0 {
             warn!("{unread} webhook(s) were given up after two days; polling has found what they told of");
         }
+        self.tell_unerased(desk).await?;
         let (silent, heard) =
             judge_silence(&self.database, &self.lease, self.config.webhooks_missed_after, now).await?;
         for one in &silent {
@@ -66,6 +70,31 @@ impl Engine {
         for name in silent.iter().map(|one| &one.object_type).chain(&heard) {
             show_notices(&self.database, &self.lease, name, with_links).await?;
         }
+        Ok(())
+    }
+
+    /// Says of how many records HubSpot told that they were erased and shows them all the same, when their number changes.
+    async fn tell_unerased(&self, desk: &Desk) -> Result<(), SyncError> {
+        let unerased = count_webhook_outcomes(&self.database, WebhookOutcome::StillThere).await?;
+        let told = desk.memory().unerased.clone();
+        if told.as_ref() == Some(&unerased) {
+            return Ok(());
+        }
+        let told = told.unwrap_or_default();
+        let with_links = self.config.upkeep.associations.is_some();
+        let types = self.types();
+        for object_type in types.iter().filter(|known| known.has_privacy_delete()) {
+            let of = |counts: &BTreeMap<String, u64>| counts.get(object_type.type_id).copied().unwrap_or(0);
+            if of(&unerased) > of(&told) {
+                warn!(
+                    "HubSpot told that {} of {object_type} were erased, and still shows them a day later: erase them \
+                     there again; `notice` in sync_state names them",
+                    of(&unerased)
+                );
+            }
+            show_notices(&self.database, &self.lease, object_type.name, with_links).await?;
+        }
+        desk.memory().unerased = Some(unerased);
         Ok(())
     }
 }

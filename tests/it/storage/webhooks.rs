@@ -6,8 +6,9 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use hubspot_mariadb_connector::model::ObjectId;
 use hubspot_mariadb_connector::storage::{
-    Database, Lease, NewWebhookEvent, WebhookKind, due_webhook_events, judge_silence, next_waiting_type,
-    purge_webhook_events, retire_webhook_sources, silent_webhooks, store_webhook_events, webhook_counts,
+    Database, Lease, NewWebhookEvent, WebhookKind, WebhookOutcome, count_webhook_outcomes,
+    due_webhook_events, judge_silence, next_waiting_type, purge_webhook_events, retire_webhook_sources,
+    settle_webhook_events, show_notices, silent_webhooks, store_webhook_events, webhook_counts,
 };
 
 use crate::scripts::PrivateServer;
@@ -145,4 +146,29 @@ async fn where_nothing_was_ever_heard_of_everything_is_silent() {
     assert_eq!(silent(&test, &lease, Some(PATIENCE)).await, ["contacts", "deals"]);
     retire_webhook_sources(&test.database, &lease, &["deals".to_owned()]).await.unwrap();
     assert_eq!(silent(&test, &lease, Some(PATIENCE)).await, ["deals"]);
+}
+
+#[tokio::test]
+async fn who_was_erased_and_is_still_there_is_named_until_the_events_are_old() {
+    let test = TestDatabase::migrated().await;
+    let lease = test.lease().await;
+    test.execute("INSERT IGNORE INTO sync_state (object_type) VALUES ('contacts'), ('deals')").await;
+    let erased = NewWebhookEvent { kind: WebhookKind::PrivacyDeletion, ..event(7) };
+    store_webhook_events(&test.database, vec![erased, event(8)], BTreeMap::new(), now()).await.unwrap();
+    let notice = async |object_type: &str| {
+        show_notices(&test.database, &lease, object_type, true).await.unwrap();
+        test.value(&format!("SELECT notice FROM sync_state WHERE object_type = '{object_type}'")).await
+    };
+    assert_eq!(notice("contacts").await, "-");
+    let number = test.number("SELECT id FROM webhook_events WHERE hubspot_id = 7").await;
+    let mut transaction = lease.begin(&test.database).await.unwrap();
+    settle_webhook_events(&mut transaction, &[number], WebhookOutcome::StillThere, now()).await.unwrap();
+    transaction.commit().await.unwrap();
+    let counted = count_webhook_outcomes(&test.database, WebhookOutcome::StillThere).await.unwrap();
+    assert_eq!(counted, BTreeMap::from([("0-1".to_owned(), 1)]));
+    let told = notice("contacts").await;
+    assert!(told.contains("1 record(s) were erased") && told.contains("a day later: 7. Erase"), "{told}");
+    assert_eq!(notice("deals").await, "-");
+    purge_webhook_events(&test.database, now() + TimeDelta::days(3)).await.unwrap();
+    assert_eq!(notice("contacts").await, "-");
 }
