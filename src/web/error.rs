@@ -153,6 +153,14 @@ impl ApiError {
             StatusCode::NOT_FOUND => ("not_found", "There is no such route; /api/docs shows which there are"),
             StatusCode::METHOD_NOT_ALLOWED => ("method_not_allowed", "This route does not know this method"),
             StatusCode::FORBIDDEN => ("cross_origin", "A page of another origin may not do this"),
+            StatusCode::BAD_REQUEST => ("bad_request", "The request cannot be read"),
+            StatusCode::UNPROCESSABLE_ENTITY => {
+                ("invalid_fields", "A field is missing, or is not what it should be")
+            }
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+                ("unsupported_media_type", "The body is of another type than this route takes")
+            }
+            StatusCode::PAYLOAD_TOO_LARGE => ("body_too_large", "The body is too large"),
             _ => ("error", status.canonical_reason().unwrap_or("The request was not carried out")),
         };
         Self::new(status, code, message)

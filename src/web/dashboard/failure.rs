@@ -10,6 +10,7 @@ use axum::response::Response;
 
 use super::frame::{Frame, page_with};
 use crate::web::error::ApiError;
+use crate::web::guard::HTML;
 
 /// What to look at while the daemon starts.
 const STARTING: &[&str] = &[
@@ -32,13 +33,20 @@ struct FailurePage {
     has_way_back: bool,
 }
 
-/// Makes a page of the error an answer is, if it is one.
+/// Makes a page of the error an answer is, if it is one: also of those that handlers never see, such as a form that lacks
+/// a field.
 pub(super) async fn show(request: Request, next: Next) -> Response {
     let is_form = request.method() == Method::POST;
     let response = next.run(request).await;
-    let Some(error) = response.extensions().get::<Arc<ApiError>>().cloned() else { return response };
+    let (status, headers) = (response.status(), response.headers());
+    let is_page = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == HTML);
+    let is_bare = !is_page && (status.is_client_error() || status.is_server_error());
+    let error = response.extensions().get::<Arc<ApiError>>().cloned();
+    let Some(error) = error.or_else(|| is_bare.then(|| Arc::new(ApiError::of_status(status)))) else {
+        return response;
+    };
     let mut shown = page_of(&error, is_form);
-    if let Some(after) = response.headers().get(header::RETRY_AFTER) {
+    if let Some(after) = headers.get(header::RETRY_AFTER) {
         shown.headers_mut().insert(header::RETRY_AFTER, after.clone());
     }
     // The log says how it ended.

@@ -176,3 +176,24 @@ async fn a_parameter_that_is_wrong_is_refused_and_never_becomes_sql() {
     served.api.get(&other).await.refused(400, "bad_request");
     assert_eq!(served.test.number("SELECT COUNT(*) FROM hubspot_contacts").await, 2);
 }
+
+#[tokio::test]
+async fn what_no_handler_reads_is_refused_in_the_one_form_of_errors() {
+    let served = Served::start(1, 1).await;
+    for (path, status) in [
+        ("/api/contacts?limit=%FF", 400),
+        ("/api/contacts?page=1&page=2", 400),
+        ("/api/contacts/%FF", 400),
+        ("/api/objects/%FF", 400),
+        ("/api/conflicts/%FF", 400),
+        ("/api/sync/logs?limit=-1", 400),
+        ("/api/sync/runs?limit=1e3", 400),
+    ] {
+        served.api.get(path).await.refused(status, "bad_request");
+    }
+    served.api.get("/api/sync/trigger").await.refused(405, "method_not_allowed");
+    for path in ["/api/contacts", "/api/sync/trigger", "/api/conflicts/1/resolve"] {
+        let broken = served.api.request(reqwest::Method::POST, path).header("content-type", "text/plain");
+        served.api.send(broken.body(vec![b'{', 0xFF])).await.refused(400, "bad_request");
+    }
+}

@@ -322,3 +322,16 @@ async fn records_that_are_read_only_have_no_forms() {
         0
     );
 }
+
+#[tokio::test]
+async fn a_form_that_cannot_be_read_is_answered_with_a_page() {
+    let (_served, visitor) = served(1, 1).await;
+    for (path, fields) in
+        [("/contacts/1/delete", &[("version", "x")][..]), ("/health/deletes/contacts", &[("wrong", "1")])]
+    {
+        let page = visitor.post(path, fields).await;
+        assert!(page.status.is_client_error(), "{path}: {}", page.status);
+        assert_eq!(page.headers["content-type"], "text/html; charset=utf-8", "{path}");
+        assert!(page.html.contains("This did not work") || page.html.contains("Not here"), "{path}");
+    }
+}
