@@ -138,7 +138,7 @@ pub async fn ensure_table(
     let tail = TAIL_COLUMNS.iter().map(|(name, sql)| format!("`{name}` {sql}"));
     let indexed = object_type.columns.iter().filter(|column| column.indexed);
     let index = |name, column_type| format!("KEY {} {}", index_name(name), index_part(name, column_type));
-    let indexes = indexed.map(|column| index(column.name, column.column_type));
+    let own = indexed.map(|column| index(column.name, column.column_type));
     let fixed = [
         "PRIMARY KEY (id)".to_owned(),
         format!("UNIQUE KEY {}_by_hubspot_id (hubspot_id)", object_type.table),
@@ -150,7 +150,7 @@ pub async fn ensure_table(
             object_type.table
         ),
     ];
-    let parts: Vec<_> = head.chain(typed).chain(tail).chain(fixed).chain(indexes).collect();
+    let parts: Vec<_> = head.chain(typed).chain(tail).chain(fixed).chain(own).collect();
     let sql = format!(
         "CREATE TABLE IF NOT EXISTS {} (\n    {}\n) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 \
          COLLATE=utf8mb4_uca1400_ai_ci COMMENT='HubSpot {}: an exact copy'",

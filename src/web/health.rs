@@ -67,7 +67,7 @@ async fn ready(State(app): State<App>) -> Result<Response, ApiError> {
         ));
     }
     let database = app.database.clone();
-    if app.pulse.is_there(|| async move { database.ping().await.is_ok() }).await {
+    if app.pulse.is_there(&app.lifecycle, || async move { database.ping().await.is_ok() }).await {
         return Ok(well(&app));
     }
     Err(ApiError::new(

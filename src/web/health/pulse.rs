@@ -6,6 +6,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::lifecycle::Lifecycle;
+
 /// How long an answer counts, from when it was asked for.
 const COUNTS: Duration = Duration::from_secs(1);
 
@@ -23,17 +25,17 @@ struct Beat {
 impl Pulse {
     /// What the last question of this second was answered; else `ask` is, in a task of its own: whoever waits may go away,
     /// and the next one waits for the same answer.
-    pub(super) async fn is_there<F>(&self, ask: impl FnOnce() -> F) -> bool
+    pub(super) async fn is_there<F>(&self, lifecycle: &Lifecycle, ask: impl FnOnce() -> F) -> bool
     where
         F: Future<Output = bool> + Send + 'static,
     {
-        let mut answer = self.beat(ask);
+        let mut answer = self.beat(lifecycle, ask);
         // The task may have panicked; then nothing has answered.
         answer.wait_for(Option::is_some).await.is_ok_and(|answer| *answer == Some(true))
     }
 
     /// The question whose answer counts.
-    fn beat<F>(&self, ask: impl FnOnce() -> F) -> watch::Receiver<Option<bool>>
+    fn beat<F>(&self, lifecycle: &Lifecycle, ask: impl FnOnce() -> F) -> watch::Receiver<Option<bool>>
     where
         F: Future<Output = bool> + Send + 'static,
     {
@@ -46,7 +48,7 @@ impl Pulse {
         }
         let (told, answer) = watch::channel(None);
         let question = ask();
-        tokio::spawn(async move {
+        lifecycle.spawn(async move {
             let answer = question.await;
             told.send_replace(Some(answer));
         });
@@ -60,7 +62,8 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    use tokio::time::{advance, sleep};
+    use futures_util::future::join_all;
+    use tokio::time::{advance, sleep, timeout};
 
     use super::*;
 
@@ -82,42 +85,33 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn however_many_ask_the_question_is_put_once_a_second() {
-        let (pulse, counted) = (Arc::new(Pulse::default()), Counted::default());
-        let mut asking = Vec::new();
-        for _ in 0..1_000 {
-            let (pulse, counted) = (pulse.clone(), counted.clone());
-            asking.push(tokio::spawn(async move {
-                pulse.is_there(|| counted.ask(Duration::from_millis(300), true)).await
-            }));
-        }
-        for asked in asking {
-            assert!(asked.await.unwrap());
-        }
+        let (pulse, counted, lifecycle) = (Pulse::default(), Counted::default(), Lifecycle::default());
+        let slow = || counted.clone().ask(Duration::from_millis(300), true);
+        let asked = join_all((0..1_000).map(|_| pulse.is_there(&lifecycle, slow))).await;
+        assert!(asked.into_iter().all(|is_there| is_there));
         assert_eq!(counted.times(), 1);
-        assert!(
-            pulse.is_there(|| counted.clone().ask(Duration::ZERO, false)).await,
-            "the answer still counts"
-        );
+        let down = || counted.clone().ask(Duration::ZERO, false);
+        assert!(pulse.is_there(&lifecycle, down).await, "the answer still counts");
         advance(COUNTS).await;
-        assert!(!pulse.is_there(|| counted.clone().ask(Duration::ZERO, false)).await);
+        assert!(!pulse.is_there(&lifecycle, down).await);
         assert_eq!(counted.times(), 2);
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_goes_away_leaves_the_question_to_the_next() {
-        let (pulse, counted) = (Pulse::default(), Counted::default());
+        let (pulse, counted, lifecycle) = (Pulse::default(), Counted::default(), Lifecycle::default());
         let ask = || counted.clone().ask(Duration::from_secs(8), true);
         for _ in 0..5 {
-            let gone = tokio::time::timeout(Duration::from_secs(1), pulse.is_there(ask)).await;
+            let gone = timeout(Duration::from_secs(1), pulse.is_there(&lifecycle, ask)).await;
             assert!(gone.is_err(), "the server has not answered yet");
         }
-        assert!(pulse.is_there(ask).await);
+        assert!(pulse.is_there(&lifecycle, ask).await);
         assert_eq!(counted.times(), 1);
     }
 
     #[tokio::test]
     async fn a_question_that_panics_is_no_answer() {
         let pulse = Pulse::default();
-        assert!(!pulse.is_there(|| async { panic!("on purpose") }).await);
+        assert!(!pulse.is_there(&Lifecycle::default(), || async { panic!("on purpose") }).await);
     }
 }

@@ -22,12 +22,13 @@ const LIMIT: u32 = 50;
 
 /// Fills the table of a type: `columns` are the typed ones and their values of row `seq`.
 async fn fill(test: &TestDatabase, object_type: &ObjectType, columns: &[(&str, &str)]) {
-    let names: String = columns.iter().map(|(name, _)| format!(", `{name}`")).collect();
-    let values: String = columns.iter().map(|(_, value)| format!(", {value}")).collect();
+    let names: Vec<_> = columns.iter().map(|(name, _)| format!("`{name}`")).collect();
+    let values: Vec<_> = columns.iter().map(|(_, value)| *value).collect();
+    let (names, values) = (names.join(", "), values.join(", "));
     test.execute(&format!(
-        "INSERT INTO {table} (hubspot_id, hubspot_updated_at, archived, sync_status{names}) \
+        "INSERT INTO {table} (hubspot_id, hubspot_updated_at, archived, sync_status, {names}) \
          SELECT seq + 1000, NOW(3) - INTERVAL (seq * 7919) % 5000 SECOND, seq <= {ROWS} / 2, \
-         IF(seq % 1000 = 0, 'conflict', 'synced'){values} FROM seq_1_to_{ROWS}",
+         IF(seq % 1000 = 0, 'conflict', 'synced'), {values} FROM seq_1_to_{ROWS}",
         table = object_type.table
     ))
     .await;
@@ -141,8 +142,8 @@ async fn wrong(test: &TestDatabase, statement: &str) -> Option<String> {
     let explained = format!("EXPLAIN {question}");
     let steps = sqlx::raw_sql(sqlx::AssertSqlSafe(explained)).fetch_all(&test.sql).await.unwrap();
     steps.iter().find_map(|step| {
-        let text = |name: &str| step.try_get::<Option<String>, _>(name).unwrap().unwrap_or_default();
-        let (table, access, extra) = (text("table"), text("type"), text("Extra"));
+        let said = |name: &str| step.try_get::<Option<String>, _>(name).unwrap().unwrap_or_default();
+        let (table, access, extra) = (said("table"), said("type"), said("Extra"));
         let scans = table.starts_with("hubspot_") && access == "ALL";
         let sorts_all = access == "index" && extra.contains("filesort");
         (scans || sorts_all).then(|| format!("{access} of {table}: {extra}"))
@@ -207,7 +208,7 @@ async fn counts_are_exact_up_to_a_bound_and_a_search_that_finds_more_is_told() {
     let rare = RowFilter { stage: Some("rare".to_owned()), ..RowFilter::default() };
     assert_eq!(count(&deals, rare).await, Some((12, false)));
     assert_eq!(count(&contacts, searching("l12")).await, Some((1_100, false)), "l12, l120 to l129");
-    assert_eq!(count(&contacts, searching("L12 M3")).await.unwrap().1, false);
+    assert!(!count(&contacts, searching("L12 M3")).await.unwrap().1);
     assert_eq!(count(&contacts, searching("61000")).await, Some((1, false)), "an id in HubSpot");
     assert_eq!(count(&contacts, searching("mill")).await, None);
 }

@@ -153,16 +153,13 @@ impl Side {
             return;
         }
         query.push("(");
-        match value {
-            Some(value) => {
-                query.push(format!("`{column}` {beyond} {before}")).push_bind(value.clone()).push(after);
-                query.push(if self.greater { String::new() } else { format!(" OR `{column}` IS NULL") });
-                query.push(format!(" OR (`{column}` = {before}")).push_bind(value.clone()).push(after);
-            }
-            None => {
-                query.push(if self.greater { format!("`{column}` IS NOT NULL") } else { "FALSE".to_owned() });
-                query.push(format!(" OR (`{column}` IS NULL"));
-            }
+        if let Some(value) = value {
+            query.push(format!("`{column}` {beyond} {before}")).push_bind(value.clone()).push(after);
+            query.push(if self.greater { String::new() } else { format!(" OR `{column}` IS NULL") });
+            query.push(format!(" OR (`{column}` = {before}")).push_bind(value.clone()).push(after);
+        } else {
+            query.push(if self.greater { format!("`{column}` IS NOT NULL") } else { "FALSE".to_owned() });
+            query.push(format!(" OR (`{column}` IS NULL"));
         }
         query.push(" AND ");
         self.push(query, rest, values);
