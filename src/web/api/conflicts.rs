@@ -8,6 +8,7 @@ use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
@@ -57,6 +58,9 @@ struct Decision {
     fields: BTreeMap<String, Value>,
     /// Who decides, for the audit trail.
     resolved_by: Option<String>,
+    /// The `updatedAt` of the conflict that was decided upon: if HubSpot's side has changed since, nothing is settled. Left
+    /// out, the decision holds whatever HubSpot has by now.
+    updated_at: Option<DateTime<Utc>>,
 }
 
 /// The routes.
@@ -82,7 +86,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             .with_body::<Decision>(true)
             .answering::<ConflictView>(200, "The conflict as it is then, with `steps`")
             .failing_with(404, one)
-            .failing_with(409, "It is settled already, or a side has changed since")
+            .failing_with(409, "It is settled already, the row has changed since, or with `updatedAt` HubSpot's side has")
             .failing_with(422, "The decision does not fit the conflict; each field is named"),
     ]
 }
@@ -156,7 +160,8 @@ async fn settle(app: &App, id: i64, decision: &Decision, note: Option<&Remembere
     let resolution = resolution(decision, &catalogue(app, &conflict).await?)?;
     let actor = actor(decision.resolved_by.as_deref(), NOBODY);
     let actor = actor.map_err(|message| ApiError::field("resolvedBy", message))?;
-    resolve(app, &conflict, Settlement { resolution: &resolution, seen: None, note }, &actor).await
+    resolve(app, &conflict, Settlement { resolution: &resolution, seen: decision.updated_at, note }, &actor)
+        .await
 }
 
 /// The properties of the type a conflict is about; none where it is not mirrored any more.

@@ -155,10 +155,17 @@ fn places(pipeline: &Pipeline, totals: &BTreeMap<String, Vec<StageTotal>>) -> Ve
     let place = |stage: &Stage| Place { id: stage.id.clone(), label: stage.label.clone(), note: note(stage) };
     let mut places: Vec<_> = pipeline.stages.iter().filter(has_deals).map(place).collect();
     let unknown = totals.keys().filter(|id| pipeline.stages.iter().all(|stage| stage.id != **id));
-    let unknown = unknown.filter(|id| !id.is_empty()).map(|id| Place {
-        id: id.clone(),
-        label: id.clone(),
-        note: Some("no stage of this pipeline".to_owned()),
+    let unknown = unknown.map(|id| match id.as_str() {
+        "" => Place {
+            id: String::new(),
+            label: "No stage".to_owned(),
+            note: Some("dealstage IS NULL".to_owned()),
+        },
+        id => Place {
+            id: id.to_owned(),
+            label: id.to_owned(),
+            note: Some("no stage of this pipeline".to_owned()),
+        },
     });
     places.extend(unknown);
     places
@@ -219,7 +226,9 @@ impl Board<'_> {
             ..RowFilter::default()
         };
         let order = RowOrder::by_key(true);
-        let rows = if count == 0 {
+        // Lists name a stage, so there is none of those without.
+        let is_listed = !place.id.is_empty();
+        let rows = if count == 0 || !is_listed {
             Vec::new()
         } else {
             let start = (&RowStart::Offset(0), CARDS);
@@ -238,7 +247,7 @@ impl Board<'_> {
             note: place.note,
             count: grouped(count),
             totals: totals.collect(),
-            has_more: count > rows.len() as u64,
+            has_more: is_listed && count > rows.len() as u64,
             cards: rows.iter().map(|row| self.card(row)).collect(),
             all: format!("/deals/list?{query}"),
         };
@@ -309,6 +318,7 @@ mod tests {
         };
         assert_eq!(labels(&[]), ["NEW", "WON"]);
         assert_eq!(labels(&["old", "elsewhere"]), ["NEW", "OLD", "WON", "elsewhere"]);
+        assert_eq!(labels(&[""]), ["NEW", "WON", "No stage"]);
     }
 
     #[test]

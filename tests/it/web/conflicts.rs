@@ -128,10 +128,24 @@ async fn a_conflict_is_shown_settled_field_by_field_and_carried_out() {
 async fn a_side_is_kept_as_a_whole_unless_it_has_changed_since() {
     let stage = Stage::new().await;
     let conflict = stage.disagree("2").await;
-    let kept = stage.resolve(&conflict, json!({"resolution": "keep_hubspot"})).await.ok();
-    assert_eq!((&kept["status"], &kept["resolvedBy"]), (&"keep_hubspot".into(), &"API".into()));
-    stage.is("synced", "Bonn", "Poet").await;
     let path = format!("/api/conflicts/{}", conflict["id"]);
+    stage.served.simulator.edit("contacts", &stage.hubspot_id, json!({"city": "Essen"})).await;
+    let entity = format!("/api/sync/entity/contacts/hs-{}", stage.hubspot_id);
+    stage.served.api.post(&entity, &json!({})).await.ok();
+    eventually("the conflict has HubSpot's new value", async || {
+        let now = stage.served.api.get(&path).await.ok();
+        holds(now["hubspot"]["city"] == "Essen", now)
+    })
+    .await;
+    let unseen = json!({"resolution": "keep_hubspot", "updatedAt": conflict["updatedAt"]});
+    stage.resolve(&conflict, unseen).await.refused(409, "stale_conflict");
+    assert_eq!(stage.served.api.get(&path).await.ok()["status"], "pending");
+
+    let now = stage.served.api.get(&path).await.ok();
+    let seen = json!({"resolution": "keep_hubspot", "updatedAt": now["updatedAt"]});
+    let kept = stage.resolve(&conflict, seen).await.ok();
+    assert_eq!((&kept["status"], &kept["resolvedBy"]), (&"keep_hubspot".into(), &"API".into()));
+    stage.is("synced", "Essen", "Poet").await;
     assert_eq!(stage.served.api.get(&path).await.ok()["status"], "keep_hubspot");
     for path in ["/api/conflicts/999999", "/api/conflicts/x"] {
         let status = stage.served.api.get(path).await.status.as_u16();

@@ -112,7 +112,10 @@ pub(super) async fn make(
     let note = note(object_type, &pairs);
     let sent = Sent::read(pairs);
     match try_make(&app, &table, &lexicon, &sent, &note).await {
-        Ok(key) => Ok(Redirect::to(&format!("{}/{key}?done=made", home(object_type))).into_response()),
+        Ok(key) => {
+            app.tell_edited(object_type, key);
+            Ok(Redirect::to(&format!("{}/{key}?done=made", home(object_type))).into_response())
+        }
         Err(refusal) => again(&app, &lexicon, None, &sent, refusal).await,
     }
 }
@@ -207,6 +210,7 @@ pub(super) async fn save(
     match try_save(&app, &table, &lexicon, &row, &sent).await {
         Ok(saved) => {
             let done = if saved.version == row.version { "same" } else { "saved" };
+            app.tell_edited(object_type, saved.key);
             let path = record_path(object_type, saved.key);
             Ok(Redirect::to(&format!("{path}?done={done}")).into_response())
         }

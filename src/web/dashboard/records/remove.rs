@@ -66,6 +66,7 @@ pub(super) async fn remove(
     let name = RowName::Key(row.key);
     match edit_by_hand(&app.database, &table, name, &HandEdit::Delete, is_expected).await {
         Ok(row) => {
+            app.tell_edited(object_type, row.key);
             let path = record_path(object_type, row.key);
             Ok(Redirect::to(&format!("{path}?done=deleted")).into_response())
         }
