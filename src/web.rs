@@ -5,6 +5,7 @@
 //! | `listener` | accepts connections, and ends them well when the process stops |
 //! | `guard` | what every request goes through: its id, who may ask, its body, its time, the form of errors |
 //! | `access` | tokens, and what a request without one may do |
+//! | `client` | whom limits count a request for |
 //! | `endpoint` | one table of routes: path, right, handler, and what the OpenAPI document says of it |
 //! | `api` | the routes below `/api` |
 //! | `dashboard` | the pages for people |
@@ -15,7 +16,8 @@
 //! | `webhooks` | what HubSpot tells of: it signs its requests, which lets them in and nothing else |
 //!
 //! A handler reads and writes the database and nothing else: it never calls HubSpot, so it works in every process, also
-//! in one that stands by. What has to be done in HubSpot is written down for the process that leads.
+//! in one that stands by. What has to be done in HubSpot is written down for the process that leads. The one exception is
+//! the page of all checks, which asks what the command `check` asks.
 
 mod access;
 mod api;
