@@ -30,7 +30,7 @@ const LOCK_WAIT_SECONDS: i64 = 60;
 /// When the user may not change tables, or a migration was edited after it ran.
 pub async fn migrate(database: &Database, objects: &[&'static ObjectType]) -> Result<(), StorageError> {
     let _call = database.call(LONGEST_CHANGE);
-    let mut connection = database.dedicated().await?;
+    let mut connection = patient(database).await?;
     let locked: Option<i64> = sqlx::query_scalar("SELECT GET_LOCK('hubspot_connector.migrate', ?)")
         .bind(LOCK_WAIT_SECONDS)
         .fetch_one(&mut connection)
@@ -69,7 +69,18 @@ pub async fn create_tables(database: &Database, objects: &[&'static ObjectType])
     if objects.is_empty() {
         return Ok(());
     }
-    database.on_own_connection(async |connection| ensure_tables(connection, objects).await).await
+    let _call = database.call(LONGEST_CHANGE);
+    let mut connection = patient(database).await?;
+    let made = ensure_tables(&mut connection, objects).await;
+    database::close(connection).await;
+    made
+}
+
+/// A connection whose statements take as long as they need: an index of a large table takes longer than anything else.
+async fn patient(database: &Database) -> Result<MySqlConnection, StorageError> {
+    let mut connection = database.dedicated().await?;
+    let asked = sqlx::query("SET SESSION max_statement_time = 0").execute(&mut connection).await;
+    asked.map(|_| connection).map_err(StorageError::query("prepare a connection"))
 }
 
 /// The tables of each type.

@@ -48,6 +48,7 @@ pub async fn store_schema(
     }
     let mut custom = CustomType::new(schema, &known);
     custom.columns.retain(|column| !is_reserved(&column.name));
+    let custom = custom.searchable();
     sqlx::query(
         "INSERT INTO hubspot_schemas \
          (object_type_id, object_type, fully_qualified_name, singular_label, plural_label, default_columns) \
@@ -73,12 +74,13 @@ async fn load(connection: &mut MySqlConnection) -> Result<Vec<CustomType>, sqlx:
 
 /// Turns a row into a [`CustomType`].
 fn from_row(row: &MySqlRow) -> Result<CustomType, sqlx::Error> {
-    Ok(CustomType {
+    let custom = CustomType {
         name: row.try_get("object_type")?,
         type_id: row.try_get("object_type_id")?,
         fully_qualified_name: row.try_get("fully_qualified_name")?,
         singular_label: row.try_get("singular_label")?,
         plural_label: row.try_get("plural_label")?,
         columns: row.try_get::<Json<Vec<CustomColumn>>, _>("default_columns")?.0,
-    })
+    };
+    Ok(custom.searchable())
 }

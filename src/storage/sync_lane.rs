@@ -244,7 +244,7 @@ pub async fn show_notices(
                (SELECT CONCAT('Webhooks are silent since ', DATE_FORMAT(unannounced_since, '%Y-%m-%d %H:%i UTC'), \
                 '; polling goes on') FROM webhook_sources WHERE object_type = ? AND silent_since IS NOT NULL), \
                (SELECT CONCAT('HubSpot told that ', COUNT(DISTINCT hubspot_id), ' record(s) were erased, and still shows them a day later: ', \
-                GROUP_CONCAT(DISTINCT hubspot_id ORDER BY hubspot_id SEPARATOR ', '), '. Erase them there again, or ask HubSpot why they are kept') \
+                GROUP_CONCAT(DISTINCT hubspot_id ORDER BY hubspot_id SEPARATOR ', ' LIMIT 50), '. Erase them there again, or ask HubSpot why they are kept') \
                 FROM webhook_events WHERE outcome = ? AND object_type_id = ? HAVING COUNT(*) > 0)), '') \
                WHERE object_type = ?";
     let mut transaction = lease.begin(database).await?;

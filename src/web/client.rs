@@ -1,6 +1,6 @@
 //! Who is at the other end of a connection, for limits that must not let one be in the way of others.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use axum::http::HeaderMap;
 
@@ -9,6 +9,11 @@ use axum::http::HeaderMap;
 pub(super) struct Client(IpAddr);
 
 impl Client {
+    /// Who asks where no listener of ours tells the connection: somebody on this machine, or for whom they ask.
+    pub(super) fn beside(headers: &HeaderMap) -> Self {
+        Self::of(Ipv4Addr::LOCALHOST.into(), headers)
+    }
+
     /// Who asks over a connection from `peer`. A proxy is believed whom it asks for where it stands on this machine or in
     /// its network; everybody else could write any address into the header.
     pub(super) fn of(peer: IpAddr, headers: &HeaderMap) -> Self {
@@ -17,13 +22,6 @@ impl Client {
         let told = headers.get_all("x-forwarded-for").iter().next_back().and_then(|told| told.to_str().ok());
         let told = told.and_then(|told| told.rsplit(',').next()?.trim().parse().ok());
         Self(network(told.filter(|_| is_near(peer)).map_or(peer, |told: IpAddr| told.to_canonical())))
-    }
-}
-
-impl Default for Client {
-    /// Nobody's connection: a request of this process itself.
-    fn default() -> Self {
-        Self(Ipv6Addr::UNSPECIFIED.into())
     }
 }
 

@@ -180,7 +180,7 @@ async fn receive(
     headers: HeaderMap,
     body: Body,
 ) -> Result<StatusCode, Refusal> {
-    let client = client.map(|Extension(client)| client).unwrap_or_default();
+    let client = client.map_or_else(|| Client::beside(&headers), |Extension(client)| client);
     let taken = receiver.take(client, (&method, &uri, &headers), body).await;
     taken.inspect_err(|refusal| receiver.refuse(*refusal)).map(|()| StatusCode::NO_CONTENT)
 }

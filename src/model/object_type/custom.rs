@@ -78,6 +78,18 @@ impl CustomType {
         }
     }
 
+    /// The same with an index for its name, which is what people search for: earlier versions stored types without.
+    #[must_use]
+    pub fn searchable(mut self) -> Self {
+        let is_name = |column: &CustomColumn| is_text(column.column_type) && !is_common(&column.name);
+        if !self.columns.iter().any(|column| column.indexed && is_name(column))
+            && let Some(name) = self.columns.iter_mut().find(|column| is_name(column))
+        {
+            name.indexed = true;
+        }
+        self
+    }
+
     /// Whether HubSpot calls it so: by its type id or its fully qualified name in any case.
     pub fn is_called(&self, name: &str) -> bool {
         self.type_id == name || self.fully_qualified_name.eq_ignore_ascii_case(name)
@@ -241,6 +253,17 @@ mod tests {
     fn name_of(name: &str, others: &[&str]) -> String {
         let others: Vec<_> = others.iter().map(|name| CustomType::new(&schema(name, vec![]), &[])).collect();
         CustomType::new(&schema(name, vec![]), &others).name
+    }
+
+    #[test]
+    fn a_type_of_an_earlier_version_can_be_searched_by_its_name() {
+        let texts = ["model", "vin"].map(|name| property(name, "string", "text"));
+        let made = CustomType::new(&schema("cars", texts.to_vec()), &[]);
+        let mut earlier = made.clone();
+        earlier.columns.iter_mut().for_each(|column| column.indexed &= is_common(&column.name));
+        assert_ne!(earlier, made);
+        assert_eq!(earlier.searchable(), made);
+        assert_eq!(made.clone().searchable(), made);
     }
 
     #[test]

@@ -234,24 +234,42 @@ impl<'a> List<'a> {
             Some((index, condition)) => Source::Index(index, condition),
             None => Source::Index(page.order.index().to_owned(), &Condition::None),
         };
-        let end = self.end_of_walk(&source, page).await?;
-        let mut query = page.select();
-        self.push_source(&mut query, &source);
-        push_all(&mut query, self.conditions);
-        page.push_start(&mut query);
-        if let Some(end) = &end {
-            query.push(" AND ");
-            page.order.push_up_to(&mut query, end);
+        let (near, far) = page.stretches();
+        let mut end = self.end_of_walk(&source, page, near).await?;
+        let mut rows = self.follow(&source, page, end.as_ref()).await?;
+        // As a rule hardly anything is passed over, and what fills the page stands near.
+        if end.is_some() && rows.len() <= page.limit as usize {
+            end = self.end_of_walk(&source, page, far).await?;
+            rows = self.follow(&source, page, end.as_ref()).await?;
         }
-        let rows = self.fetch(page, query, end.as_ref()).await?;
         self.page(page, &rows, end)
     }
 
-    /// Where a walk ends; `None`: at the end of the index, or as soon as the page is full, because nothing is passed over.
+    /// Reads the rows of a page in the order of an index, up to `end`.
+    async fn follow(
+        &self,
+        source: &Source<'_>,
+        page: Page<'_>,
+        end: Option<&RowPlace>,
+    ) -> Result<Vec<MySqlRow>, StorageError> {
+        let mut query = page.select();
+        self.push_source(&mut query, source);
+        push_all(&mut query, self.conditions);
+        page.push_start(&mut query);
+        if let Some(end) = end {
+            query.push(" AND ");
+            page.order.push_up_to(&mut query, end);
+        }
+        self.fetch(page, query, end).await
+    }
+
+    /// Where a walk over so many entries ends; `None`: at the end of the index, or as soon as the page is full, because nothing
+    /// is passed over.
     async fn end_of_walk(
         &self,
         source: &Source<'_>,
         page: Page<'_>,
+        entries: u64,
     ) -> Result<Option<RowPlace>, StorageError> {
         let Source::Index(_, condition) = source else { return Ok(None) };
         if self.conditions.iter().all(|other| other == *condition) {
@@ -260,12 +278,8 @@ impl<'a> List<'a> {
         let mut query = QueryBuilder::new(limited(&format!("SELECT {}", page.order.places())));
         self.push_source(&mut query, source);
         page.push_start(&mut query);
-        let before = match page.start {
-            RowStart::Offset(offset) => *offset,
-            RowStart::After(_) => 0,
-        };
         query.push(page.order.order_by(page.start.place(), None));
-        query.push(format!(" LIMIT 1 OFFSET {}", u64::from(before) + u64::from(WALKED)));
+        query.push(format!(" LIMIT 1 OFFSET {entries}"));
         let row = query.build().persistent(false).fetch_optional(self.database.pool()).await;
         let row = row.map_err(self.failed("list"))?;
         row.map(|row| page.order.place(&row)).transpose().map_err(self.failed("list"))
@@ -350,6 +364,16 @@ impl<'a> List<'a> {
 }
 
 impl Page<'_> {
+    /// How many entries are walked over at first, and if that does not fill the page. Numbered pages all end at the same
+    /// place: each would skip what lies between its own end and that of the one before it.
+    fn stretches(&self) -> (u64, u64) {
+        let (before, far) = match self.start {
+            RowStart::Offset(offset) => (u64::from(*offset), u64::from(GATHERED + WALKED)),
+            RowStart::After(_) => (0, u64::from(WALKED)),
+        };
+        ((before + 10 * (u64::from(self.limit) + 1)).min(far), far)
+    }
+
     /// What is read of each row.
     fn select(&self) -> QueryBuilder<MySql> {
         QueryBuilder::new(limited(&format!("SELECT {COLUMNS}, {}", self.order.places())))

@@ -28,16 +28,12 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(3);
 /// query would wait much longer for a connection.
 pub(super) async fn expect_database(State(app): State<App>, request: Request, next: Next) -> Response {
     let database = app.database.clone();
-    // A task of its own, because a query is not to be dropped.
-    let asked = app.lifecycle.spawn(async move { database.ping().await });
-    match timeout(SIGN_OF_LIFE, asked).await {
-        Ok(Ok(Err(error))) => ApiError::from(error).into_response(),
-        Ok(_) => next.run(request).await,
-        Err(_) => {
-            let message = "The database gives no sign of life";
-            ApiError::unavailable("database_unavailable", message).into_response()
-        }
+    let is_there = app.pulse.is_there(&app.lifecycle, || async move { database.ping().await.is_ok() });
+    if matches!(timeout(SIGN_OF_LIFE, is_there).await, Ok(true)) {
+        return next.run(request).await;
     }
+    let message = "The database gives no sign of life";
+    ApiError::unavailable("database_unavailable", message).into_response()
 }
 
 /// Lets a request in to its page.

@@ -25,7 +25,7 @@ struct Beat {
 impl Pulse {
     /// What the last question of this second was answered; else `ask` is, in a task of its own: whoever waits may go away,
     /// and the next one waits for the same answer.
-    pub(super) async fn is_there<F>(&self, lifecycle: &Lifecycle, ask: impl FnOnce() -> F) -> bool
+    pub(in crate::web) async fn is_there<F>(&self, lifecycle: &Lifecycle, ask: impl FnOnce() -> F) -> bool
     where
         F: Future<Output = bool> + Send + 'static,
     {

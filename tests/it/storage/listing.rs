@@ -193,6 +193,23 @@ async fn following_pages_reaches_every_row_once_also_where_pages_stop_early() {
 }
 
 #[tokio::test]
+async fn numbered_pages_leave_no_row_out_where_much_is_passed_over() {
+    let test = TestDatabase::migrated().await;
+    let [contacts, ..] = filled(&test).await;
+    test.execute("UPDATE hubspot_contacts SET archived = (id % 100 <> 0) WHERE id <= 15000").await;
+    let live = RowFilter { archived: Some(false), ..RowFilter::default() };
+    let order = RowOrder::new(&contacts, "id", false).unwrap();
+    let mut shown = Vec::new();
+    for offset in [0, 50, 100, 150] {
+        let start = (&RowStart::Offset(offset), 50);
+        let page = list_rows(&test.database, &contacts, &live, &order, start).await.unwrap().unwrap();
+        shown.extend(page.rows.iter().map(|row| row.key));
+    }
+    let expected: Vec<i64> = (1..=150).map(|number| number * 100).collect();
+    assert_eq!(shown, expected);
+}
+
+#[tokio::test]
 async fn counts_are_exact_up_to_a_bound_and_a_search_that_finds_more_is_told() {
     let test = TestDatabase::migrated().await;
     let [contacts, _, deals] = filled(&test).await;

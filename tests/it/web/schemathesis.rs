@@ -65,6 +65,6 @@ async fn whatever_a_program_asks_that_read_the_document_is_answered_as_it_says()
     .await
     .unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(said.contains("Tested: 40"), "{said}");
+    assert!(said.contains("Tested: 41"), "{said}");
     served.daemon.stop_well().await;
 }

@@ -53,15 +53,24 @@ impl Examination {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Begins anew; `false` while the last ones are under way.
-    fn begin(&self, now: DateTime<Utc>) -> bool {
+    /// Begins anew; `None` while the last ones are under way.
+    fn begin(&self, now: DateTime<Utc>) -> Option<UnderWay> {
         self.change(|progress| {
-            let begins = !progress.is_under_way;
-            if begins {
-                *progress = Progress { began_at: Some(now), is_under_way: true, findings: Vec::new() };
+            if progress.is_under_way {
+                return None;
             }
-            begins
+            *progress = Progress { began_at: Some(now), is_under_way: true, findings: Vec::new() };
+            Some(UnderWay(self.clone()))
         })
+    }
+}
+
+/// Checks that were begun; they are over when it is dropped, however that comes.
+struct UnderWay(Examination);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.change(|progress| progress.is_under_way = false);
     }
 }
 
@@ -86,16 +95,11 @@ pub(super) async fn begin(
     State(app): State<App>,
     Extension(examination): Extension<Examination>,
 ) -> Response {
-    if examination.begin(clock::now()) {
+    if let Some(under_way) = examination.begin(clock::now()) {
         let lifecycle = app.lifecycle.clone();
-        // What a stop cuts off is of no interest to anybody any more.
         drop(lifecycle.spawn(async move {
-            let stop = app.lifecycle.shutdown();
-            tokio::select! {
-                () = check_all(&app, &examination) => {}
-                () = stop.cancelled() => {}
-            }
-            examination.change(|progress| progress.is_under_way = false);
+            check_all(&app, &examination).await;
+            drop(under_way);
         }));
     }
     Redirect::to("/health/check").into_response()
@@ -118,9 +122,9 @@ mod tests {
     #[test]
     fn checks_are_made_once_at_a_time() {
         let (examination, now) = (Examination::default(), clock::now());
-        assert!(examination.begin(now));
-        assert!(!examination.begin(now), "the first are under way");
-        examination.change(|progress| progress.is_under_way = false);
-        assert!(examination.begin(now));
+        let first = examination.begin(now).expect("nothing is under way");
+        assert!(examination.progress().is_under_way && examination.begin(now).is_none());
+        drop(first);
+        assert!(examination.begin(now).is_some());
     }
 }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::super::Served;
 use super::super::conflicts::Stage;
 use super::{Page, Visitor};
+use crate::support::edits::all_is_sent;
 use crate::support::{eventually, holds};
 
 /// What the hidden input of the form says of when the conflict last changed.
@@ -160,6 +161,8 @@ async fn hostile_and_long_values_are_shown_as_what_they_are() {
     let name = json!({"firstName": hostile});
     let path = format!("/api/contacts/{}", served.contact().await["id"]);
     served.api.patch(&path, &name).await.ok();
+    // Its push would settle what is put in place of its conflict.
+    all_is_sent(&served.test, "hubspot_contacts").await;
     for (kind, words) in [
         ("fields", "Keep all of ours"),
         ("deleted_here", "Bring the row back"),
