@@ -68,7 +68,7 @@ pub use dashboard_sessions::{end_session, is_session, start_session};
 pub use database::{Database, PoolUse};
 pub use error::{StorageError, StorageErrorKind};
 pub use failure::{FailureKind, RunFailure};
-pub use hours::{RunHour, count_webhook_changes, hour_of, purge_hours, push_hours, run_hours, webhook_hours};
+pub use hours::{Counted, RunHour, change_hours, count_changes, hour_of, purge_hours, run_hours};
 pub use idempotency::{Remembered, recall, remember_afterwards};
 pub use jobs::{
     Chosen, Job, JobEntry, JobKind, JobState, QueueFigures, Rescued, Settled, claim_jobs, count_dead,

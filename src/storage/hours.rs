@@ -24,6 +24,25 @@ pub struct RunHour {
     pub lag: Option<TimeDelta>,
 }
 
+/// Changes that are counted by hour as they are stored, in a table each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// Records that were changed in HubSpot because of edits made here.
+    Pushes,
+    /// Changes that came by webhooks.
+    Webhooks,
+}
+
+impl Counted {
+    /// The table.
+    fn table(self) -> &'static str {
+        match self {
+            Self::Pushes => "push_hours",
+            Self::Webhooks => "webhook_hours",
+        }
+    }
+}
+
 /// The hour a time lies in, by its beginning.
 pub fn hour_of(at: DateTime<Utc>) -> DateTime<Utc> {
     at.duration_trunc(TimeDelta::hours(1)).expect("an hour divides time")
@@ -57,87 +76,48 @@ pub async fn run_hours(
     Ok(rows.map_err(StorageError::query("count runs by hour"))?.into_iter().map(hour).collect())
 }
 
-/// Records that were changed in HubSpot from `since` on, by hour; hours without any are left out.
+/// Changes from `since` on, by hour; hours without any are left out.
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn push_hours(
+pub async fn change_hours(
     database: &Database,
+    counted: Counted,
     since: DateTime<Utc>,
 ) -> Result<BTreeMap<DateTime<Utc>, u64>, StorageError> {
-    let sql = "SELECT TIMESTAMPDIFF(HOUR, ?, hour) AS age, CAST(SUM(changes) AS SIGNED) FROM push_hours \
-               WHERE hour >= ? GROUP BY age";
-    by_hour(database, sql, since, "count pushes by hour").await
-}
-
-/// Changes that came by webhooks from `since` on, by hour; hours without any are left out.
-///
-/// # Errors
-/// When the database cannot be read.
-pub async fn webhook_hours(
-    database: &Database,
-    since: DateTime<Utc>,
-) -> Result<BTreeMap<DateTime<Utc>, u64>, StorageError> {
-    let sql = "SELECT TIMESTAMPDIFF(HOUR, ?, hour) AS age, CAST(SUM(changes) AS SIGNED) FROM webhook_hours \
-               WHERE hour >= ? GROUP BY age";
-    by_hour(database, sql, since, "count changes by webhooks").await
-}
-
-/// Counts with the hours they belong to, of rows that number the hours from `since`.
-async fn by_hour(
-    database: &Database,
-    sql: &'static str,
-    since: DateTime<Utc>,
-    what: &'static str,
-) -> Result<BTreeMap<DateTime<Utc>, u64>, StorageError> {
+    let table = counted.table();
+    let sql = format!(
+        "SELECT TIMESTAMPDIFF(HOUR, ?, hour) AS age, CAST(SUM(changes) AS SIGNED) FROM {table} WHERE hour >= ? GROUP BY age"
+    );
     let since = hour_of(since);
-    let rows = sqlx::query_as(sql).bind(since).bind(since).fetch_all(database.pool()).await;
-    let rows: Vec<(i64, i64)> = rows.map_err(StorageError::query(what))?;
+    let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(since).bind(since);
+    let rows: Result<Vec<(i64, i64)>, _> = query.fetch_all(database.pool()).await;
     let hour = |(hour, count): (i64, i64)| (since + TimeDelta::hours(hour), count.unsigned_abs());
-    Ok(rows.into_iter().map(hour).collect())
+    Ok(rows.map_err(StorageError::query(format!("read {table}")))?.into_iter().map(hour).collect())
 }
 
-/// Counts changes of a type that webhooks brought, inside the caller's transaction.
+/// Counts changes of a type, inside the caller's transaction and towards its end: whoever counts in the same hour waits
+/// for it.
 ///
 /// # Errors
 /// When the database cannot be written.
-pub async fn count_webhook_changes(
+pub async fn count_changes(
     connection: &mut MySqlConnection,
-    object_type: &str,
-    changes: u64,
-    now: DateTime<Utc>,
-) -> Result<(), StorageError> {
-    let sql = "INSERT INTO webhook_hours (hour, object_type, changes) VALUES (?, ?, ?) \
-               ON DUPLICATE KEY UPDATE changes = changes + VALUES(changes)";
-    count(connection, sql, (object_type, changes), now).await
-}
-
-/// Counts records of a type that were changed in HubSpot, inside the caller's transaction and towards its end: whoever
-/// counts in the same hour waits for it.
-pub(super) async fn count_pushes(
-    connection: &mut MySqlConnection,
-    object_type: &str,
-    changes: u64,
-    now: DateTime<Utc>,
-) -> Result<(), StorageError> {
-    let sql = "INSERT INTO push_hours (hour, object_type, changes) VALUES (?, ?, ?) \
-               ON DUPLICATE KEY UPDATE changes = changes + VALUES(changes)";
-    count(connection, sql, (object_type, changes), now).await
-}
-
-/// Adds changes of a type to those of the hour.
-async fn count(
-    connection: &mut MySqlConnection,
-    sql: &'static str,
+    counted: Counted,
     (object_type, changes): (&str, u64),
     now: DateTime<Utc>,
 ) -> Result<(), StorageError> {
     if changes == 0 {
         return Ok(());
     }
-    let query = sqlx::query(sql).bind(hour_of(now)).bind(object_type).bind(changes);
-    let counted = query.execute(connection).await;
-    counted.map(|_| ()).map_err(StorageError::query(format!("count changes of {object_type}")))
+    let table = counted.table();
+    let sql = format!(
+        "INSERT INTO {table} (hour, object_type, changes) VALUES (?, ?, ?) \
+         ON DUPLICATE KEY UPDATE changes = changes + VALUES(changes)"
+    );
+    let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(hour_of(now)).bind(object_type).bind(changes);
+    let added = query.execute(connection).await;
+    added.map(|_| ()).map_err(StorageError::query(format!("count changes of {object_type} in {table}")))
 }
 
 /// Lets go of counts older than 30 days.
@@ -145,8 +125,10 @@ async fn count(
 /// # Errors
 /// When the database cannot be written.
 pub async fn purge_hours(database: &Database, now: DateTime<Utc>) -> Result<(), StorageError> {
-    for sql in ["DELETE FROM webhook_hours WHERE hour < ?", "DELETE FROM push_hours WHERE hour < ?"] {
-        let purged = sqlx::query(sql).bind(now - KEPT).execute(database.pool()).await;
+    for counted in [Counted::Pushes, Counted::Webhooks] {
+        let sql = format!("DELETE FROM {} WHERE hour < ?", counted.table());
+        let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(now - KEPT);
+        let purged = query.execute(database.pool()).await;
         purged.map_err(StorageError::query("remove old counts of changes"))?;
     }
     Ok(())

@@ -14,7 +14,6 @@ use serde_json::{Value, json};
 use sqlx::mysql::MySqlRow;
 use sqlx::{MySql, MySqlConnection, QueryBuilder, Row};
 
-use super::hours::count_pushes;
 use super::jobs::shortened;
 use super::mirror::limited;
 use super::words::stored_words;
@@ -137,7 +136,8 @@ impl LogEntry {
 }
 
 /// Writes what was done to records of a type at `now`, inside the transaction that stores what came of it: into the open
-/// row of each record, or into a new one. What has arrived in HubSpot is counted.
+/// row of each record, or into a new one. Returns how many tell of a record changed in HubSpot, to be counted with
+/// [`count_changes`](super::count_changes).
 ///
 /// # Errors
 /// When the database cannot be written.
@@ -146,7 +146,7 @@ pub async fn write_log(
     object_type: &str,
     entries: &[LogEntry],
     now: DateTime<Utc>,
-) -> Result<(), StorageError> {
+) -> Result<u64, StorageError> {
     for chunk in entries.chunks(BATCH) {
         let mut open = open_rows(connection, object_type, chunk).await?;
         let mut new = Vec::new();
@@ -160,8 +160,7 @@ pub async fn write_log(
             insert(connection, object_type, &new, now).await?;
         }
     }
-    let sent = entries.iter().filter(|entry| entry.has_arrived()).count();
-    count_pushes(connection, object_type, sent as u64, now).await
+    Ok(entries.iter().filter(|entry| entry.has_arrived()).count() as u64)
 }
 
 /// The open rows of the entries' records.
@@ -295,7 +294,8 @@ pub async fn load_log(database: &Database, id: i64) -> Result<Option<LogRow>, St
     row.map_err(StorageError::query("read sync_log"))?.as_ref().map(from_row).transpose()
 }
 
-/// Notes that open pushes of the rows have arrived, inside the caller's transaction, and counts them.
+/// Notes that open pushes of the rows have arrived, inside the caller's transaction. Returns how many there were, to be
+/// counted with [`count_changes`](super::count_changes).
 ///
 /// # Errors
 /// When the database cannot be written.
@@ -304,7 +304,7 @@ pub async fn close_open_log(
     object_type: &str,
     row_ids: &[i64],
     now: DateTime<Utc>,
-) -> Result<(), StorageError> {
+) -> Result<u64, StorageError> {
     let mut closed = 0;
     for chunk in row_ids.chunks(BATCH) {
         let mut update = QueryBuilder::<MySql>::new(
@@ -320,7 +320,7 @@ pub async fn close_open_log(
         let updated = update.build().persistent(false).execute(&mut *connection).await;
         closed += updated.map_err(StorageError::query("close rows of sync_log"))?.rows_affected();
     }
-    count_pushes(connection, object_type, closed, now).await
+    Ok(closed)
 }
 
 /// How many records were changed in HubSpot since then, or with an `action` by it.

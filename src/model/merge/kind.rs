@@ -144,7 +144,6 @@ fn options(text: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::Value;
 
     use super::*;
 
@@ -162,19 +161,9 @@ mod tests {
     fn the_catalogue_tells_the_kind() {
         let kind = |name: &str, data_type: &str, field_type: &str, hubspot_defined| {
             ValueKind::of(&Property {
-                name: name.to_owned(),
-                label: String::new(),
-                data_type: data_type.to_owned(),
                 field_type: field_type.to_owned(),
-                group_name: String::new(),
-                description: String::new(),
-                calculated: false,
-                read_only: false,
-                has_unique_value: false,
-                hidden: false,
                 hubspot_defined,
-                options: Value::Array(Vec::new()),
-                updated_at: None,
+                ..Property::named(name, data_type)
             })
         };
         for (data_type, field_type, expected) in [

@@ -11,9 +11,9 @@ use crate::config::SqlDelete;
 use crate::hubspot::HistoryEntry;
 use crate::model::{Documents, EditTimes, Merged, ObjectId, Properties, Record};
 use crate::storage::{
-    ConflictKind, Disagreement, FieldSource, FieldValues, Job, LogAction, LogDirection, LogEntry, LogStatus,
-    Settled, StorageError, close_conflicts_without_row, edited_records, finish_job, park_job, retry_job,
-    store_records, write_log,
+    ConflictKind, Counted, Disagreement, FieldSource, FieldValues, Job, LogAction, LogDirection, LogEntry,
+    LogStatus, Settled, StorageError, close_conflicts_without_row, count_changes, edited_records, finish_job,
+    park_job, retry_job, store_records, write_log,
 };
 use crate::sync::engine::Engine;
 use crate::sync::error::SyncError;
@@ -169,8 +169,9 @@ impl Engine {
         };
         let entries: Vec<_> = done.into_iter().map(entry).collect();
         let now = clock::now();
-        write_log(&mut transaction, object_type.name, &entries, now).await?;
+        let sent = write_log(&mut transaction, object_type.name, &entries, now).await?;
         let closed = close_conflicts_without_row(&mut transaction, object_type, ACTOR, now).await?;
+        count_changes(&mut transaction, Counted::Pushes, (object_type.name, sent), now).await?;
         transaction.commit().await?;
         self.events.stored(object_type, stored.outcome, &stored.written);
         self.tell_steps(object_type, all_closed(closed));

@@ -10,11 +10,12 @@ use super::verdict::{Identity, Outcome, Verdict};
 use crate::clock;
 use crate::model::ObjectType;
 use crate::storage::{
-    Collision, ConflictChange, ConflictKind, ConflictRecord, Disagreement, EditedRow, Job, JobKind,
+    Collision, ConflictChange, ConflictKind, ConflictRecord, Counted, Disagreement, EditedRow, Job, JobKind,
     LeasedTransaction, LogDirection, MirrorTable, RowStatus, Settled, StorageError, StorageErrorKind,
-    close_conflict_by_itself, close_conflicts_without_row, close_open_log, enqueue_jobs, finish_job,
-    follow_merge, is_row_locked, is_there, link_row, lock_edited, lock_free_edited, open_or_update_conflict,
-    park_job, remove_associations_of_archived, repeat_job, retry_job, write_log, write_row,
+    close_conflict_by_itself, close_conflicts_without_row, close_open_log, count_changes, enqueue_jobs,
+    finish_job, follow_merge, is_row_locked, is_there, link_row, lock_edited, lock_free_edited,
+    open_or_update_conflict, park_job, remove_associations_of_archived, repeat_job, retry_job, write_log,
+    write_row,
 };
 use crate::sync::engine::Engine;
 use crate::sync::error::{Chain, SyncError};
@@ -175,8 +176,9 @@ impl Engine {
             }
         }
         let object_type = push.context.object_type.name;
-        write_log(&mut transaction, object_type, &entries, now).await?;
-        close_open_log(&mut transaction, object_type, &arrived, now).await?;
+        let sent = write_log(&mut transaction, object_type, &entries, now).await?;
+        let sent = sent + close_open_log(&mut transaction, object_type, &arrived, now).await?;
+        count_changes(&mut transaction, Counted::Pushes, (object_type, sent), now).await?;
         transaction.commit().await?;
         Ok(Settlement { locked, steps })
     }

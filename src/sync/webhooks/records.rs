@@ -13,8 +13,8 @@ use crate::clock;
 use crate::hubspot::Priority;
 use crate::model::{ObjectId, ObjectType, Record, RejectedRecord};
 use crate::storage::{
-    DeleteReason, LeasedTransaction, MirrorTable, PendingDelete, StorageError, StoredPage, StoredVersion,
-    UpkeepLane, WebhookOutcome, apply_deletes_at_once, count_webhook_changes, heard_of, merged_ids,
+    Counted, DeleteReason, LeasedTransaction, MirrorTable, PendingDelete, StorageError, StoredPage,
+    StoredVersion, UpkeepLane, WebhookOutcome, apply_deletes_at_once, count_changes, heard_of, merged_ids,
     postpone_webhook_events, release_from_quarantine, request_lane, settle_webhook_events, store_records,
     stored_versions,
 };
@@ -201,7 +201,7 @@ impl Engine {
         stored.outcome = stored.outcome + archived.outcome;
         stored.written.extend(answer.deletes.iter().map(|delete| delete.id));
         let changes = stored.outcome.inserted + stored.outcome.updated + stored.outcome.deleted;
-        count_webhook_changes(&mut transaction, object_type.name, changes, clock::now()).await?;
+        count_changes(&mut transaction, Counted::Webhooks, (object_type.name, changes), clock::now()).await?;
         fates.write(&mut transaction, object_type).await?;
         transaction.commit().await?;
         Ok(stored)

@@ -3,8 +3,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use hubspot_mariadb_connector::model::ObjectId;
 use hubspot_mariadb_connector::storage::{
-    LogAction, LogDirection, LogEntry, LogFilter, LogStatus, close_open_log, hour_of, purge_sync_log,
-    push_hours, pushed_since, recent_log, write_log,
+    Counted, LogAction, LogDirection, LogEntry, LogFilter, LogStatus, change_hours, close_open_log,
+    count_changes, hour_of, purge_sync_log, pushed_since, recent_log, write_log,
 };
 
 use crate::support::database::TestDatabase;
@@ -28,10 +28,11 @@ fn push(row_id: i64, status: LogStatus) -> LogEntry {
     }
 }
 
-/// Writes entries of contacts in a transaction of their own.
+/// Writes entries of contacts in a transaction of their own, and counts what has arrived.
 async fn write(test: &TestDatabase, entries: &[LogEntry], now: DateTime<Utc>) {
     let mut transaction = test.sql.begin().await.unwrap();
-    write_log(&mut transaction, "contacts", entries, now).await.unwrap();
+    let sent = write_log(&mut transaction, "contacts", entries, now).await.unwrap();
+    count_changes(&mut transaction, Counted::Pushes, ("contacts", sent), now).await.unwrap();
     transaction.commit().await.unwrap();
 }
 
@@ -90,12 +91,15 @@ async fn what_has_arrived_is_counted_in_its_hour() {
     write(&test, &tries, at(0)).await;
     write(&test, &[push(3, LogStatus::Success)], at(3_600)).await;
     let mut transaction = test.sql.begin().await.unwrap();
-    close_open_log(&mut transaction, "contacts", &[2, 3], at(3_601)).await.unwrap();
-    write_log(&mut transaction, "companies", &[push(1, LogStatus::Success)], at(3_602)).await.unwrap();
+    let closed = close_open_log(&mut transaction, "contacts", &[2, 3], at(3_601)).await.unwrap();
+    count_changes(&mut transaction, Counted::Pushes, ("contacts", closed), at(3_601)).await.unwrap();
+    let sent =
+        write_log(&mut transaction, "companies", &[push(1, LogStatus::Success)], at(3_602)).await.unwrap();
+    count_changes(&mut transaction, Counted::Pushes, ("companies", sent), at(3_602)).await.unwrap();
     transaction.commit().await.unwrap();
-    let counts = push_hours(&test.database, at(0)).await.unwrap();
+    let counts = change_hours(&test.database, Counted::Pushes, at(0)).await.unwrap();
     assert_eq!(Vec::from_iter(counts), [(hour_of(at(0)), 1), (hour_of(at(3_600)), 3)]);
-    let later = push_hours(&test.database, at(3_600)).await.unwrap();
+    let later = change_hours(&test.database, Counted::Pushes, at(3_600)).await.unwrap();
     assert_eq!(Vec::from_iter(later), [(hour_of(at(3_600)), 3)]);
     let since = async |action, seconds| pushed_since(&test.database, action, at(seconds)).await.unwrap();
     assert_eq!((since(None, 0).await, since(None, 1).await), (4, 3));

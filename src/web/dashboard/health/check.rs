@@ -45,7 +45,7 @@ struct CheckPage {
 impl Examination {
     /// What is known now.
     fn progress(&self) -> Progress {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.change(|progress| progress.clone())
     }
 
     /// Changes what is known.

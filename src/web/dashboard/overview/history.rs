@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::chart::{Chart, HOURS, hours_until};
-use crate::storage::{Database, StorageError, hour_of, push_hours, run_hours, webhook_hours};
+use crate::storage::{Counted, Database, StorageError, change_hours, hour_of, run_hours};
 
 /// The charts of the day that ends at `now`.
 ///
@@ -19,8 +19,8 @@ pub(super) async fn charts(
 ) -> Result<[Chart; 2], StorageError> {
     let since = now - TimeDelta::hours(HOURS - 1);
     let runs = run_hours(database, since, overlap, now).await?;
-    let told = webhook_hours(database, since).await?;
-    let pushes = push_hours(database, since).await?;
+    let told = change_hours(database, Counted::Webhooks, since).await?;
+    let pushes = change_hours(database, Counted::Pushes, since).await?;
     let count = |counts: &BTreeMap<_, u64>, hour| counts.get(&hour).copied().unwrap_or_default();
     let changes = hours_until(hour_of(now)).map(|hour| {
         let pulled = runs.get(&hour).map_or(0, |run| run.changes) + count(&told, hour);
