@@ -2,11 +2,18 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Longest it may take to start, and to end.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Where scripts/setup unpacks a program on systems that have none of their own, if it has.
+pub(crate) fn unpacked(program: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools").join(program);
+    path.exists().then_some(path)
+}
 
 /// A running ChromeDriver; it and its browser end when dropped.
 pub(crate) struct ChromeDriver {
@@ -24,7 +31,7 @@ impl ChromeDriver {
 
     /// The same.
     fn start_and_wait() -> Self {
-        let mut command = Command::new("chromedriver");
+        let mut command = Command::new(unpacked("chromedriver").unwrap_or_else(|| "chromedriver".into()));
         let command =
             command.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let process = command.spawn();

@@ -17,11 +17,13 @@ use thirtyfour::error::WebDriverResult;
 use thirtyfour::prelude::{By, WebElement};
 use thirtyfour::{ChromiumLikeCapabilities, DesiredCapabilities, LoggingPrefsLogLevel, WebDriver};
 
-use chromedriver::ChromeDriver;
+use chromedriver::{ChromeDriver, unpacked};
 pub use look::Look;
 
 /// Longest wait for something to be seen.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// Most presses of the tabulator on the way to something.
+const LONGEST_WAY: u32 = 200;
 /// Pause between two looks.
 const PAUSE: Duration = Duration::from_millis(50);
 /// What Chromium is started with: without a screen, and without calls to its maker, which fail on a closed network and
@@ -56,11 +58,19 @@ impl Browser {
         let profile = tempfile::tempdir().expect("there is room for a profile");
         let driver = ChromeDriver::start().await;
         let mut wishes = DesiredCapabilities::chrome();
-        let directory = format!("--user-data-dir={}", profile.path().display());
-        let given = ARGUMENTS.into_iter().chain([directory.as_str()]).try_for_each(|one| wishes.add_arg(one));
-        given
-            .and_then(|()| wishes.set_browser_log_level(LoggingPrefsLogLevel::All))
-            .expect("wishes are JSON");
+        let mut equip = || {
+            match unpacked("chromium") {
+                // A shell without a window of its own: it cannot fork its helpers, and opens no page in a given profile.
+                Some(shell) => {
+                    wishes.set_binary(&shell.to_string_lossy())?;
+                    wishes.add_arg("--no-zygote")?;
+                }
+                None => wishes.add_arg(&format!("--user-data-dir={}", profile.path().display()))?,
+            }
+            ARGUMENTS.into_iter().try_for_each(|one| wishes.add_arg(one))?;
+            wishes.set_browser_log_level(LoggingPrefsLogLevel::All)
+        };
+        equip().expect("wishes are JSON");
         let page = WebDriver::new(driver.url(), wishes).await.expect("Chromium starts");
         let page = ManuallyDrop::new(page);
         Self { page, base: format!("http://{address}"), _driver: driver, _profile: profile }
@@ -110,6 +120,24 @@ impl Browser {
         let path = format!("//*[self::a or self::button or self::summary][normalize-space()={quoted}]");
         let element = self.find(By::XPath(path.as_str()), text).await;
         element.click().await.unwrap_or_else(|error| panic!("`{text}` cannot be clicked: {error}"));
+    }
+
+    /// Presses keys where the focus is.
+    pub async fn press(&self, keys: &str) {
+        let pressed = async { self.page.active_element().await?.send_keys(keys).await };
+        pressed.await.unwrap_or_else(|error| panic!("nobody can press {keys:?}: {error}"));
+    }
+
+    /// Moves the focus on with the tabulator until it is at what a CSS selector finds.
+    pub async fn tab_to(&self, selector: &str) {
+        let question = format!("return document.activeElement.matches({})", json!(selector));
+        for _ in 0..LONGEST_WAY {
+            if self.ask(&question).await == true {
+                return;
+            }
+            self.press("\u{e004}").await;
+        }
+        panic!("the tabulator does not lead to `{selector}`\n{}", self.text().await);
     }
 
     /// Types into the input with that label, in the place of what it holds.

@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a step that fails ends its test, in helpers too")]
 
 mod access;
+mod keyboard;
 mod live;
 mod pages;
+mod screens;
 
 #[expect(dead_code, reason = "the daemon's own tests need more of it")]
 mod support;
@@ -35,7 +37,12 @@ impl Stage {
     /// The same with other settings.
     async fn start_with(contacts: u32, companies: u32, adjust: impl FnOnce(Setup) -> Setup) -> Self {
         let (simulator, test, setup) = writable_account(contacts, companies).await;
-        let setup = adjust(setup.serving().at("*/2 * * * * *"));
+        Self::of(simulator, test, adjust(setup.at("*/2 * * * * *"))).await
+    }
+
+    /// Of that account, with a daemon of that setup.
+    async fn of(simulator: Simulator, test: TestDatabase, setup: Setup) -> Self {
+        let setup = setup.serving();
         let daemon = setup.start(&["run"]);
         let address = daemon.address().await;
         let ready = format!("http://{address}/health/ready");

@@ -3,25 +3,92 @@
 use serde_json::{Value, json};
 
 use super::Stage;
+use super::support::daemon::Setup;
+use super::support::database::TestDatabase;
 use super::support::edits::{all_is_sent, hubspot_contact};
+use super::support::simulator::Simulator;
+use super::support::{eventually, holds};
+
+/// A dashboard with something on every page: records of four types with links, a record that cannot be stored, a settled
+/// conflict, an edit HubSpot refuses, and deletes that wait for somebody.
+async fn furnished() -> Stage {
+    let (simulator, test) = (Simulator::start(12, 4, 60), TestDatabase::empty().await);
+    let setup = Setup::new(&simulator, &test.url)
+        .set("SYNC_OBJECTS", "contacts,companies,deals,tickets")
+        .set("WRITABLE_OBJECTS", "contacts,companies,deals");
+    let poison = r#"{"id":"{id}","properties":{"lastname":"Unreadable"},"updatedAt":7}"#;
+    let victim = simulator.create("contacts", 1).await.remove(0);
+    simulator
+        .post(&format!("/raw/contacts/{victim}"), json!({"json": poison.replace("{id}", &victim)}))
+        .await;
+    setup.sync(&[]).await;
+    let ids = test.rows("hubspot_contacts", &["hubspot_id"], "ORDER BY id").await;
+    let links = "INSERT INTO hubspot_associations (from_type, from_id, to_type, to_id, category, type_id, label, \
+                 is_primary, first_seen_at) SELECT 'contacts', p.hubspot_id, 'companies', c.hubspot_id, \
+                 'HUBSPOT_DEFINED', 1, 'Employer', TRUE, NOW() FROM (SELECT MIN(hubspot_id) AS hubspot_id FROM \
+                 hubspot_contacts) p JOIN hubspot_companies c UNION ALL SELECT 'contacts', p.hubspot_id, 'deals', \
+                 d.hubspot_id, 'HUBSPOT_DEFINED', 4, NULL, FALSE, NOW() FROM (SELECT MIN(hubspot_id) AS hubspot_id \
+                 FROM hubspot_contacts) p JOIN (SELECT hubspot_id FROM hubspot_deals LIMIT 3) d";
+    test.execute(links).await;
+    simulator.edit("contacts", &ids[1], json!({"city": "Lisboa"})).await;
+    let edit = async |id: &str, what: &str| {
+        test.execute(&format!("UPDATE hubspot_contacts SET {what} WHERE hubspot_id = {id}")).await;
+    };
+    edit(&ids[1], "city = 'Porto'").await;
+    edit(&ids[2], "email = 'no address'").await;
+    let stage = Stage::of(simulator, test, setup).await;
+    let one = async |what: &str, of: &str| {
+        let query = format!("SELECT COUNT(*) FROM {of}");
+        eventually(what, async || holds(stage.test.number(&query).await == 1, "there is none")).await;
+    };
+    one("the edit is refused", "jobs WHERE state = 'dead'").await;
+    one("a conflict is open", "conflicts").await;
+    let settled = stage.setup.run(&["conflicts", "resolve", "1", "--keep", "local"]).await;
+    assert!(settled.status.success(), "{settled:?}");
+    // Not before it leads: what waits from before is forgotten then.
+    let deletes = "INSERT INTO pending_deletes (object_type, hubspot_id, reason, found_at, found_by) SELECT \
+                   'companies', hubspot_id, 'archived', UTC_TIMESTAMP(3), 'archive' FROM hubspot_companies LIMIT 2";
+    let stopped = "INSERT INTO sync_lanes (object_type, lane, status, error_kind, last_error) VALUES \
+                   ('companies', 'archive', 'error', 'too_many_deletes', '2 of 4 records would be marked as deleted')";
+    for sql in [deletes, stopped] {
+        stage.test.execute(sql).await;
+    }
+    stage
+}
 
 #[tokio::test]
 async fn every_page_can_be_looked_at() {
-    let stage = Stage::start(12, 4).await;
+    let stage = furnished().await;
     let browser = &stage.browser;
-    let contact = stage.test.value("(SELECT MIN(id) FROM hubspot_contacts)").await;
+    let first = async |table: &str| stage.test.value(&format!("(SELECT MIN(id) FROM {table})")).await;
+    let (contact, company) = (first("hubspot_contacts").await, first("hubspot_companies").await);
+    let (deal, conflict) = (first("hubspot_deals").await, first("conflicts").await);
     let pages = [
         ("contacts", "/contacts".to_owned(), "New contact"),
-        ("contact", format!("/contacts/{contact}"), "Main properties"),
+        ("contact", format!("/contacts/{contact}"), "Employer"),
         ("contact-edit", format!("/contacts/{contact}/edit"), "Save"),
+        ("contact-new", "/contacts/new".to_owned(), "First Name"),
+        ("contact-delete", format!("/contacts/{contact}/delete"), "Delete"),
         ("companies", "/companies".to_owned(), "New company"),
-        ("deals", "/deals".to_owned(), "Deals"),
+        ("company", format!("/companies/{company}"), "Employer"),
+        ("company-new", "/companies/new".to_owned(), "Company name"),
+        ("deals", "/deals".to_owned(), "Closed Won"),
+        ("deal-list", "/deals/list".to_owned(), "New deal"),
+        ("deal", format!("/deals/{deal}"), "Amount"),
+        ("objects", "/objects".to_owned(), "Tickets"),
+        ("tickets", "/objects/tickets".to_owned(), "Tickets"),
         ("conflicts", "/conflicts".to_owned(), "Conflicts"),
-        ("activity", "/activity".to_owned(), "Activity"),
+        ("conflict-history", "/conflicts/history".to_owned(), "command line"),
+        ("conflict-settled", format!("/conflicts/{conflict}"), "Settled"),
+        ("activity", "/activity".to_owned(), "failed"),
+        ("activity-retry", "/activity/retry".to_owned(), "Try"),
         ("runs", "/activity/runs".to_owned(), "Runs"),
         ("health", "/health".to_owned(), "Checks"),
-        ("quarantine", "/health/quarantine".to_owned(), "Quarantine"),
+        ("health-check", "/health/check".to_owned(), "Check"),
+        ("health-deletes", "/health/deletes/companies".to_owned(), "Mark all 2 as deleted"),
+        ("quarantine", "/health/quarantine".to_owned(), "updatedAt"),
         ("configuration", "/health/configuration".to_owned(), "HUBSPOT_BASE_URL"),
+        ("api", "/api/docs".to_owned(), "/api/contacts"),
     ];
     for (name, path, words) in pages {
         browser.open(&path).await;
