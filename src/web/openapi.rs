@@ -62,8 +62,22 @@ fn page(document: &Value) -> String {
     );
     let info = &document["info"];
     put(&mut page, format_args!("<h1>{} {}</h1>", escape(&info["title"]), escape(&info["version"])));
-    put(&mut page, format_args!("<p>{}</p>", escape(&info["description"])));
-    page.push_str("<p>The same for programs: <a href=\"/api/openapi.json\">openapi.json</a></p>");
+    put(&mut page, format_args!("<p>{}</p>", prose(&info["description"])));
+    page.push_str(
+        "<p>The same for programs: <a href=\"/api/openapi.json\">openapi.json</a>. \
+         <a href=\"/\">To the dashboard</a></p><nav aria-label=\"Routes\"><table>",
+    );
+    for (path, item) in entries(&document["paths"]) {
+        for (method, operation) in entries(item) {
+            let (anchor, verb) = (escape_text(&anchor(method, path)), method.to_uppercase());
+            let (path, summary) = (escape_text(path), escape(&operation["summary"]));
+            let row = format_args!(
+                "<tr><td><a href=\"#{anchor}\"><code>{verb} {path}</code></a></td><td>{summary}</td></tr>"
+            );
+            put(&mut page, row);
+        }
+    }
+    page.push_str("</table></nav>");
     for (path, item) in entries(&document["paths"]) {
         for (method, operation) in entries(item) {
             put_operation(&mut page, method, path, operation);
@@ -79,21 +93,26 @@ fn page(document: &Value) -> String {
     page
 }
 
+/// What the part of a route is found by within the page.
+fn anchor(method: &str, path: &str) -> String {
+    format!("{method}{}", path.replace(['/', '{', '}'], "-"))
+}
+
 /// One route.
 fn put_operation(page: &mut String, method: &str, path: &str, operation: &Value) {
-    let (verb, path) = (method.to_uppercase(), escape_text(path));
-    put(
-        page,
-        format_args!("<section><h2><code>{verb} {path}</code></h2><p>{}</p>", escape(&operation["summary"])),
-    );
+    let anchor = escape_text(&anchor(method, path));
+    let (verb, path, summary) = (method.to_uppercase(), escape_text(path), escape(&operation["summary"]));
+    let head = format_args!("<section id=\"{anchor}\"><h2><code>{verb} {path}</code></h2><p>{summary}</p>");
+    put(page, head);
     if operation["description"].is_string() {
-        put(page, format_args!("<p>{}</p>", escape(&operation["description"])));
+        put(page, format_args!("<p>{}</p>", prose(&operation["description"])));
     }
     let parameters = operation["parameters"].as_array().map(Vec::as_slice).unwrap_or_default();
     if !parameters.is_empty() {
         page.push_str("<table><tr><th>Parameter</th><th>In</th><th></th></tr>");
         for parameter in parameters {
-            let [name, place, text] = ["name", "in", "description"].map(|key| escape(&parameter[key]));
+            let [name, place] = ["name", "in"].map(|key| escape(&parameter[key]));
+            let text = prose(&parameter["description"]);
             put(page, format_args!("<tr><td><code>{name}</code></td><td>{place}</td><td>{text}</td></tr>"));
         }
         page.push_str("</table>");
@@ -105,7 +124,7 @@ fn put_operation(page: &mut String, method: &str, path: &str, operation: &Value)
     page.push_str("<table><tr><th>Status</th><th></th><th>Answer</th></tr>");
     for (status, response) in entries(&operation["responses"]) {
         let schema = &response["content"]["application/json"]["schema"];
-        let (status, text) = (escape_text(status), escape(&response["description"]));
+        let (status, text) = (escape_text(status), prose(&response["description"]));
         put(page, format_args!("<tr><td>{status}</td><td>{text}</td><td>{}</td></tr>", link(schema)));
     }
     page.push_str("</table></section>");
@@ -123,6 +142,16 @@ fn link(schema: &Value) -> String {
 /// The entries of an object; none of anything else.
 fn entries(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
     value.as_object().into_iter().flatten().map(|(key, value)| (key.as_str(), value))
+}
+
+/// Prose as HTML: what stands between two grave accents is code. Empty when it is no text.
+fn prose(value: &Value) -> String {
+    let mut html = String::new();
+    for (number, part) in escape(value).split('`').enumerate() {
+        let (before, after) = if number % 2 == 1 { ("<code>", "</code>") } else { ("", "") };
+        put(&mut html, format_args!("{before}{part}{after}"));
+    }
+    html
 }
 
 /// A text as HTML; empty when it is no text.
@@ -148,7 +177,8 @@ mod tests {
 
     #[test]
     fn nothing_in_the_document_becomes_markup() {
-        let operation = json!({"summary": "<script>", "parameters": [{"name": "\"><b>", "in": "query"}]});
+        let parameter = json!({"name": "\"><b>", "in": "query", "description": "`<i>` or `b`"});
+        let operation = json!({"summary": "<script>", "parameters": [parameter]});
         let page = page(&json!({
             "info": {"title": "<i>", "version": "1"},
             "paths": {"/<x>": {"get": operation}},
@@ -158,5 +188,6 @@ mod tests {
             assert!(!page.contains(markup), "{markup}");
         }
         assert!(page.contains("<code>GET /&lt;x&gt;</code>"), "{page}");
+        assert!(page.contains("<code>&lt;i&gt;</code> or <code>b</code>"), "{page}");
     }
 }

@@ -68,7 +68,9 @@ async fn a_burst_refused_by_hubspot_is_waited_out() {
 async fn a_day_with_too_few_requests_holds_up_listings_first_and_says_so() {
     let (simulator, test) = (limited(6_000), TestDatabase::migrated().await);
     simulator.set(json!({"dailyLimit": 60})).await;
-    let daemon = setup(&simulator, &test).start(&["run"]);
+    // Nobody listens there; what is told is in the table all the same.
+    let setup = setup(&simulator, &test).set("ALERT_WEBHOOK_URL", "http://127.0.0.1:1/");
+    let daemon = setup.start(&["run"]);
     let waiting = eventually("the state says what waits", async || {
         let said = test.rows("sync_state", &["waiting"], "WHERE object_type = 'contacts'").await;
         said.first().filter(|text| text.contains("wait")).cloned().ok_or_else(|| daemon.log())
@@ -76,8 +78,14 @@ async fn a_day_with_too_few_requests_holds_up_listings_first_and_says_so() {
     .await;
     assert!(waiting.starts_with("The daily request limit: full listings wait until "), "{waiting}");
     assert!(simulator.count("requests").await <= 50, "the rest of the day is kept for what matters more");
-    let status = setup(&simulator, &test).run(&["status"]).await;
+    let status = setup.run(&["status"]).await;
     assert!(String::from_utf8_lossy(&status.stdout).contains("full listings wait"));
+    eventually("somebody is told", async || {
+        let told = test.rows("alerts", &["problem", "text"], "").await;
+        let words = "daily_limit|The daily request limit: full listings wait until";
+        holds(told.iter().any(|row| row.starts_with(words)), told)
+    })
+    .await;
     test.execute("UPDATE sync_state SET next_run_at = NULL WHERE object_type = 'owners'").await;
     eventually("owners are read all the same", async || {
         let next = test.rows("sync_state", &["next_run_at"], "WHERE object_type = 'owners'").await;

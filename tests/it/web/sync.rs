@@ -9,9 +9,11 @@ use crate::support::{eventually, holds};
 #[tokio::test]
 async fn the_status_tells_of_types_queue_and_limits() {
     let served = Served::start(4, 2).await;
-    let status = eventually("it leads", async || {
+    // HubSpot tells with its first answer.
+    served.api.post("/api/sync/trigger", &json!({"types": ["contacts"]})).await.ok();
+    let status = eventually("it leads and HubSpot has told how much is left of the day", async || {
         let status = served.api.get("/api/sync/status").await.ok();
-        if status["limiter"].is_object() { Ok(status) } else { Err(status.to_string()) }
+        if status["limiter"]["daily"]["remaining"].is_u64() { Ok(status) } else { Err(status.to_string()) }
     })
     .await;
     assert_eq!(status["role"], "leading");
@@ -24,6 +26,13 @@ async fn the_status_tells_of_types_queue_and_limits() {
     let burst = &status["limiter"]["burst"];
     assert!(burst["limit"].as_u64().unwrap() > 0 && burst["capacity"].is_u64(), "{status}");
     assert_eq!(status["conflicts"], json!({}));
+    let daily = &status["limiter"]["daily"];
+    let (limit, remaining) = (daily["limit"].as_u64().unwrap(), daily["remaining"].as_u64().unwrap());
+    assert!(remaining < limit, "{daily}");
+    // In the first minutes of the account's day there is none.
+    let forecast = &daily["forecast"];
+    let is_above = |so_far| forecast["requests"].as_u64().is_some_and(|requests| requests >= so_far);
+    assert!(forecast.is_null() || is_above(limit - remaining) && forecast["resetsAt"].is_string(), "{daily}");
 }
 
 #[tokio::test]

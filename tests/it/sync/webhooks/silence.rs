@@ -18,7 +18,11 @@ async fn notice(test: &TestDatabase) -> String {
 #[tokio::test]
 async fn changes_only_polling_finds_mean_that_webhooks_are_silent() {
     let (simulator, test) = (Simulator::start(30, 0, 0), TestDatabase::migrated().await);
-    let setup = Setup::new(&simulator, &test.url).at("* * * * * *").set("HUBSPOT_WEBHOOK_SECRET", SECRET);
+    let setup = Setup::new(&simulator, &test.url)
+        .at("* * * * * *")
+        .set("HUBSPOT_WEBHOOK_SECRET", SECRET)
+        // Nobody listens there; what is told is in the table all the same.
+        .set("ALERT_WEBHOOK_URL", "http://127.0.0.1:1/");
     let daemon = setup.start(&["run"]);
     in_step(&simulator, &test).await;
     let id = contacts(&test, 1).await.remove(0);
@@ -38,6 +42,12 @@ async fn changes_only_polling_finds_mean_that_webhooks_are_silent() {
     eventually("sync_state says so", async || {
         let notice = notice(&test).await;
         holds(notice.contains("Webhooks are silent since"), notice)
+    })
+    .await;
+    eventually("somebody is told", async || {
+        let told = test.rows("alerts", &["problem", "text"], "").await;
+        let words = "webhooks_silent|HubSpot's webhooks have been silent since";
+        holds(told.iter().any(|row| row.starts_with(words) && row.contains("(contacts)")), told)
     })
     .await;
 

@@ -126,15 +126,17 @@ async fn the_quarantine_is_read_again_or_let_go() {
                UTC_TIMESTAMP(3), UTC_TIMESTAMP(3) FROM hubspot_contacts WHERE id <= 3";
     served.test.execute(sql).await;
     let sql = "INSERT INTO quarantine (object_type, record_key, reason, raw, first_seen_at, last_seen_at) VALUES \
-               ('deals', 'sha256:00ff', 'no object', '[]', UTC_TIMESTAMP(3), UTC_TIMESTAMP(3))";
+               ('deals', 'sha256:00ff', 'no object', '[]', UTC_TIMESTAMP(3), UTC_TIMESTAMP(3)), \
+               ('deals', '77', 'no time', '[]', UTC_TIMESTAMP(3), UTC_TIMESTAMP(3))";
     served.test.execute(sql).await;
     let html = visitor.get("/health/quarantine").await.ok();
-    for text in ["<strong>2</strong> records could not", "whole record", "birthday", "is &#60;no&#62; day"] {
+    for text in ["<strong>3</strong> records could not", "whole record", "birthday", "is &#60;no&#62; day"] {
         assert!(html.contains(text), "no `{text}` in {html}");
     }
     assert!(html.contains("/contacts/1\"") && html.contains("deals, without an id"), "{html}");
     assert!(!html.contains("<script>\"") && !html.contains("<b>") && !html.contains("<no>"), "{html}");
-    assert_eq!(html.matches(">Read again<").count(), 3, "without an id there is nothing to ask for: {html}");
+    assert_eq!(html.matches("deals · HubSpot 77").count(), 1, "without a row its ids are its name: {html}");
+    assert_eq!(html.matches(">Read again<").count(), 4, "without an id there is nothing to ask for: {html}");
     let filtered = visitor.get("/health/quarantine?type=deals").await.ok();
     assert!(!filtered.contains("birthday") && filtered.contains("no object"), "{filtered}");
 

@@ -124,8 +124,9 @@ async fn passwords_cannot_be_tried_for_long() {
 
 #[tokio::test]
 async fn nothing_is_done_for_a_page_of_somebody_else() {
-    let (_served, mut visitor) = guarded().await;
-    for (name, value) in [("Origin", "https://evil.example"), ("Sec-Fetch-Site", "cross-site")] {
+    let (served, mut visitor) = guarded().await;
+    let foreign = [("Origin", "https://evil.example"), ("Sec-Fetch-Site", "cross-site")];
+    for (name, value) in foreign {
         let fields = [("password", PASSWORD), ("next", "/")];
         let page = visitor.send_with(Method::POST, "/login", &fields, &[(name, value)]).await;
         assert_eq!(page.status, 403, "{name}");
@@ -134,8 +135,34 @@ async fn nothing_is_done_for_a_page_of_somebody_else() {
     let signed_in = visitor.post("/login", &[("password", PASSWORD), ("next", "//evil.example/")]).await;
     assert_eq!(signed_in.sent_to(), "/");
     visitor.keep_cookie(&signed_in);
-    let page = visitor.send_with(Method::POST, "/logout", &[], &[("Origin", "https://evil.example")]).await;
-    assert_eq!(page.status, 403);
+    let id = served.test.value("(SELECT MIN(id) FROM hubspot_contacts)").await;
+    let row = async || {
+        let columns = ["firstname", "archived", "version", "sync_status"];
+        served.test.rows("hubspot_contacts", &columns, "ORDER BY id").await
+    };
+    let before = row().await;
+    let [edit, delete] = ["edit", "delete"].map(|what| format!("/contacts/{id}/{what}"));
+    let paths = [
+        edit.as_str(),
+        &delete,
+        "/contacts/new",
+        "/conflicts/1/resolve",
+        "/activity/retry",
+        "/activity/1/retry",
+        "/health/quarantine/read",
+        "/health/quarantine/release",
+        "/health/deletes/contacts",
+        "/health/check",
+        "/logout",
+    ];
+    let fields = [("value.firstname", "Mallory"), ("version", "1"), ("keep", "local")];
+    for path in paths {
+        for header in foreign {
+            let page = visitor.send_with(Method::POST, path, &fields, &[header]).await;
+            assert_eq!(page.status, 403, "{path} with {header:?}");
+        }
+    }
+    assert_eq!(row().await, before);
     visitor.get("/").await.ok();
 }
 
