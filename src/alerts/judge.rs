@@ -131,7 +131,8 @@ const BEHIND_START: &[AlertKind] = &[AlertKind::Behind];
 pub fn judge(facts: &Facts, config: &AlertConfig) -> Findings {
     let failures = failures(facts);
     let is_of = |kind: FailureKind| move |failures: &&Failures| failures.kind == Some(kind);
-    if failures.iter().any(|failures| is_of(FailureKind::TokenRejected)(&failures)) {
+    // What a lane has met may be long ago: it comes once a day. Types tell within their next run.
+    if facts.judged_states().any(|(state, _)| state.error_kind == Some(FailureKind::TokenRejected)) {
         let text =
             "HubSpot does not accept the token; nothing is synced until HUBSPOT_ACCESS_TOKEN is a valid one";
         let mut problems = vec![Problem::of_account(AlertKind::TokenRejected, text.to_owned())];

@@ -120,6 +120,9 @@ fn a_rejected_token_is_one_problem_however_many_types_fail_of_it() {
     facts.states[0] = state("owners");
     facts.states[1] = state("contacts");
     assert_eq!(problems(&facts), only(AlertKind::Failing, "deals"));
+    // A lane may have met it yesterday, and comes again tomorrow.
+    facts.lanes = vec![failed_lane("contacts", UpkeepLane::Audit, 9, FailureKind::TokenRejected)];
+    assert_eq!(problems(&facts), only(AlertKind::Failing, "deals"));
 }
 
 #[test]

@@ -26,7 +26,9 @@ use super::run::Run;
 use crate::clock;
 use crate::config::UpkeepConfig;
 use crate::model::ObjectType;
-use crate::storage::{LaneRow, LaneState, StorageError, SyncState, Trigger, UpkeepLane, show_notices};
+use crate::storage::{
+    FailureKind, LaneRow, LaneState, StorageError, SyncState, Trigger, UpkeepLane, show_notices,
+};
 
 /// Longest wait before a lane that failed for a passing reason is tried again.
 const LONGEST_WAIT: Duration = Duration::from_mins(15);
@@ -260,8 +262,11 @@ impl Engine {
                     row.fail(&error.failure(), now, next, false).await?;
                 }
                 NextTry::NextInterval => {
-                    let wait = period.unwrap_or(self.config.schedule.interval);
-                    row.fail(&error.failure(), now, now + wait, true).await?;
+                    let (failure, interval) = (error.failure(), self.config.schedule.interval);
+                    // With a valid token it goes on soon, and not after a day.
+                    let is_soon = failure.kind == FailureKind::TokenRejected;
+                    let wait = period.filter(|_| !is_soon).unwrap_or(interval);
+                    row.fail(&failure, now, now + wait, true).await?;
                 }
             },
         }
