@@ -273,6 +273,7 @@ async fn resolve_deleted_there(
         copy: None,
         archived_at: Some(now),
         error: None,
+        has_news: false,
     };
     write_row(connection, table, &update, now).await
 }

@@ -43,7 +43,7 @@ pub struct EditedRow {
     pub hubspot_id: Option<ObjectId>,
     /// How it stands.
     pub status: RowStatus,
-    /// Rises with every edit.
+    /// Rises with every edit made here and every change that comes from HubSpot.
     pub version: i64,
     /// When it was last edited.
     pub edited_at: Option<DateTime<Utc>>,
@@ -76,6 +76,8 @@ pub struct RowUpdate<'a> {
     pub archived_at: Option<DateTime<Utc>>,
     /// Why HubSpot refuses the edit.
     pub error: Option<&'a str>,
+    /// Whether it holds what somebody has changed in HubSpot: it is another version then, for whoever has looked at it.
+    pub has_news: bool,
 }
 
 /// The rows with these keys that are there, in key order, locked for the caller's transaction.
@@ -306,6 +308,7 @@ pub async fn write_row(
     query.push(", sync_error = ").push_bind(update.error);
     query.push(", properties_json = ").push_bind(update.content.as_json());
     query.push(", base_properties_json = ").push_bind(update.base.map(Properties::as_json));
+    query.push(", version = version + ").push_bind(update.has_news);
     query.push(", archived = ").push_bind(update.archived_at.is_some());
     query.push(", archived_at = ").push_bind(update.archived_at);
     if let Some(copy) = update.copy {

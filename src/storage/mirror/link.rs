@@ -37,7 +37,16 @@ async fn edit_row_of(
     now: DateTime<Utc>,
 ) -> Result<(), StorageError> {
     let (key, status, archived_at) = (row.key, RowStatus::Pending, row.archived_at);
-    let update = RowUpdate { key, status, content, base: Some(base), copy: None, archived_at, error: None };
+    let update = RowUpdate {
+        key,
+        status,
+        content,
+        base: Some(base),
+        copy: None,
+        archived_at,
+        error: None,
+        has_news: false,
+    };
     write_row(connection, table, &update, now).await?;
     let name = table.object_type.table;
     let sql = format!("UPDATE {name} SET version = version + 1, last_modified_local = ? WHERE id = ?");
@@ -180,6 +189,7 @@ pub async fn follow_merge(
         copy: None,
         archived_at: None,
         error: None,
+        has_news: false,
     };
     write_row(connection, table, &update, now).await?;
     let value = |name: String| Collision {
@@ -219,6 +229,7 @@ pub(in crate::storage) async fn archive_merged(
         copy: None,
         archived_at: Some(row.archived_at.unwrap_or(now)),
         error: None,
+        has_news: false,
     };
     write_row(connection, table, &update, now).await
 }

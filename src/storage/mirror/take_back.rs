@@ -81,6 +81,7 @@ async fn take_back(
             copy: None,
             archived_at: None,
             error: None,
+            has_news: false,
         };
         write_row(connection, table, &update, now).await?;
         // Some of it may have arrived without our knowing.

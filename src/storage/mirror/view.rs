@@ -30,7 +30,7 @@ pub struct RowView {
     pub hubspot_id: Option<ObjectId>,
     /// How it stands to HubSpot.
     pub status: RowStatus,
-    /// Rises with every edit made here.
+    /// Rises with every edit made here and every change that comes from HubSpot.
     pub version: i64,
     /// Whether the record counts as deleted.
     pub archived: bool,

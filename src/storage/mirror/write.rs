@@ -216,12 +216,12 @@ fn insert_sql(table: &str, columns: &[TypedColumn], rows: usize) -> String {
     )
 }
 
-/// What makes an insert rewrite rows. A changed row brings its own local key along, so that no auto-increment value is
+/// What makes an insert rewrite rows, which are other versions then, for whoever has looked at them. A changed row brings its own local key along, so that no auto-increment value is
 /// burnt on it, and MariaDB looks for that one first: a value that another row has in a unique index is refused.
 fn on_duplicate_key(columns: &[TypedColumn]) -> String {
     let assignments: Vec<_> =
         names(columns).skip(2).map(|name| format!("`{name}` = VALUES(`{name}`)")).collect();
-    format!(" ON DUPLICATE KEY UPDATE {}, purged_at = NULL", assignments.join(", "))
+    format!(" ON DUPLICATE KEY UPDATE {}, purged_at = NULL, version = version + 1", assignments.join(", "))
 }
 
 /// The columns in the order they are bound.

@@ -183,6 +183,7 @@ impl Verdict {
             copy: self.copy.as_ref(),
             archived_at: if is_edited { row.archived_at } else { self.archived_at },
             error,
+            has_news: self.entries.iter().any(|entry| entry.direction == LogDirection::Pull),
         }
     }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::family::{Family, Field};
-use super::record::{Record, is_state};
+use super::record::{Record, is_standing, is_state};
 use crate::model::{ObjectType, Property};
 use crate::storage::RowView;
 use crate::web::error::{ApiError, FieldError};
@@ -37,6 +37,7 @@ struct Reader<'r> {
     object_type: &'static ObjectType,
     catalogue: &'r [Property],
     current: Option<&'r RowView>,
+    extent: Extent,
     changes: BTreeMap<String, Option<String>>,
     errors: Vec<FieldError>,
 }
@@ -54,7 +55,8 @@ pub(super) fn read(
 ) -> Result<Input, ApiError> {
     let fields: Object<'_> = object(body)?;
     let family = Family::of(object_type);
-    let mut reader = Reader { object_type, catalogue, current, changes: BTreeMap::new(), errors: Vec::new() };
+    let mut reader =
+        Reader { object_type, catalogue, current, extent, changes: BTreeMap::new(), errors: Vec::new() };
     let (mut version, state) = (None, reader.state());
     for (name, value) in &fields {
         match name.as_str() {
@@ -86,7 +88,9 @@ pub(in crate::web) fn read_texts(
     catalogue: &[Property],
     current: Option<&RowView>,
 ) -> Result<BTreeMap<String, Option<String>>, ApiError> {
-    let mut reader = Reader { object_type, catalogue, current, changes: BTreeMap::new(), errors: Vec::new() };
+    let extent = Extent::Part;
+    let mut reader =
+        Reader { object_type, catalogue, current, extent, changes: BTreeMap::new(), errors: Vec::new() };
     for (property, text) in texts {
         reader.read_text(property, property, Some(text.clone()));
     }
@@ -139,7 +143,16 @@ impl Reader<'_> {
         let Ok(text) = text(value) else {
             return self.blame(field, "has to be a text, a number, true, false or null");
         };
-        self.read_text(field, property, text);
+        if !self.moves_on(property) {
+            self.read_text(field, property, text);
+        }
+    }
+
+    /// Whether HubSpot keeps up a property of a record that is sent back whole: it may be another one by now, which is
+    /// nobody's edit.
+    fn moves_on(&self, property: &str) -> bool {
+        let is_kept_up = |known: &Property| known.name == property && known.read_only;
+        self.extent == Extent::Whole && self.catalogue.iter().any(is_kept_up)
     }
 
     /// The text of a property, called `field` in the request.
@@ -168,7 +181,8 @@ impl Reader<'_> {
         self.catalogue.iter().any(|known| known.name == property)
     }
 
-    /// What is no content of the record: it may be sent back as it was, and nothing else.
+    /// What is no content of the record: it may be sent back as it was, and nothing else. In a record that is
+    /// sent back whole, how it stands to HubSpot may be out of date.
     fn read_state(&mut self, name: &str, value: &RawValue, state: &Value) {
         if !is_state(name) {
             let family = Family::of(self.object_type);
@@ -177,6 +191,9 @@ impl Reader<'_> {
             let message =
                 format!("is no field of {}; there is {fields}properties, version", self.object_type);
             return self.blame(name, message);
+        }
+        if self.extent == Extent::Whole && is_standing(name) {
+            return;
         }
         let sent: Option<Value> = serde_json::from_str(value.get()).ok();
         if self.current.is_none() || sent.as_ref() != state.get(name) {

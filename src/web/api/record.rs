@@ -39,6 +39,10 @@ const STATE: [&str; 12] = [
     "version",
 ];
 
+/// Those of them that tell how the record stands to HubSpot.
+const STANDING: [&str; 6] =
+    ["syncStatus", "syncError", "createdHubspot", "lastModifiedLocal", "lastModifiedHubspot", "lastSyncedAt"];
+
 impl Serialize for Record<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let row = self.row;
@@ -97,6 +101,11 @@ pub(super) fn is_state(name: &str) -> bool {
     STATE.contains(&name)
 }
 
+/// Whether a field tells how a record stands to HubSpot, which changes without anybody's edit.
+pub(super) fn is_standing(name: &str) -> bool {
+    STANDING.contains(&name)
+}
+
 /// The schema of a text that may be null.
 fn nullable(description: &str) -> ObjectBuilder {
     let kinds = SchemaType::from_iter([Type::String, Type::Null]);
@@ -153,7 +162,10 @@ pub(super) fn schema(family: &Family) -> NamedSchema {
         .property("lastModifiedLocal", time("Last edit made here"))
         .property("lastModifiedHubspot", time("When it last changed in HubSpot"))
         .property("lastSyncedAt", time("When the daemon last wrote it"))
-        .property("version", number("Rises with every edit made here"))
+        .property(
+            "version",
+            number("Rises with every edit made here and every change that comes from HubSpot"),
+        )
         .property("properties", properties(false));
     for name in STATE.into_iter().chain(family.fields.iter().map(|field| field.name)).chain(["properties"]) {
         object = object.required(name);

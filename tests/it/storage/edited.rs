@@ -190,6 +190,7 @@ async fn what_became_of_an_edit_is_written_with_its_columns() {
         copy: Some(&copy),
         archived_at: Some(at(45)),
         error: Some("no"),
+        has_news: false,
     };
     write(update).await;
     let document = r#"{"Score-2":"2.5","city":"Bonn","seen":"2026-01-01","vip":"false"}"#;

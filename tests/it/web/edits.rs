@@ -48,6 +48,15 @@ async fn a_put_names_every_field_and_may_send_back_what_was_shown() {
     // What was shown of an older version is refused as a whole, not field by field.
     let stale = served.api.put(&path(&shown), &shown).await.refused(409, "stale_version");
     assert_eq!(stale["current"]["lastName"], "Lovelace");
+    // What was answered before it was sent is the same version afterwards, whatever HubSpot keeps up in it.
+    all_is_sent(&served.test, "hubspot_contacts").await;
+    let sent = served.api.get(&path(&after)).await.ok();
+    assert_ne!((&sent["syncStatus"], &sent["properties"]), (&after["syncStatus"], &after["properties"]));
+    let mut again = after.clone();
+    again["phone"] = json!("1");
+    assert_eq!(served.api.put(&path(&again), &again).await.ok()["phone"], "1");
+    let wrong = served.api.patch(&path(&again), &json!({"syncStatus": "error"})).await.wrong_fields();
+    assert_eq!(wrong, ["syncStatus"]);
 }
 
 #[tokio::test]
@@ -107,6 +116,23 @@ async fn who_edits_an_older_version_is_shown_the_newer_one() {
     })
     .await;
     with_tag(&tag, json!({"phone": "8"})).await.refused(409, "stale_version");
+    // And so is the version.
+    let version = &shown.ok()["version"];
+    let by_body = json!({"phone": "9", "version": version});
+    served.api.patch(&path(&before), &by_body).await.refused(409, "stale_version");
+    with_tag(&version.to_string(), json!({"phone": "10"})).await.refused(409, "stale_version");
+
+    // Also when it comes with what is sent.
+    let version = &served.api.get(&path(&before)).await.ok()["version"];
+    served.simulator.edit("contacts", hubspot_id, json!({"city": "Lisboa"})).await;
+    let edited = served.api.patch(&path(&before), &json!({"phone": "11", "version": version})).await.ok();
+    all_is_sent(&served.test, "hubspot_contacts").await;
+    let by_body = json!({"phone": "12", "version": edited["version"]});
+    let stale = served.api.patch(&path(&before), &by_body).await.refused(409, "stale_version");
+    assert_eq!(
+        (&stale["current"]["phone"], &stale["current"]["properties"]["city"]),
+        (&"11".into(), &"Lisboa".into())
+    );
 }
 
 #[tokio::test]
