@@ -63,7 +63,9 @@ async function load() {
   const isSignedOut = answer.redirected && new URL(answer.url).pathname === "/login";
   if (isSignedOut || answer.status === 401) end("You are signed out; load the page again to sign in.");
   else if (answer.status === 404) end("This is no longer here.");
-  return answer.ok ? answer.text() : undefined;
+  // A page that says what is wrong with what was asked for is a page all the same.
+  const isPage = answer.ok || (answer.status < 500 && answer.headers.get("content-type")?.startsWith("text/html"));
+  return isPage ? answer.text() : undefined;
 }
 
 // Words of times move on by themselves: no news.

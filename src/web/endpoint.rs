@@ -28,6 +28,8 @@ pub(super) struct Endpoint<S = App> {
     /// What the document says.
     pub(super) described: Described,
     access: Access,
+    /// Whether the database is asked for the answer: it has to be there then.
+    asks_database: bool,
     handler: MethodRouter<S>,
 }
 
@@ -64,7 +66,12 @@ impl<S> Endpoint<S> {
         }
         let operation = operation.build();
         let described = Described { method, path, operation, schemas: Vec::new() };
-        Self { described, access, handler }.failing()
+        Self { described, access, asks_database: access != Access::Open, handler }.failing()
+    }
+
+    /// The same without a question to the database: it is answered even where that is gone.
+    pub(super) fn without_database(self) -> Self {
+        Self { asks_database: false, ..self }
     }
 
     /// Adds to what the document says of it.
@@ -243,8 +250,8 @@ pub(super) fn http_method(method: &Method) -> HttpMethod {
 /// The routes, each behind the right it needs.
 pub(super) fn router(app: &App, endpoints: Vec<Endpoint>) -> Router {
     let mut router = Router::new();
-    for Endpoint { described, access, handler } in endpoints {
-        let entry = middleware::from_fn_with_state((app.clone(), access), guard::enter);
+    for Endpoint { described, access, asks_database, handler } in endpoints {
+        let entry = middleware::from_fn_with_state((app.clone(), access, asks_database), guard::enter);
         router = router.route(&described.path, handler.route_layer(entry));
     }
     router.with_state(app.clone())

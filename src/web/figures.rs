@@ -12,7 +12,7 @@ use crate::metrics;
 pub(super) fn endpoints() -> Vec<Endpoint> {
     let what = "Figures of this process and, if it syncs, of the database, for Prometheus";
     let show = Endpoint::new((Method::GET, "/metrics"), Access::Read, get(show), what);
-    vec![show.explained("DEPLOYMENT.md lists them.").answering_text(200, "The figures")]
+    vec![show.without_database().explained("DEPLOYMENT.md lists them.").answering_text(200, "The figures")]
 }
 
 /// Shows them, and asks nobody for it.

@@ -137,7 +137,7 @@ async fn add_security_headers(mut response: Response) -> Response {
 
 /// Lets a request in to its handler.
 pub(super) async fn enter(
-    State((app, access)): State<(App, Access)>,
+    State((app, access, asks_database)): State<(App, Access, bool)>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -145,7 +145,7 @@ pub(super) async fn enter(
         Ok(caller) => request.extensions_mut().insert(caller),
         Err(error) => return error.into_response(),
     };
-    if access == Access::Open {
+    if !asks_database {
         return run(&app, None, request, next).await.unwrap_or_else(IntoResponse::into_response);
     }
     admit(&app, request, next).await

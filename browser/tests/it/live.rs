@@ -63,6 +63,20 @@ async fn a_lost_connection_is_said_and_comes_back_by_itself() {
 }
 
 #[tokio::test]
+async fn a_page_that_says_what_is_wrong_with_a_question_has_lost_no_connection() {
+    let stage = Stage::start(3, 1).await;
+    let browser = &stage.browser;
+    browser.ask_first(WATCH).await;
+    browser.open("/activity?record=x").await;
+    let loads = "return window.loads.length";
+    browser.until("it was loaded again", async || browser.ask(loads).await.as_u64() > Some(1)).await;
+    browser.no_longer_sees("Connection lost").await;
+    assert_eq!(browser.ask("return document.getElementById('connection').hidden").await, true);
+    browser.errors().await;
+    stage.end().await;
+}
+
+#[tokio::test]
 async fn a_page_is_whole_without_scripts() {
     let stage = Stage::start(3, 1).await;
     let page = reqwest::get(format!("http://{}/", stage.daemon.address().await)).await.unwrap();

@@ -45,7 +45,11 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
     let path = (Method::POST, "/api/sync/trigger");
     let trigger = Endpoint::new(path, Access::Write, post(trigger), "Sync now");
     let trigger = trigger.with_header(KEY, KEY_DESCRIPTION).with_body::<Wish>(false);
-    vec![trigger.answering::<Asked>(202, "Asked for").failing_with(422, "A type is not mirrored")]
+    vec![
+        trigger
+            .answering::<Asked>(202, "Asked for")
+            .failing_with(422, "A type is not mirrored, or none is named"),
+    ]
 }
 
 /// Asks for runs.
@@ -83,6 +87,9 @@ async fn ask(app: &App, wish: Wish) -> Result<Value, ApiError> {
 fn choose(subjects: &[Subject], names: Option<&[String]>) -> Result<Vec<String>, ApiError> {
     let known: Vec<_> = subjects.iter().map(ToString::to_string).collect();
     let Some(names) = names else { return Ok(known) };
+    if names.is_empty() {
+        return Err(ApiError::field("types", "names no type; leave it out for all"));
+    }
     let mut chosen = Vec::new();
     for (index, name) in names.iter().enumerate() {
         let found = subjects.iter().find(|subject| subject.is_called(name));

@@ -101,10 +101,20 @@ async fn a_stop_answers_what_was_asked_and_waits_for_no_idler() {
     let mut served = Served::start(2, 1).await;
     let _idler = TcpStream::connect(served.api.address()).await.unwrap();
     let mut talker = TcpStream::connect(served.api.address()).await.unwrap();
-    talker.write_all(b"GET /api/contacts HTTP/1.1\r\nHost: localhost\r\n").await.unwrap();
+    let id = served.contact().await["id"].clone();
+    let body = json!({"phone": "1"}).to_string();
+    let head = format!(
+        "PATCH /api/contacts/{id} HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    talker.write_all(head.as_bytes()).await.unwrap();
+    // It is under way once the server asks for the rest.
+    let mut asked = [0; 25];
+    talker.read_exact(&mut asked).await.unwrap();
+    assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");
     served.daemon.terminate();
     served.daemon.says("Stopping").await;
-    talker.write_all(b"\r\n").await.ok();
+    talker.write_all(body.as_bytes()).await.unwrap();
     let began = std::time::Instant::now();
     let mut answer = String::new();
     talker.read_to_string(&mut answer).await.unwrap();

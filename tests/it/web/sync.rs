@@ -38,6 +38,8 @@ async fn the_status_tells_of_types_queue_and_limits() {
 #[tokio::test]
 async fn a_run_that_is_asked_for_begins_and_is_listed() {
     let served = Served::start(4, 2).await;
+    let none = served.api.post("/api/sync/trigger", &json!({"types": []})).await.wrong_fields();
+    assert_eq!(none, ["types"]);
     let id = served.contact().await["hubspotId"].as_str().unwrap().to_owned();
     served.simulator.edit("contacts", &id, json!({"phone": "12345"})).await;
     let answer = served.api.post("/api/sync/trigger", &json!({"types": ["0-1"], "full": true})).await;

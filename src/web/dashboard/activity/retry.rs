@@ -10,6 +10,7 @@ use super::Wanted;
 use crate::clock;
 use crate::model::ObjectId;
 use crate::storage::{Chosen, JobEntry, JobKind, JobState, count_stuck, dead_jobs, held_jobs, revive_jobs};
+use crate::sync::Event;
 use crate::web::App;
 use crate::web::api::logs::revive;
 use crate::web::api::query::Number;
@@ -101,6 +102,7 @@ pub(super) async fn ask(State(app): State<App>) -> Result<Response, ApiError> {
 /// Makes all of them due now.
 pub(super) async fn all(State(app): State<App>) -> Result<Response, ApiError> {
     let revived = revive_jobs(&app.database, Chosen::All).await?;
+    app.events.send(Event::Retried { count: revived });
     Ok(Redirect::to(&back("", revived)).into_response())
 }
 

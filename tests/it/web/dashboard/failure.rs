@@ -30,6 +30,9 @@ async fn a_database_that_is_gone_is_told_soon_and_with_what_to_do() {
         }
         assert!(!page.html.contains("secret") && !page.html.contains("127.0.0.1:1"), "{}", page.html);
     }
+    let figures = visitor.get("/metrics").await;
+    assert_eq!(figures.status, 200, "they are wanted most now");
+    assert!(figures.html.contains("hubspot_connector_build_info"), "{}", figures.html);
 }
 
 #[tokio::test]

@@ -51,6 +51,11 @@ async fn pages_are_for_those_who_signed_in() {
         "/login",
         "without a session there is none to end"
     );
+    let proxied = [("X-Forwarded-For", "192.0.2.1"), ("Host", "sync.example")];
+    for path in ["/health/live", "/health/ready"] {
+        let answer = nobody.send_with(Method::GET, path, &[], &proxied).await;
+        assert_eq!(answer.status, 200, "{path} is open behind a proxy too");
+    }
     let form = nobody.get("/login?next=%2F%3Fa%3Db").await.ok();
     assert!(form.contains(r#"name="next" value="/?a=b""#) && !form.contains("<nav"), "{form}");
 
