@@ -20,6 +20,8 @@ use thirtyfour::{ChromiumLikeCapabilities, DesiredCapabilities, LoggingPrefsLogL
 use chromedriver::{ChromeDriver, unpacked};
 pub use look::Look;
 
+/// The tabulator, for [`Browser::press`].
+pub const TAB: &str = "\u{e004}";
 /// Longest wait for something to be seen.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// Most presses of the tabulator on the way to something.
@@ -135,7 +137,7 @@ impl Browser {
             if self.ask(&question).await == true {
                 return;
             }
-            self.press("\u{e004}").await;
+            self.press(TAB).await;
         }
         panic!("the tabulator does not lead to `{selector}`\n{}", self.text().await);
     }

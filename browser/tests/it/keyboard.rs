@@ -1,5 +1,6 @@
 //! The dashboard without a mouse.
 
+use hubspot_connector_browser::TAB;
 use serde_json::{Value, json};
 
 use super::Stage;
@@ -7,6 +8,8 @@ use super::support::edits::{all_is_sent, hubspot_contact};
 
 const ENTER: &str = "\u{e007}";
 const SPACE: &str = " ";
+/// What the tabulator stops at, as far as it can be seen and used.
+const STOPS: &str = "document.querySelectorAll('a, button, input, select, textarea, summary')";
 const RIGHT: &str = "\u{e014}";
 
 /// What cannot be reached with the tabulator, or does not show that it has the focus, on the page that is open.
@@ -20,16 +23,17 @@ async fn unreachable(stage: &Stage) -> Value {
              if (shown.outlineStyle === 'none' && shown.boxShadow === 'none') window.unseen.push(target.outerHTML); })",
         )
         .await;
-    let rest = "const open = (e) => e.checkVisibility() && !e.disabled && e.tabIndex >= 0 && e.type !== 'hidden'; \
-                const group = (e) => e.type === 'radio' && [...window.met].some((m) => m.name === e.name); \
-                return [...document.querySelectorAll('a, button, input, select, textarea, summary')] \
-                .filter((e) => open(e) && !window.met.has(e) && !group(e)).map((e) => e.outerHTML)";
-    let count = "return document.querySelectorAll('a, button, input, select, textarea, summary').length";
-    let most = browser.ask(count).await.as_u64().unwrap() + 10;
+    let rest = format!(
+        "const open = (e) => e.checkVisibility() && !e.disabled && e.tabIndex >= 0 && e.type !== 'hidden'; \
+         const group = (e) => e.type === 'radio' && [...window.met].some((m) => m.name === e.name); \
+         return [...{STOPS}].filter((e) => open(e) && !window.met.has(e) && !group(e)).map((e) => e.outerHTML)"
+    );
+    let count = format!("return {STOPS}.length");
+    let most = browser.ask(&count).await.as_u64().unwrap() + 10;
     for _ in 0..most {
-        browser.press("\u{e004}").await;
+        browser.press(TAB).await;
     }
-    json!({"unreached": browser.ask(rest).await, "unseen": browser.ask("return window.unseen").await})
+    json!({"unreached": browser.ask(&rest).await, "unseen": browser.ask("return window.unseen").await})
 }
 
 #[tokio::test]
